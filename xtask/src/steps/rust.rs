@@ -1,0 +1,59 @@
+//! All tests of the workspace, under nextest where it is installed, else under `cargo test`.
+//!
+//! Rounds of crashes and races are ordinary tests; `AGENTADMIT_FULL=1` makes them long.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::Run;
+use crate::{
+    process,
+    report::{self, Counts},
+    tools,
+    workspace::{BuildFailed, Workspace},
+};
+
+/// What is built and run. Named target kinds leave out the examples in the documentation, which
+/// are the step `docs`.
+const WHAT: &[&str] = &["--workspace", "--all-features", "--lib", "--bins", "--tests"];
+
+pub(super) fn run(run: &Run<'_>) -> Result<Counts> {
+    build(run.workspace)?;
+    if tools::has_nextest(run.workspace) { nextest(run) } else { libtest(run) }
+}
+
+/// Builds apart from running, so that code that does not compile is told from a test that fails.
+fn build(workspace: &Workspace) -> Result<()> {
+    let mut cargo = workspace.cargo();
+    let built = process::run(cargo.args(["test", "--no-run"]).args(WHAT))?;
+    if built { Ok(()) } else { Err(BuildFailed.into()) }
+}
+
+fn nextest(run: &Run<'_>) -> Result<Counts> {
+    let mut cargo = run.workspace.cargo();
+    cargo.args(["nextest", "run", "--no-fail-fast"]).args(WHAT);
+    let finished = process::run_captured(prepare(&mut cargo, run.full))?;
+    let counts = report::of_nextest(&finished.stderr).unwrap_or_default();
+    Ok(Counts::of_runner(counts, finished.status.success()))
+}
+
+fn libtest(run: &Run<'_>) -> Result<Counts> {
+    let mut cargo = run.workspace.cargo();
+    cargo.args(["test", "--no-fail-fast"]).args(WHAT);
+    let finished = process::run_captured(prepare(&mut cargo, run.full))?;
+    let counts = report::of_libtest(&finished.stdout);
+    Ok(Counts::of_runner(counts, finished.status.success()))
+}
+
+/// The environment of the tests: no colours among the numbers that are read back, and long rounds
+/// only where they are wanted.
+fn prepare(cargo: &mut Command, full: bool) -> &mut Command {
+    cargo.env("CARGO_TERM_COLOR", "never");
+    if full {
+        cargo.env("AGENTADMIT_FULL", "1");
+    } else {
+        cargo.env_remove("AGENTADMIT_FULL");
+    }
+    cargo
+}

@@ -1,0 +1,125 @@
+//! What the steps need beside the compiler, found on the machine or installed under `target`.
+
+use std::{
+    env,
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{process, workspace::Workspace};
+
+/// The oldest Python that the tools run on.
+const OLDEST_PYTHON: (u32, u32) = (3, 10);
+
+/// The program `name` on the search path.
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
+    let paths = env::var_os("PATH")?;
+    env::split_paths(&paths).map(|folder| folder.join(name)).find(|program| program.is_file())
+}
+
+/// Whether this machine has nextest; without it the tests run under `cargo test`.
+pub(crate) fn has_nextest(workspace: &Workspace) -> bool {
+    let mut command = workspace.cargo();
+    command.args(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// A compiler for the C++ of libFuzzer, if there is one.
+pub(crate) fn cpp_compiler() -> Option<PathBuf> {
+    let named = env::var_os("CXX").filter(|name| !name.is_empty()).map(PathBuf::from);
+    named.or_else(|| ["c++", "g++", "clang++"].into_iter().find_map(on_path))
+}
+
+/// The cargo subcommand `name` (such as `cargo-fuzz`): the one on the search path, or one that is
+/// installed once under `target/tools`.
+pub(crate) fn cargo_tool(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+    let root = workspace.target.join("tools");
+    let own = root.join("bin").join(name);
+    if let Some(found) = on_path(name).or_else(|| own.is_file().then(|| own.clone())) {
+        return Ok(found);
+    }
+    let mut install = workspace.cargo();
+    install.args(["install", name, "--locked", "--root"]).arg(&root);
+    if !process::run(&mut install)? {
+        bail!("{name} could not be installed");
+    }
+    Ok(own)
+}
+
+/// The folder of programs of a virtual environment under `target/venv` in which `requirement`
+/// (such as `tool==1.2`) is installed.
+pub(crate) fn python_programs(workspace: &Workspace, requirement: &str) -> Result<PathBuf> {
+    let venv = workspace.target.join("venv");
+    let programs = venv.join("bin");
+    let python = programs.join("python");
+    if !has_pip(&python) {
+        make_venv(&venv)?;
+    }
+    let mut install = Command::new(&python);
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement]);
+    if !process::run(&mut install)? {
+        bail!("{requirement} could not be installed");
+    }
+    Ok(programs)
+}
+
+fn has_pip(python: &Path) -> bool {
+    let mut command = Command::new(python);
+    command.args(["-m", "pip", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Makes the environment anew: one that was left half made is of no use.
+fn make_venv(venv: &Path) -> Result<()> {
+    let python = system_python()?;
+    let mut command = Command::new(python);
+    command.args(["-m", "venv", "--clear"]).arg(venv);
+    if !process::run(&mut command)? {
+        bail!("no virtual environment could be made (Debian: `apt-get install python3-venv`)");
+    }
+    Ok(())
+}
+
+fn system_python() -> Result<PathBuf> {
+    let names = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"];
+    let (major, minor) = OLDEST_PYTHON;
+    names
+        .into_iter()
+        .filter_map(on_path)
+        .find(|python| python_version(python.as_os_str()).is_some_and(|it| it >= OLDEST_PYTHON))
+        .with_context(|| format!("this step needs Python {major}.{minor} or newer"))
+}
+
+fn python_version(python: &OsStr) -> Option<(u32, u32)> {
+    let mut command = Command::new(python);
+    let said = process::output_of(command.arg("--version")).ok()?;
+    parse_python_version(&said)
+}
+
+/// Reads `Python 3.11.7`.
+fn parse_python_version(said: &str) -> Option<(u32, u32)> {
+    let mut numbers = said.trim().strip_prefix("Python ")?.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_python_version_is_read_and_compared_as_numbers() {
+        assert_eq!(parse_python_version("Python 3.11.7\n"), Some((3, 11)));
+        assert!(parse_python_version("Python 3.9.2").unwrap() < OLDEST_PYTHON);
+        assert!(parse_python_version("Python 3.10.0").unwrap() >= OLDEST_PYTHON);
+        assert_eq!(parse_python_version("pyenv: command not found"), None);
+    }
+
+    #[test]
+    fn the_search_path_is_searched() {
+        assert!(on_path("sh").is_some());
+        assert!(on_path("no-such-program-here").is_none());
+    }
+}
