@@ -1,0 +1,126 @@
+//! `GET /v1/audit`, `GET /v1/audit/export`, `GET /v1/audit/keys`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::query::{Cursor, PageLimit};
+use crate::audit::{AuditEvent, AuditRecord};
+use crate::environment::Environment;
+use crate::id::{AppId, ConnectionId};
+use crate::text::UserId;
+use crate::time::Timestamp;
+use crate::wire::words;
+
+/// Which records a search shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
+pub struct AuditQuery {
+    /// Only about this connection.
+    pub connection_id: Option<ConnectionId>,
+    /// Only about this user.
+    pub user_id: Option<UserId>,
+    /// Only this event.
+    pub event: Option<AuditEvent>,
+    /// Not before this moment.
+    pub from: Option<Timestamp>,
+    /// Before this moment.
+    pub to: Option<Timestamp>,
+    /// How many, at most.
+    pub limit: Option<PageLimit>,
+    /// Where the page before ended.
+    pub cursor: Option<Cursor>,
+}
+
+/// Which records an operator's search shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
+pub struct OperatorAuditQuery {
+    /// Only of this app.
+    pub app_id: Option<AppId>,
+    /// Only of this environment.
+    pub environment: Option<Environment>,
+    /// Only about this connection.
+    pub connection_id: Option<ConnectionId>,
+    /// Only about this user.
+    pub user_id: Option<UserId>,
+    /// Only this event.
+    pub event: Option<AuditEvent>,
+    /// Not before this moment.
+    pub from: Option<Timestamp>,
+    /// Before this moment.
+    pub to: Option<Timestamp>,
+    /// How many, at most.
+    pub limit: Option<PageLimit>,
+    /// Where the page before ended.
+    pub cursor: Option<Cursor>,
+}
+
+/// What an export holds, and in which form.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
+pub struct ExportQuery {
+    /// The form; NDJSON when nothing is said.
+    pub format: Option<ExportFormat>,
+    /// Only about this connection; a filtered export verifies record by record only.
+    pub connection_id: Option<ConnectionId>,
+    /// Only about this user.
+    pub user_id: Option<UserId>,
+    /// Only this event.
+    pub event: Option<AuditEvent>,
+    /// Not before this moment.
+    pub from: Option<Timestamp>,
+    /// Before this moment.
+    pub to: Option<Timestamp>,
+}
+
+words! {
+    /// The form of an export.
+    #[derive(Default)]
+    pub enum ExportFormat {
+        /// A JSON object per line; verifies offline.
+        #[default]
+        Ndjson = "ndjson",
+        /// For people and their spreadsheets.
+        Csv = "csv",
+    }
+}
+
+/// A page of records, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AuditList {
+    /// The page; it may be short, even empty, and still have a next one.
+    pub events: Vec<AuditRecord>,
+    /// Where the next page begins; `null` on the last.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub next_cursor: Option<Cursor>,
+}
+
+/// The keys that the service signs checkpoints with, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AuditKeys {
+    /// As a JWK set (RFC 7517 section 5).
+    pub keys: Vec<AuditKey>,
+}
+
+/// An Ed25519 public key as a JWK (RFC 8037 section 2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AuditKey {
+    /// Always `OKP`.
+    pub kty: String,
+    /// Always `Ed25519`.
+    pub crv: String,
+    /// The RFC 7638 thumbprint.
+    pub kid: String,
+    /// The key: 32 bytes in base64url without padding.
+    pub x: String,
+    /// Always `EdDSA`.
+    pub alg: String,
+    /// Always `sig`.
+    #[serde(rename = "use")]
+    pub usage: String,
+}

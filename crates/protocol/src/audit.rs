@@ -1,0 +1,420 @@
+//! Audit records: the members that people read are the members that are hashed (PROTOCOL, Audit).
+//!
+//! [`AuditRecord`] is what the wire shows and, in a binary format, the row that a store keeps.
+//! Its canonical form and its hash are decisions and live in the core crate.
+
+use core::fmt;
+use core::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::environment::Environment;
+use crate::id::{AppId, ChainId, ConnectionId, EventId, InvalidId, KeyId, OperatorId};
+use crate::text::{AgentIp, Endpoint, InvalidText, Label, Method, UserId, texts};
+use crate::time::Timestamp;
+use crate::wire::{object, present, words};
+
+pub use crate::details::{Details, InvalidDetails};
+
+words! {
+    /// What happened. Only ever appended to: rows hold the position.
+    pub enum AuditEvent {
+        /// An app issued a connection.
+        ConnectionCreated = "connection_created",
+        /// An agent exchanged the connection token.
+        ConnectionExchanged = "connection_exchanged",
+        /// A spent connection token was presented again.
+        ConnectionTokenReplayed = "connection_token_replayed",
+        /// A call was allowed.
+        Verified = "verified",
+        /// An introspection was answered.
+        Introspected = "introspected",
+        /// A call was refused.
+        Refused = "refused",
+        /// Somebody ended a connection.
+        ConnectionRevoked = "connection_revoked",
+        /// Time ended a connection.
+        ConnectionExpired = "connection_expired",
+        /// Scopes were taken away, or the end brought forward.
+        ConnectionNarrowed = "connection_narrowed",
+        /// The user granted more.
+        ConnectionWidened = "connection_widened",
+        /// An operator lifted the suspension after a restore.
+        ConnectionResumed = "connection_resumed",
+        /// The catalogue changed.
+        ScopesChanged = "scopes_changed",
+        /// The app's settings changed.
+        SettingsChanged = "settings_changed",
+        /// An operator registered an app.
+        AppCreated = "app_created",
+        /// An operator deleted an app.
+        AppDeleted = "app_deleted",
+        /// An API key was made.
+        KeyCreated = "key_created",
+        /// An API key got a successor.
+        KeyRotated = "key_rotated",
+        /// An API key was ended.
+        KeyRevoked = "key_revoked",
+        /// The app's registered public keys changed.
+        PublicKeysChanged = "public_keys_changed",
+        /// The app's plan changed.
+        PlanChanged = "plan_changed",
+        /// An operator was made.
+        OperatorCreated = "operator_created",
+        /// An operator got a new token.
+        OperatorRotated = "operator_rotated",
+        /// An operator was ended.
+        OperatorRevoked = "operator_revoked",
+        /// Register: a writer began a chain.
+        ChainOpened = "chain_opened",
+        /// Register: a chain ended; last seq and hash.
+        ChainClosed = "chain_closed",
+        /// Register: retention dropped the beginning of chains.
+        AuditTrimmed = "audit_trimmed",
+        /// Register: the signed heads of all open chains.
+        Checkpoint = "checkpoint",
+        /// A backup was restored.
+        StoreRestored = "store_restored",
+        /// An operator accepted the clock as it is.
+        ClockAccepted = "clock_accepted",
+    }
+}
+
+words! {
+    /// How it ended.
+    pub enum Outcome {
+        /// The call may proceed.
+        Allowed = "allowed",
+        /// The call may not.
+        Refused = "refused",
+        /// A change was made.
+        Done = "done",
+    }
+}
+
+/// One record of the log: every member is on the wire, `null` where empty, in this order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AuditRecord {
+    /// The record's name.
+    pub id: EventId,
+    /// The chain that it stands in.
+    pub chain: ChainId,
+    /// Its place in the chain, from 1, without gaps.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
+    pub seq: u64,
+    /// When.
+    pub occurred_at: Timestamp,
+    /// Whose; empty for what concerns the service itself.
+    #[serde(deserialize_with = "present")]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub app_id: Option<AppId>,
+    /// Which half of the app; empty for what concerns the service itself.
+    #[serde(deserialize_with = "present")]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub environment: Option<Environment>,
+    /// What happened.
+    pub event: AuditEvent,
+    /// About which connection.
+    #[serde(deserialize_with = "present")]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub connection_id: Option<ConnectionId>,
+    /// About which of the app's users.
+    #[serde(deserialize_with = "present")]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub user_id: Option<UserId>,
+    /// How the agent calls itself.
+    #[serde(deserialize_with = "present")]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub agent_label: Option<Label>,
+    /// Where the agent called from, as the app says.
+    #[serde(deserialize_with = "present")]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub agent_ip: Option<AgentIp>,
+    /// Scope names, separated by spaces.
+    #[serde(deserialize_with = "present")]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub scope: Option<String>,
+    /// The route's template, or the tool's name.
+    #[serde(deserialize_with = "present")]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub endpoint: Option<Endpoint>,
+    /// The method.
+    #[serde(deserialize_with = "present")]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub method: Option<Method>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why: a code or reason for a refusal, the caller's words for a revocation.
+    #[serde(deserialize_with = "present")]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub reason: Option<String>,
+    /// By which credential.
+    pub actor: Actor,
+    /// For whom, as the app says.
+    #[serde(deserialize_with = "present")]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub on_behalf_of: Option<OnBehalfOf>,
+    /// The call, as the service's log names it.
+    #[serde(deserialize_with = "present")]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub request_id: Option<String>,
+    /// How many such events this record stands for; 1 unless they were counted together.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
+    pub count: u32,
+    /// What belongs to the event and has no member of its own.
+    #[serde(deserialize_with = "present")]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub details: Option<Details>,
+    /// The hash of the record before it in the chain; zeros for the first.
+    pub prev_hash: AuditHash,
+    /// The hash of this record without this member.
+    pub hash: AuditHash,
+}
+object!(AuditRecord);
+
+/// SHA-256 of a record's canonical form: 64 lower-case hex digits on the wire, 32 bytes in rows.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AuditHash([u8; 32]);
+
+impl AuditHash {
+    /// What stands before the first record of a chain.
+    pub const ZERO: Self = Self([0; 32]);
+
+    /// From 32 bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Appends the text form.
+    pub fn write(&self, out: &mut String) {
+        out.push_str(core::str::from_utf8(&self.text()).unwrap_or_default());
+    }
+
+    fn text(&self) -> [u8; 64] {
+        let mut text = [0; 64];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+            if let [high, low] = pair {
+                (*high, *low) = (hex_digit(byte >> 4), hex_digit(byte & 15));
+            }
+        }
+        text
+    }
+}
+
+/// A text that is not 64 lower-case hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be 64 lower-case hex digits")]
+pub struct InvalidAuditHash;
+
+impl FromStr for AuditHash {
+    type Err = InvalidAuditHash;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAuditHash> {
+        let digits: &[u8; 64] = text.as_bytes().try_into().map_err(|_| InvalidAuditHash)?;
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let &[high, low] = pair else { return Err(InvalidAuditHash) };
+            *byte = hex_value(high)? << 4 | hex_value(low)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for AuditHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(core::str::from_utf8(&self.text()).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl fmt::Debug for AuditHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for AuditHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for AuditHash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        } else {
+            <[u8; 32]>::deserialize(deserializer).map(Self)
+        }
+    }
+}
+
+crate::schema::impl_schema!(
+    AuditHash,
+    crate::schema::pattern(
+        "^[0-9a-f]{64}$",
+        "SHA-256 in lower-case hex.",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+    )
+);
+
+/// The credential that something was done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Actor {
+    /// An app's API key or registered public key: `key:key_…`.
+    Key(KeyId),
+    /// An operator's token: `operator:op_…`.
+    Operator(OperatorId),
+    /// An agent's own token: `agent:conn_…`.
+    Agent(ConnectionId),
+    /// The service itself: `system`.
+    System,
+}
+
+impl Actor {
+    /// Appends the text form.
+    pub fn write(&self, out: &mut String) {
+        match self {
+            Self::Key(id) => {
+                out.push_str("key:");
+                id.write(out);
+            }
+            Self::Operator(id) => {
+                out.push_str("operator:");
+                id.write(out);
+            }
+            Self::Agent(id) => {
+                out.push_str("agent:");
+                id.write(out);
+            }
+            Self::System => out.push_str("system"),
+        }
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::with_capacity(48);
+        self.write(&mut text);
+        f.pad(&text)
+    }
+}
+
+/// A text that names no credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be key:key_…, operator:op_…, agent:conn_… or system")]
+pub struct InvalidActor;
+
+impl From<InvalidId> for InvalidActor {
+    fn from(_: InvalidId) -> Self {
+        Self
+    }
+}
+
+impl FromStr for Actor {
+    type Err = InvalidActor;
+
+    fn from_str(text: &str) -> Result<Self, InvalidActor> {
+        match text.split_once(':') {
+            Some(("key", id)) => Ok(Self::Key(id.parse()?)),
+            Some(("operator", id)) => Ok(Self::Operator(id.parse()?)),
+            Some(("agent", id)) => Ok(Self::Agent(id.parse()?)),
+            None if text == "system" => Ok(Self::System),
+            _ => Err(InvalidActor),
+        }
+    }
+}
+
+impl Serialize for Actor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return serializer.collect_str(self);
+        }
+        let row = match *self {
+            Self::Key(id) => ActorRow::Key(id),
+            Self::Operator(id) => ActorRow::Operator(id),
+            Self::Agent(id) => ActorRow::Agent(id),
+            Self::System => ActorRow::System,
+        };
+        row.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Actor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            return String::deserialize(deserializer)?.parse().map_err(de::Error::custom);
+        }
+        Ok(match ActorRow::deserialize(deserializer)? {
+            ActorRow::Key(id) => Self::Key(id),
+            ActorRow::Operator(id) => Self::Operator(id),
+            ActorRow::Agent(id) => Self::Agent(id),
+            ActorRow::System => Self::System,
+        })
+    }
+}
+
+crate::schema::impl_schema!(
+    Actor,
+    crate::schema::pattern(
+        "^(key:key_|operator:op_|agent:conn_)[0-7][0-9a-hjkmnp-tv-z]{25}$|^system$",
+        "The credential that something was done with.",
+        "system",
+    )
+);
+
+/// An [`Actor`] as rows hold it. Only ever appended to.
+#[derive(Serialize, Deserialize)]
+enum ActorRow {
+    Key(KeyId),
+    Operator(OperatorId),
+    Agent(ConnectionId),
+    System,
+}
+
+texts! {
+    /// For whom an app says that it acts: `user:ID`, `admin:ID`, `agent:conn_…`.
+    OnBehalfOf, "a caller", on_behalf_of,
+        crate::schema::text(
+            6, 134,
+            r"^((user|admin):[^\u0000-\u001f\u007f-\u009f]{1,128}|agent:conn_[0-7][0-9a-hjkmnp-tv-z]{25})$",
+            "For whom the app says that it acts.",
+        );
+}
+
+fn on_behalf_of(text: &str) -> Result<(), InvalidText> {
+    let holds = match text.split_once(':') {
+        Some(("user" | "admin", id)) => UserId::new(id).is_ok(),
+        Some(("agent", id)) => id.parse::<ConnectionId>().is_ok(),
+        _ => false,
+    };
+    if holds {
+        return Ok(());
+    }
+    Err(InvalidText::Rule("must be user:ID, admin:ID or agent:conn_…"))
+}
+
+const fn hex_digit(value: u8) -> u8 {
+    if value < 10 { b'0' + value } else { b'a' + value - 10 }
+}
+
+const fn hex_value(digit: u8) -> Result<u8, InvalidAuditHash> {
+    match digit {
+        b'0'..=b'9' => Ok(digit - b'0'),
+        b'a'..=b'f' => Ok(digit - b'a' + 10),
+        _ => Err(InvalidAuditHash),
+    }
+}
+
+#[cfg(test)]
+mod tests;

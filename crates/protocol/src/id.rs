@@ -1,0 +1,263 @@
+//! Ids: `TypeIDs`, a prefix and a UUID version 7 as 26 characters of Crockford base32
+//! (PROTOCOL, Identifiers and secrets).
+//!
+//! In rows an id is its 16 bytes, whose order is the order of creation.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use serde::de;
+
+use crate::time::Timestamp;
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+/// 128 bits, five to a character.
+const DIGITS: usize = 26;
+
+/// A text that is not an id of the expected kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be {prefix}_ and 26 characters of 0-9a-hjkmnp-tv-z, the first at most 7")]
+pub struct InvalidId {
+    /// The prefix that was expected.
+    pub prefix: &'static str,
+}
+
+macro_rules! ids {
+    ($($(#[$meta:meta])* $name:ident = $prefix:literal,)+) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            /// What stands before the underscore.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// From the 16 bytes of a row.
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+
+            /// The 16 bytes, big-endian: their order is the order of creation.
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+
+            /// A new id: UUID version 7 (RFC 9562 section 5.7) of a time and 74 of 80 random bits.
+            pub fn v7(now: Timestamp, random: [u8; 10]) -> Self {
+                Self(uuid_v7(now, random))
+            }
+
+            /// The time that [`Self::v7`] was given, never before the Unix epoch.
+            pub fn created_at(&self) -> Timestamp {
+                uuid_time(self.0)
+            }
+
+            /// Appends the text form.
+            pub fn write(&self, out: &mut String) {
+                out.push_str(concat!($prefix, "_"));
+                out.push_str(core::str::from_utf8(&encode(self.0)).unwrap_or_default());
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let digits = encode(self.0);
+                f.write_str(concat!($prefix, "_"))?;
+                f.write_str(core::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl core::str::FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                text.strip_prefix(concat!($prefix, "_"))
+                    .and_then(decode)
+                    .map(Self)
+                    .ok_or(InvalidId { prefix: $prefix })
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() {
+                    serializer.collect_str(self)
+                } else {
+                    serde::Serialize::serialize(&self.0, serializer)
+                }
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if deserializer.is_human_readable() {
+                    deserializer.deserialize_str(IdVisitor { prefix: $prefix, id: PhantomData })
+                } else {
+                    serde::Deserialize::deserialize(deserializer).map(Self)
+                }
+            }
+        }
+
+        crate::schema::impl_schema!(
+            $name,
+            crate::schema::pattern(
+                concat!("^", $prefix, "_[0-7][0-9a-hjkmnp-tv-z]{25}$"),
+                concat!("An id: `", $prefix, "_` and a UUIDv7 in Crockford base32."),
+                concat!($prefix, "_01kb5m4v5ye5rvd0c2tqj3n8xa"),
+            )
+        );
+    )+};
+}
+
+ids! {
+    /// An app.
+    AppId = "app",
+    /// A connection: one grant of one user to one agent.
+    ConnectionId = "conn",
+    /// An API key or a registered public key.
+    KeyId = "key",
+    /// An audit record.
+    EventId = "evt",
+    /// A consent session.
+    ConsentSessionId = "cs",
+    /// An operator.
+    OperatorId = "op",
+    /// An audit chain.
+    ChainId = "chain",
+}
+
+struct IdVisitor<T> {
+    prefix: &'static str,
+    id: PhantomData<T>,
+}
+
+impl<T: core::str::FromStr<Err = InvalidId>> de::Visitor<'_> for IdVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an id that begins with {}_", self.prefix)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
+/// RFC 9562 section 5.7: 48 bits of milliseconds, version, 12 random bits, variant, 62 random
+/// bits.
+fn uuid_v7(now: Timestamp, random: [u8; 10]) -> [u8; 16] {
+    let millis = u128::try_from(now.as_millis()).unwrap_or(0);
+    let mut low = [0; 16];
+    for (to, from) in low.iter_mut().skip(6).zip(random) {
+        *to = from;
+    }
+    let low = u128::from_be_bytes(low);
+    let random_bits = low & !(0xf << 76) & !(0b11 << 62);
+    ((millis << 80) | random_bits | (7 << 76) | (0b10 << 62)).to_be_bytes()
+}
+
+fn uuid_time(bytes: [u8; 16]) -> Timestamp {
+    let millis = u128::from_be_bytes(bytes) >> 80;
+    Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+}
+
+fn encode(bytes: [u8; 16]) -> [u8; DIGITS] {
+    let mut rest = u128::from_be_bytes(bytes);
+    let mut digits = [0; DIGITS];
+    for digit in digits.iter_mut().rev() {
+        *digit = base32(rest);
+        rest >>= 5;
+    }
+    digits
+}
+
+/// The character of the low five bits.
+fn base32(value: u128) -> u8 {
+    ALPHABET.get((value & 31) as usize).copied().unwrap_or(b'0')
+}
+
+fn decode(text: &str) -> Option<[u8; 16]> {
+    let digits: &[u8; DIGITS] = text.as_bytes().try_into().ok()?;
+    // 26 characters carry 130 bits: the first holds only three.
+    if !(b'0'..=b'7').contains(digits.first()?) {
+        return None;
+    }
+    let mut value = 0;
+    for digit in digits {
+        value = (value << 5) | u128::from(base32_value(*digit)?);
+    }
+    Some(value.to_be_bytes())
+}
+
+const fn base32_value(character: u8) -> Option<u8> {
+    Some(match character {
+        b'0'..=b'9' => character - b'0',
+        b'a'..=b'h' => character - b'a' + 10,
+        b'j' | b'k' => character - b'j' + 18,
+        b'm' | b'n' => character - b'm' + 20,
+        b'p'..=b't' => character - b'p' + 22,
+        b'v'..=b'z' => character - b'v' + 27,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_bits_that_are_not_random_are_in_their_places() {
+        let id = AppId::v7(Timestamp::from_millis(0x0123_4567_89ab), [0xff; 10]);
+        assert_eq!(
+            id.as_bytes(),
+            &[
+                0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0x7f, 0xff, 0xbf, 0xff, 0xff, 0xff, 0xff, 0xff,
+                0xff, 0xff
+            ]
+        );
+        let id = AppId::v7(Timestamp::from_millis(-5), [0; 10]);
+        assert_eq!(id.created_at(), Timestamp::from_millis(0));
+    }
+
+    #[test]
+    fn an_error_names_the_prefix_and_not_the_text() {
+        let error = "app_zzz".parse::<ConnectionId>().unwrap_err();
+        assert!(error.to_string().contains("conn_"));
+        assert!(!error.to_string().contains("zzz"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_16_bytes_are_read_back_in_both_forms(bytes: [u8; 16]) {
+            let id = ConnectionId::from_bytes(bytes);
+            let mut written = String::new();
+            id.write(&mut written);
+            prop_assert_eq!(&written, &id.to_string());
+            prop_assert_eq!(written.parse(), Ok(id));
+            let json = serde_json::to_string(&id).unwrap();
+            prop_assert_eq!(serde_json::from_str::<ConnectionId>(&json).unwrap(), id);
+            let row = postcard::to_allocvec(&id).unwrap();
+            prop_assert_eq!(row.as_slice(), bytes.as_slice());
+            prop_assert_eq!(postcard::from_bytes::<ConnectionId>(&row).unwrap(), id);
+        }
+
+        #[test]
+        fn text_order_is_byte_order(a: [u8; 16], b: [u8; 16]) {
+            let (a, b) = (EventId::from_bytes(a), EventId::from_bytes(b));
+            prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
+        }
+
+        #[test]
+        fn v7_remembers_its_time(millis in 0..(1_i64 << 47), random: [u8; 10]) {
+            let now = Timestamp::from_millis(millis);
+            prop_assert_eq!(KeyId::v7(now, random).created_at(), now);
+        }
+    }
+}
