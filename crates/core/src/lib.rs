@@ -1,0 +1,33 @@
+//! Decisions of the service as pure functions of facts, call and time.
+//!
+//! Nothing here does I/O, reads a clock or draws a random number, and nothing panics: what a
+//! function needs to know is an argument, and what it decided is its value. The stores load the
+//! facts and write the consequences; this crate alone says what the consequences are.
+//!
+//! | module | decides |
+//! | --- | --- |
+//! | [`verify`] | whether one call of an agent may proceed |
+//! | [`connection`] | the states of a connection and the ways between them |
+//! | [`issue`] | what may be granted: scopes and durations |
+//! | [`exchange`] | who gets the access token, once |
+//! | [`catalogue`] | how a scope catalogue changes |
+//! | [`credential`] | whether an API key, public key or operator token is good now |
+//! | [`rate`] | rate limits (GCRA) and their headers |
+//! | [`plan`] | whether a plan's call limit is reached |
+//! | [`clock`] | whether the clock can be believed |
+//! | [`audit`] | the canonical form, the chain, and the check of an export |
+
+pub mod app;
+pub mod audit;
+pub mod catalogue;
+pub mod clock;
+pub mod connection;
+pub mod credential;
+pub mod exchange;
+pub mod issue;
+pub mod plan;
+pub mod rate;
+pub mod refusal;
+pub mod verify;
+
+pub use refusal::Refusal;
