@@ -1,0 +1,195 @@
+//! The books, recomputed: what a store keeps in passing must be what its rows and its log say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use agentadmit_core::app::{App, ConnectionCounts, DayUsage, Tenant};
+use agentadmit_core::audit::chain::{ChainHead, record_hash};
+use agentadmit_core::connection::{Activity, Connection, State};
+use agentadmit_core::plan;
+use agentadmit_protocol::audit::{AuditEvent, AuditRecord, Outcome};
+use agentadmit_protocol::environment::Environment;
+use agentadmit_protocol::id::{AppId, ChainId, ConnectionId};
+
+use super::world::World;
+use crate::views::{Chain, ChainKind, ConnectionFilter};
+
+/// Every check of this file.
+///
+/// # Panics
+/// When the books are wrong.
+pub fn everything(world: &World) {
+    let log = world.log();
+    chains(world, &log);
+    counts(world);
+    holders(world);
+    if log.iter().all(|record| record.event != AuditEvent::AuditTrimmed) {
+        activity(world, &log);
+        usage(world, &log);
+    }
+}
+
+/// All apps.
+pub fn apps(world: &World) -> Vec<App> {
+    let (mut apps, mut after): (Vec<App>, Option<AppId>) = (Vec::new(), None);
+    loop {
+        let page = world.read(|views| views.apps(after, 100));
+        let Some(last) = page.last() else { return apps };
+        after = Some(last.id);
+        apps.extend(page);
+    }
+}
+
+/// Both environments of all apps.
+pub fn tenants(world: &World) -> Vec<Tenant> {
+    let both = [Environment::Test, Environment::Live];
+    let of = |app: &App| both.map(|environment| Tenant::new(app.id, environment));
+    apps(world).iter().flat_map(of).collect()
+}
+
+/// All connections, newest first.
+pub fn connections(world: &World, filter: &ConnectionFilter, page: usize) -> Vec<Connection> {
+    let (mut all, mut before): (Vec<Connection>, Option<ConnectionId>) = (Vec::new(), None);
+    loop {
+        let found = world.read(|views| views.connections(filter, before, page));
+        let Some(last) = found.last() else { return all };
+        before = Some(last.id);
+        all.extend(found);
+    }
+}
+
+/// All chains with records left or open: each tenant's, and the service's own.
+pub fn all_chains(world: &World) -> Vec<Chain> {
+    let owners = tenants(world).into_iter().map(Some).chain([None]);
+    owners.flat_map(|tenant| world.read(|views| views.chains(tenant))).collect()
+}
+
+/// Each chain is numbered without gaps from its tail to its head, each record links to the one
+/// before it, and each hash is that of the record. Every record stands in a chain of its own
+/// tenant, ids and positions rise.
+pub fn chains(world: &World, log: &[AuditRecord]) {
+    let chains: BTreeMap<ChainId, Chain> =
+        all_chains(world).into_iter().map(|chain| (chain.id, chain)).collect();
+    let mut heads: BTreeMap<ChainId, ChainHead> =
+        chains.values().map(|chain| (chain.id, chain.tail)).collect();
+    let mut seen = BTreeSet::new();
+    let mut canonical = String::new();
+    for record in log {
+        assert!(seen.insert(record.id), "{} is in the log twice", record.id);
+        let chain = chains.get(&record.chain).expect("a record's chain is known");
+        let owner = record.app_id.zip(record.environment).map(|(app, env)| Tenant::new(app, env));
+        assert_eq!(chain.tenant, owner, "{record:?} stands in a chain of another owner");
+        let head = heads.get_mut(&record.chain).expect("every chain has a head");
+        assert_eq!(record.seq, head.seq + 1, "{record:?} does not follow {head:?}");
+        assert_eq!(record.prev_hash, head.hash, "{record:?} does not link");
+        assert_eq!(record.hash, record_hash(record, &mut canonical), "{record:?} has another hash");
+        *head = ChainHead { seq: record.seq, hash: record.hash };
+    }
+    for chain in chains.values() {
+        assert_eq!(heads[&chain.id], chain.head, "{chain:?} ends elsewhere");
+    }
+    let mut registers = BTreeSet::new();
+    for chain in chains.values().filter(|chain| chain.kind == ChainKind::Register) {
+        assert!(registers.insert(chain.tenant), "{:?} has two registers", chain.tenant);
+    }
+}
+
+/// The counts by status are those of the rows and of the marks on their apps.
+pub fn counts(world: &World) {
+    let apps: BTreeMap<AppId, App> = apps(world).into_iter().map(|app| (app.id, app)).collect();
+    let mut recount: BTreeMap<Tenant, ConnectionCounts> =
+        tenants(world).into_iter().map(|tenant| (tenant, ConnectionCounts::default())).collect();
+    for connection in connections(world, &ConnectionFilter::default(), 1_000) {
+        let counts = recount.get_mut(&connection.tenant).expect("a connection's tenant is known");
+        let marked = apps[&connection.tenant.app_id].revokes(connection.created_at).is_some();
+        *match connection.state {
+            State::Expired { .. } => &mut counts.expired,
+            State::Revoked { .. } => &mut counts.revoked,
+            _ if marked => &mut counts.revoked,
+            State::Pending => &mut counts.pending,
+            State::Active(_) => &mut counts.active,
+        } += 1;
+    }
+    for (tenant, counts) in recount {
+        let kept = world.read(|views| views.connection_counts(tenant));
+        assert_eq!(kept, counts, "connections of {tenant:?}");
+        let filter = ConnectionFilter { tenant: Some(tenant), ..Default::default() };
+        let total = world.read(|views| views.connection_total(&filter));
+        assert_eq!(total, counts.total(), "connections of {tenant:?}");
+    }
+}
+
+/// The holders of every scope are the connections that have not ended and hold it.
+pub fn holders(world: &World) {
+    let apps: BTreeMap<AppId, App> = apps(world).into_iter().map(|app| (app.id, app)).collect();
+    let mut recount: BTreeMap<(Tenant, u32), u64> = BTreeMap::new();
+    for connection in connections(world, &ConnectionFilter::default(), 1_000) {
+        let marked = apps[&connection.tenant.app_id].revokes(connection.created_at).is_some();
+        if !connection.has_ended() && !marked {
+            for scope in &connection.scopes {
+                *recount.entry((connection.tenant, scope.id)).or_default() += 1;
+            }
+        }
+    }
+    for tenant in tenants(world) {
+        let catalogue = world.read(|views| views.catalogue(tenant));
+        let live: Vec<u32> = catalogue.iter().map(|entry| entry.id).collect();
+        assert_eq!(world.read(|views| views.environment(tenant)).live_scopes, live);
+        for entry in catalogue {
+            let kept = world.read(|views| views.holders(tenant, entry.id));
+            let counted = recount.get(&(tenant, entry.id)).copied().unwrap_or(0);
+            assert_eq!(kept, counted, "holders of {} in {tenant:?}", entry.scope.name);
+        }
+    }
+}
+
+/// What every agent did is what the log says.
+pub fn activity(world: &World, log: &[AuditRecord]) {
+    let mut recount: BTreeMap<ConnectionId, Activity> = BTreeMap::new();
+    for record in log.iter().filter(|record| is_call_of_live_connection(record)) {
+        let id = record.connection_id.expect("such a record names its connection");
+        let calls = if record.outcome == Outcome::Allowed { u64::from(record.count) } else { 0 };
+        let newer = Activity { calls, last_used_at: Some(record.occurred_at) };
+        let known = recount.entry(id).or_default();
+        *known = known.and(newer);
+    }
+    for connection in connections(world, &ConnectionFilter::default(), 1_000) {
+        let kept = world.read(|views| views.activity(connection.id));
+        let counted = recount.get(&connection.id).copied().unwrap_or_default();
+        assert_eq!(kept, counted, "activity of {}", connection.id);
+    }
+}
+
+/// The calls of every day are what the log says.
+pub fn usage(world: &World, log: &[AuditRecord]) {
+    let mut recount: BTreeMap<Tenant, BTreeMap<i32, DayUsage>> = BTreeMap::new();
+    for record in log.iter().filter(|record| is_call_of_live_connection(record)) {
+        let tenant = Tenant::new(
+            record.app_id.expect("a call has an app"),
+            record.environment.expect("a call has an environment"),
+        );
+        let days = recount.entry(tenant).or_default();
+        let usage = days.entry(plan::day(record.occurred_at)).or_default();
+        if record.outcome == Outcome::Allowed {
+            usage.allowed += u64::from(record.count);
+        } else {
+            usage.refused += u64::from(record.count);
+        }
+    }
+    for tenant in tenants(world) {
+        let kept = world.read(|views| views.usage(tenant, i32::MIN, i32::MAX));
+        let counted: Vec<(i32, DayUsage)> =
+            recount.remove(&tenant).unwrap_or_default().into_iter().collect();
+        assert_eq!(kept, counted, "usage of {tenant:?}");
+    }
+}
+
+/// Whether a record is of a call that a live connection made, allowed or not.
+fn is_call_of_live_connection(record: &AuditRecord) -> bool {
+    match record.event {
+        AuditEvent::Verified | AuditEvent::Introspected => true,
+        AuditEvent::Refused => {
+            matches!(record.reason.as_deref(), Some("insufficient_scope" | "limit_exceeded"))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,199 @@
+//! Random sequences of verbs over a small universe: two apps, two environments, three users, four
+//! scopes, and steps of time. Small, so that the same things meet again and again.
+
+use proptest::prelude::*;
+
+/// Apps of the universe.
+pub const APPS: usize = 2;
+/// Users of the universe.
+pub const USERS: [&str; 3] = ["ann", "bob", "eve"];
+
+/// A key of the universe: app, and whether it is the live one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Who {
+    /// Which app.
+    pub app: usize,
+    /// Which of its environments.
+    pub live: bool,
+}
+
+/// One step. Connections are named by number, in the order in which they were issued, modulo how
+/// many there are; where `stranger` is given, the call comes from that key and not from the
+/// connection's own. Scopes are bits, in the order of the suite's catalogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the line of a variant says what its members are")]
+pub enum Op {
+    /// Issue; a lifetime of 0 is until revoked.
+    Issue { who: Who, user: usize, scopes: u8, seconds: i64, labelled: bool },
+    /// Exchange; a key of 0 is no `Idempotency-Key`.
+    Exchange { nth: usize, key: u8, presenter: Option<Who> },
+    /// Verify, or introspect.
+    Verify { nth: usize, stranger: Option<Who>, scopes: u8, introspection: bool },
+    /// Verify what is no token.
+    Malformed { who: Who },
+    /// Revoke by id.
+    Revoke { nth: usize, stranger: Option<Who>, owner: Option<usize> },
+    /// Revoke by access token, or by connection token.
+    RevokeToken { nth: usize, stranger: Option<Who>, access: bool },
+    /// Revoke all of a user's.
+    RevokeUser { who: Who, user: usize },
+    /// Revoke all of an app's.
+    RevokeApp { app: usize },
+    /// Delete an app.
+    DeleteApp { app: usize },
+    /// Narrow: scopes that go, and seconds to the new end.
+    Narrow { nth: usize, stranger: Option<Who>, scopes: u8, end_in: Option<i64> },
+    /// Put a catalogue: scopes that stay, and those that are named for removal.
+    Catalogue { who: Who, keep: u8, remove: u8 },
+    /// Set a plan.
+    Plan { app: usize, limit: Option<u64>, refuse: bool },
+    /// Change what happens to replays, to the idle and to whom names no scope.
+    Settings { app: usize, revoke_replays: bool, idle_days: u32, require_scope: bool },
+    /// Rotate a key.
+    Rotate { who: Who, overlap: i64 },
+    /// Do to a connection what a restore does.
+    Suspend { nth: usize },
+    /// Lift that of all.
+    Resume,
+    /// Expire what is due.
+    Expire,
+    /// Record counted refusals.
+    Flush { all: bool },
+    /// Time passes. Ends a transaction.
+    Pass { milliseconds: u64 },
+    /// Maintenance. Ends a transaction.
+    Maintain,
+    /// Close this writer's chains, in a transaction of its own.
+    CloseChains,
+    /// Sign a checkpoint, in a transaction of its own.
+    Checkpoint { who: Who },
+    /// Look at everything that can be read. Ends a transaction.
+    Look,
+}
+
+impl Op {
+    /// Whether the step cannot share a transaction with others.
+    pub fn stands_alone(&self) -> bool {
+        matches!(
+            self,
+            Self::Pass { .. }
+                | Self::Maintain
+                | Self::CloseChains
+                | Self::Checkpoint { .. }
+                | Self::Look
+        )
+    }
+}
+
+/// Sequences of at most this many steps.
+pub fn ops(longest: usize) -> impl Strategy<Value = Vec<Op>> {
+    proptest::collection::vec(op(), 1..=longest)
+}
+
+/// One step.
+pub fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        40 => agents_step(),
+        12 => endings_step(),
+        8 => changes_step(),
+        12 => time_step(),
+    ]
+}
+
+fn agents_step() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        4 => (who(), user(), 0_u8..16, lifetime(), any::<bool>()).prop_map(
+            |(who, user, scopes, seconds, labelled)| Op::Issue { who, user, scopes, seconds, labelled }
+        ),
+        4 => (nth(), 0_u8..3, rarely(who())).prop_map(
+            |(nth, key, presenter)| Op::Exchange { nth, key, presenter }
+        ),
+        8 => (nth(), rarely(who()), 0_u8..16, prop::bool::weighted(0.1)).prop_map(
+            |(nth, stranger, scopes, introspection)| {
+                Op::Verify { nth, stranger, scopes: scopes & 0b0111, introspection }
+            }
+        ),
+        1 => who().prop_map(|who| Op::Malformed { who }),
+    ]
+}
+
+fn endings_step() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        6 => (nth(), rarely(who()), rarely(user())).prop_map(
+            |(nth, stranger, owner)| Op::Revoke { nth, stranger, owner }
+        ),
+        3 => (nth(), rarely(who()), any::<bool>()).prop_map(
+            |(nth, stranger, access)| Op::RevokeToken { nth, stranger, access }
+        ),
+        2 => (who(), user()).prop_map(|(who, user)| Op::RevokeUser { who, user }),
+        1 => (0..APPS).prop_map(|app| Op::RevokeApp { app }),
+        // one app lives on, so that something can still happen
+        1 => Just(Op::DeleteApp { app: APPS - 1 }),
+    ]
+}
+
+fn changes_step() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        4 => (nth(), rarely(who()), 0_u8..16, prop::option::of(-10_i64..5_000)).prop_map(
+            |(nth, stranger, scopes, end_in)| Op::Narrow { nth, stranger, scopes, end_in }
+        ),
+        3 => (who(), 0_u8..16, 0_u8..16).prop_map(
+            |(who, keep, remove)| Op::Catalogue { who, keep, remove: remove & !keep }
+        ),
+        2 => (0..APPS, prop::option::of(0_u64..6), any::<bool>()).prop_map(
+            |(app, limit, refuse)| Op::Plan { app, limit, refuse }
+        ),
+        2 => (0..APPS, any::<bool>(), 1_u32..4, prop::bool::weighted(0.2)).prop_map(
+            |(app, revoke_replays, idle_days, require_scope)| {
+                Op::Settings { app, revoke_replays, idle_days, require_scope }
+            }
+        ),
+        1 => (who(), prop_oneof![Just(0_i64), 1_i64..3_600]).prop_map(
+            |(who, overlap)| Op::Rotate { who, overlap }
+        ),
+        1 => nth().prop_map(|nth| Op::Suspend { nth }),
+        1 => Just(Op::Resume),
+    ]
+}
+
+fn time_step() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        6 => milliseconds().prop_map(|milliseconds| Op::Pass { milliseconds }),
+        3 => Just(Op::Expire),
+        2 => any::<bool>().prop_map(|all| Op::Flush { all }),
+        2 => Just(Op::Maintain),
+        1 => Just(Op::CloseChains),
+        1 => who().prop_map(|who| Op::Checkpoint { who }),
+        1 => Just(Op::Look),
+    ]
+}
+
+fn who() -> impl Strategy<Value = Who> {
+    (0..APPS, any::<bool>()).prop_map(|(app, live)| Who { app, live })
+}
+
+fn user() -> impl Strategy<Value = usize> {
+    0..USERS.len()
+}
+
+/// New connections meet more often than old ones.
+fn nth() -> impl Strategy<Value = usize> {
+    prop_oneof![2 => 0_usize..4, 1 => 0_usize..64]
+}
+
+fn rarely<S: Strategy>(strategy: S) -> impl Strategy<Value = Option<S::Value>> {
+    prop::option::weighted(0.1, strategy)
+}
+
+fn lifetime() -> impl Strategy<Value = i64> {
+    prop_oneof![Just(0_i64), Just(60), 60_i64..7_200, Just(31_536_000)]
+}
+
+/// Steps that end things: a moment, a minute, the token's ten minutes, an hour, days.
+fn milliseconds() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        4 => 0_u64..2_000,
+        2 => prop_oneof![Just(59_999_u64), Just(60_000), Just(600_000)],
+        1 => prop_oneof![Just(3_600_000_u64), Just(86_400_000), 1_u64..200_000_000],
+    ]
+}

@@ -1,0 +1,5 @@
+//! The model passes its own suite.
+
+use super::random::model;
+
+conformance_tests!(model);

@@ -1,0 +1,353 @@
+//! One running transaction: a backend's rows, one `now`, and the writer's memory.
+//!
+//! A verb reads, decides through `agentadmit-core`, and writes, in this order. What every verb needs
+//! is here: the caller's credential, the change of a connection with its counts, the audit record
+//! with its chain.
+
+use std::collections::HashMap;
+
+use agentadmit_core::app::{App, DayUsage, Tenant};
+use agentadmit_core::audit::chain::{self, ChainHead};
+use agentadmit_core::audit::register::{AuditTrimmed, TrimmedChain};
+use agentadmit_core::clock::Reading;
+use agentadmit_core::connection::{Connection, Status};
+use agentadmit_core::plan;
+use agentadmit_protocol::audit::{Actor, AuditEvent, AuditHash, AuditRecord, Details, Outcome};
+use agentadmit_protocol::id::{ChainId, EventId};
+use agentadmit_protocol::time::Timestamp;
+
+use crate::record::{Entry, details};
+use crate::store::StoreError;
+use crate::views::{Chain, ChainKind, Rows};
+use crate::writer::WriterState;
+
+/// One running transaction.
+pub struct Tx<'a> {
+    /// The rows. Reads see this transaction's own writes.
+    pub rows: &'a mut dyn Rows,
+    /// The one moment at which everything in this transaction happens.
+    pub now: Timestamp,
+    /// The monotonic clock, for rate limits.
+    pub monotonic_ns: u64,
+    /// The writer's memory.
+    pub writer: &'a mut WriterState,
+    chains: HashMap<Option<Tenant>, Chain>,
+    registers: HashMap<Option<Tenant>, Chain>,
+    usage: HashMap<Tenant, DayUsage>,
+    scratch: String,
+}
+
+impl<'a> Tx<'a> {
+    /// Begins: reads the clock once and holds it against the newest record on disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Clock`] when the clock is not believed.
+    pub fn begin(
+        rows: &'a mut dyn Rows,
+        writer: &'a mut WriterState,
+        reading: Reading,
+    ) -> Result<Self, StoreError> {
+        let floor = rows.newest_record_at()?;
+        let now = writer.clock.now(reading, floor)?;
+        Ok(Self::at(rows, writer, now, reading.monotonic_ns))
+    }
+
+    /// Begins at a time that an operator answers for (`store accept-clock`).
+    pub fn at(
+        rows: &'a mut dyn Rows,
+        writer: &'a mut WriterState,
+        now: Timestamp,
+        monotonic_ns: u64,
+    ) -> Self {
+        Self {
+            rows,
+            now,
+            monotonic_ns,
+            writer,
+            chains: HashMap::new(),
+            registers: HashMap::new(),
+            usage: HashMap::new(),
+            scratch: String::new(),
+        }
+    }
+
+    /// Writes what was gathered: usage and chain heads, one row each. The backend commits after.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn finish(mut self) -> Result<(), StoreError> {
+        let day = plan::day(self.now);
+        for (tenant, usage) in std::mem::take(&mut self.usage) {
+            self.rows.add_usage(tenant, day, usage)?;
+        }
+        for chain in self.chains.values().chain(self.registers.values()) {
+            self.rows.put_chain(chain)?;
+        }
+        Ok(())
+    }
+
+    /// Counts one call of a tenant.
+    pub fn count_call(&mut self, tenant: Tenant, outcome: Outcome) {
+        let usage = self.usage.entry(tenant).or_default();
+        if outcome == Outcome::Allowed {
+            usage.allowed += 1;
+        } else {
+            usage.refused += 1;
+        }
+    }
+
+    /// Allowed calls of a tenant in the plan's present period, those of this transaction included.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn calls_used(&mut self, tenant: Tenant) -> Result<u64, StoreError> {
+        let (start, _) = plan::period(self.now);
+        let days = self.rows.usage(tenant, plan::day(start), plan::day(self.now))?;
+        let written: u64 = days.iter().map(|(_, usage)| usage.allowed).sum();
+        let gathered = self.usage.get(&tenant).map_or(0, |usage| usage.allowed);
+        Ok(written + gathered)
+    }
+
+    /// Writes a connection's change and keeps the counts of its environment and scopes.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn save_connection(
+        &mut self,
+        app: &App,
+        before: Option<&Connection>,
+        after: &Connection,
+    ) -> Result<(), StoreError> {
+        let last_used_at = match before {
+            Some(_) => self.rows.activity(after.id)?.last_used_at,
+            None => None,
+        };
+        self.rows.put_connection(before, after, after.ends_at(app, last_used_at))?;
+        let was = before.map(|connection| counted_status(app, connection));
+        let is = counted_status(app, after);
+        if was != Some(is) {
+            if let Some(was) = was {
+                self.rows.count_connections(after.tenant, was, -1)?;
+            }
+            self.rows.count_connections(after.tenant, is, 1)?;
+        }
+        let held = before.filter(|_| was.is_some_and(is_held)).map(|c| c.scopes.as_slice());
+        let holds = is_held(is).then_some(after.scopes.as_slice());
+        let (held, holds) = (held.unwrap_or_default(), holds.unwrap_or_default());
+        for scope in held.iter().filter(|scope| !holds.contains(scope)) {
+            self.rows.count_holders(after.tenant, scope.id, -1)?;
+        }
+        for scope in holds.iter().filter(|scope| !held.contains(scope)) {
+            self.rows.count_holders(after.tenant, scope.id, 1)?;
+        }
+        Ok(())
+    }
+
+    /// Appends a record to this writer's chain of its tenant.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn record(&mut self, entry: Entry) -> Result<EventId, StoreError> {
+        let tenant = entry.tenant;
+        let mut chain = match self.chains.remove(&tenant) {
+            Some(chain) => chain,
+            None => self.open_chain(tenant)?,
+        };
+        let id = self.append(&mut chain, entry)?;
+        self.chains.insert(tenant, chain);
+        Ok(id)
+    }
+
+    /// Appends a record to the register of its tenant.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn register(&mut self, entry: Entry) -> Result<EventId, StoreError> {
+        let tenant = entry.tenant;
+        let mut register = match self.registers.remove(&tenant) {
+            Some(register) => register,
+            None => match self.rows.register(tenant)? {
+                Some(register) => register,
+                None => self.new_chain(tenant, ChainKind::Register),
+            },
+        };
+        let id = self.append(&mut register, entry)?;
+        self.registers.insert(tenant, register);
+        Ok(id)
+    }
+
+    /// Closes a chain: its register says where it ended. `chain` may be a dead writer's.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn close_chain(&mut self, mut chain: Chain) -> Result<(), StoreError> {
+        if let Some(gathered) = self.chains.get(&chain.tenant)
+            && gathered.id == chain.id
+        {
+            chain = gathered.clone();
+            self.chains.remove(&chain.tenant);
+        }
+        chain.open = false;
+        self.rows.put_chain(&chain)?;
+        let details = details([
+            ("chain", chain.id.to_string().into()),
+            ("last_seq", chain.head.seq.into()),
+            ("last_hash", chain.head.hash.to_string().into()),
+        ])?;
+        let mut entry = Entry::new(AuditEvent::ChainClosed, Actor::System).details(details);
+        entry.tenant = chain.tenant;
+        self.register(entry)?;
+        if chain.tail.seq > 0 && chain.tail.seq == chain.head.seq {
+            // the register names a chain of which nothing is kept: it must also say so, and after
+            // this, since an older record that does may be trimmed before this one
+            self.record_trimmed(chain.tenant, &[chain])?;
+        }
+        Ok(())
+    }
+
+    /// What stands up to `tail` is no longer kept.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn keep_chain_after(
+        &mut self,
+        mut chain: Chain,
+        tail: ChainHead,
+    ) -> Result<(), StoreError> {
+        for gathered in [self.chains.get_mut(&chain.tenant), self.registers.get_mut(&chain.tenant)]
+        {
+            if let Some(gathered) = gathered.filter(|gathered| gathered.id == chain.id) {
+                gathered.tail = tail;
+                return Ok(());
+            }
+        }
+        chain.tail = tail;
+        self.rows.put_chain(&chain)
+    }
+
+    /// The heads of the open chains of a tenant, this transaction's records included.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn chain_heads(&mut self, tenant: Option<Tenant>) -> Result<Vec<Chain>, StoreError> {
+        let mut chains = self.chains_of(tenant)?;
+        chains.retain(|chain| chain.open);
+        Ok(chains)
+    }
+
+    /// Says in a tenant's register where its chains begin now: every kept chain that no longer
+    /// begins at 1 (an older record that said so may be trimmed itself), and those of `gone`, of
+    /// which nothing is kept.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn record_trimmed(
+        &mut self,
+        tenant: Option<Tenant>,
+        gone: &[Chain],
+    ) -> Result<(), StoreError> {
+        let mut chains = self.chains_of(tenant)?;
+        chains.retain(|chain| chain.tail.seq > 0);
+        for chain in gone {
+            if !chains.iter().any(|kept| kept.id == chain.id) {
+                chains.push(chain.clone());
+            }
+        }
+        let chains = chains.iter().map(|chain| TrimmedChain {
+            chain: chain.id,
+            first_kept_seq: chain.tail.seq + 1,
+            prev_hash: chain.tail.hash,
+        });
+        let trimmed = AuditTrimmed { chains: chains.collect() };
+        let details =
+            Details::new(&trimmed).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let mut entry = Entry::new(AuditEvent::AuditTrimmed, Actor::System).details(details);
+        entry.tenant = tenant;
+        self.register(entry)?;
+        Ok(())
+    }
+
+    fn chains_of(&mut self, tenant: Option<Tenant>) -> Result<Vec<Chain>, StoreError> {
+        let mut chains = self.rows.chains(tenant)?;
+        let gathered = [self.chains.get(&tenant), self.registers.get(&tenant)];
+        for gathered in gathered.into_iter().flatten() {
+            match chains.iter_mut().find(|chain| chain.id == gathered.id) {
+                Some(chain) => *chain = gathered.clone(),
+                None => chains.push(gathered.clone()),
+            }
+        }
+        chains.sort_by_key(|chain| chain.id);
+        Ok(chains)
+    }
+
+    fn open_chain(&mut self, tenant: Option<Tenant>) -> Result<Chain, StoreError> {
+        let writer = self.writer.writer;
+        if let Some(chain) = self.rows.writer_chain(tenant, writer)? {
+            return Ok(chain);
+        }
+        let chain = self.new_chain(tenant, ChainKind::Writer { writer });
+        let details = details([
+            ("chain", chain.id.to_string().into()),
+            ("writer", writer.to_string().into()),
+        ])?;
+        let mut entry = Entry::new(AuditEvent::ChainOpened, Actor::System).details(details);
+        entry.tenant = tenant;
+        self.register(entry)?;
+        Ok(chain)
+    }
+
+    fn new_chain(&mut self, tenant: Option<Tenant>, kind: ChainKind) -> Chain {
+        let id = ChainId::v7(self.now, self.writer.random_id());
+        Chain { id, tenant, kind, tail: ChainHead::START, head: ChainHead::START, open: true }
+    }
+
+    fn append(&mut self, chain: &mut Chain, entry: Entry) -> Result<EventId, StoreError> {
+        let id = EventId::v7(self.now, self.writer.random_id());
+        let mut record = AuditRecord {
+            id,
+            chain: chain.id,
+            seq: 0,
+            occurred_at: self.now,
+            app_id: entry.tenant.map(|tenant| tenant.app_id),
+            environment: entry.tenant.map(|tenant| tenant.environment),
+            event: entry.event,
+            connection_id: entry.connection_id,
+            user_id: entry.user_id,
+            agent_label: entry.agent_label,
+            agent_ip: entry.origin.agent_ip,
+            scope: entry.scope,
+            endpoint: entry.origin.endpoint,
+            method: entry.origin.method,
+            outcome: entry.outcome,
+            reason: entry.reason,
+            actor: entry.actor,
+            on_behalf_of: entry.origin.on_behalf_of,
+            request_id: entry.origin.request_id,
+            count: entry.count,
+            details: entry.details,
+            prev_hash: AuditHash::ZERO,
+            hash: AuditHash::ZERO,
+        };
+        chain.head = chain::seal(&mut record, &chain.head, &mut self.scratch);
+        self.rows.append(&record)?;
+        self.writer.unchecked.insert(entry.tenant);
+        Ok(id)
+    }
+}
+
+/// The status under which a connection is counted: the row's, unless a mark on the app has moved
+/// all of its connections already.
+fn counted_status(app: &App, connection: &Connection) -> Status {
+    use agentadmit_core::connection::State;
+    match connection.state {
+        State::Revoked { .. } => Status::Revoked,
+        State::Expired { .. } => Status::Expired,
+        _ if app.revokes(connection.created_at).is_some() => Status::Revoked,
+        State::Pending => Status::Pending,
+        State::Active(_) => Status::Active,
+    }
+}
+
+fn is_held(status: Status) -> bool {
+    matches!(status, Status::Pending | Status::Active)
+}

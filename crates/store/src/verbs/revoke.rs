@@ -1,0 +1,270 @@
+//! Revocation: by connection, by user, by app. Idempotent, and final.
+
+use agentadmit_core::Refusal;
+use agentadmit_core::app::{App, ConnectionCounts, Tenant};
+use agentadmit_core::connection::{Connection, Standing, Status};
+use agentadmit_protocol::audit::{Actor, AuditEvent};
+use agentadmit_protocol::environment::Environment;
+use agentadmit_protocol::id::{AppId, ConnectionId};
+use agentadmit_protocol::permission::Permission;
+use agentadmit_protocol::secret::SecretHash;
+use agentadmit_protocol::text::{Text, UserId};
+use agentadmit_protocol::time::Timestamp;
+
+use crate::record::{Entry, Origin, details};
+use crate::store::StoreError;
+use crate::tx::Tx;
+use crate::verbs::auth::{AppCredential, OperatorCredential};
+use crate::verbs::token::MAX_LIVE_CONNECTIONS_PER_USER;
+use crate::verbs::{Answered, Verb, granted};
+
+/// An app revokes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revoke {
+    /// The app that asks.
+    pub credential: AppCredential,
+    /// What ends.
+    pub target: RevokeTarget,
+    /// Why, for the record.
+    pub reason: Option<Text>,
+    /// Where the call came from.
+    pub origin: Origin,
+}
+
+/// What of an app ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RevokeTarget {
+    /// One connection; where `owner` is given, only if it is that user's.
+    Connection {
+        /// The connection.
+        id: ConnectionId,
+        /// Whose it must be.
+        owner: Option<UserId>,
+    },
+    /// The connection that this access token or connection token opens (RFC 7009). A token that
+    /// opens nothing of the caller's is answered like one that did.
+    Token(SecretHash),
+    /// Every connection of a user in the caller's environment.
+    User(UserId),
+}
+
+/// What ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Revoked {
+    /// The connection, where one was named.
+    pub connection_id: Option<ConnectionId>,
+    /// How many connections ended by this call; ended ones are not counted again.
+    pub count: u64,
+    /// When it, or the named connection, was revoked.
+    pub at: Timestamp,
+}
+
+impl Verb for Revoke {
+    type Answer = Answered<Revoked>;
+    const NAME: &'static str = "revoke";
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, StoreError> {
+        let permission = match self.target {
+            // RFC 7009 is for whoever may ask about a token
+            RevokeTarget::Token(_) => Permission::Verify,
+            _ => Permission::Manage,
+        };
+        let app = granted!(tx.authorize(&self.credential, permission)?);
+        let tenant = app.caller.tenant;
+        let by = By { actor: app.actor(), reason: self.reason.as_ref(), origin: &self.origin };
+        match &self.target {
+            RevokeTarget::User(user_id) => tx.revoke_user(&app.app, tenant, user_id, &by).map(Ok),
+            RevokeTarget::Connection { id, owner } => {
+                let connection = tx.rows.connection(*id)?.filter(|connection| {
+                    connection.tenant == tenant
+                        && owner.as_ref().is_none_or(|owner| *owner == connection.user_id)
+                });
+                let Some(connection) = connection else {
+                    return Ok(Err(Refusal::not_found("connection")));
+                };
+                tx.revoke_one(&app.app, &connection, &by).map(Ok)
+            }
+            RevokeTarget::Token(hash) => {
+                let connection = match tx.rows.connection_by_access_token(hash)? {
+                    Some(connection) => Some(connection),
+                    None => tx.rows.connection_by_connection_token(hash)?,
+                };
+                match connection.filter(|connection| connection.tenant == tenant) {
+                    Some(connection) => tx.revoke_one(&app.app, &connection, &by).map(Ok),
+                    None => Ok(Ok(Revoked { connection_id: None, count: 0, at: tx.now })),
+                }
+            }
+        }
+    }
+}
+
+/// An operator revokes, whatever app it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorRevoke {
+    /// The operator.
+    pub credential: OperatorCredential,
+    /// What ends.
+    pub target: OperatorRevokeTarget,
+    /// Why, for the record.
+    pub reason: Option<Text>,
+    /// Where the call came from.
+    pub origin: Origin,
+}
+
+/// What an operator can end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OperatorRevokeTarget {
+    /// One connection.
+    Connection(ConnectionId),
+    /// Every connection of a user of an app, in both environments or one.
+    User {
+        /// The app.
+        app_id: AppId,
+        /// The environment; `None` is both.
+        environment: Option<Environment>,
+        /// The user.
+        user_id: UserId,
+    },
+    /// Every connection of an app, in both environments.
+    App(AppId),
+}
+
+impl Verb for OperatorRevoke {
+    type Answer = Answered<Revoked>;
+    const NAME: &'static str = "operator_revoke";
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, StoreError> {
+        let operator = granted!(tx.full_operator(&self.credential)?);
+        let by = By { actor: operator.actor(), reason: self.reason.as_ref(), origin: &self.origin };
+        match &self.target {
+            OperatorRevokeTarget::Connection(id) => {
+                let Some(connection) = tx.rows.connection(*id)? else {
+                    return Ok(Err(Refusal::not_found("connection")));
+                };
+                let app = granted!(tx.known_app(connection.tenant.app_id)?);
+                tx.revoke_one(&app, &connection, &by).map(Ok)
+            }
+            OperatorRevokeTarget::User { app_id, environment, user_id } => {
+                let app = granted!(tx.known_app(*app_id)?);
+                let mut revoked = Revoked { connection_id: None, count: 0, at: tx.now };
+                for one in [Environment::Test, Environment::Live] {
+                    if environment.is_none_or(|only| only == one) {
+                        let tenant = Tenant::new(*app_id, one);
+                        revoked.count += tx.revoke_user(&app, tenant, user_id, &by)?.count;
+                    }
+                }
+                Ok(Ok(revoked))
+            }
+            OperatorRevokeTarget::App(app_id) => {
+                let app = granted!(tx.known_app(*app_id)?);
+                let count = tx.revoke_app(&app, &by)?;
+                Ok(Ok(Revoked { connection_id: None, count, at: tx.now }))
+            }
+        }
+    }
+}
+
+/// Who revokes, and why.
+struct By<'b> {
+    actor: Actor,
+    reason: Option<&'b Text>,
+    origin: &'b Origin,
+}
+
+impl By<'_> {
+    fn entry(&self) -> Entry {
+        let entry = Entry::new(AuditEvent::ConnectionRevoked, self.actor).origin(self.origin);
+        match self.reason {
+            Some(reason) => entry.reason(reason.as_str()),
+            None => entry,
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// An app that was not deleted.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn known_app(&mut self, id: AppId) -> Result<Answered<App>, StoreError> {
+        Ok(self
+            .rows
+            .app(id)?
+            .filter(|app| app.deleted_at.is_none())
+            .ok_or_else(|| Refusal::not_found("app")))
+    }
+
+    fn revoke_one(
+        &mut self,
+        app: &App,
+        connection: &Connection,
+        by: &By<'_>,
+    ) -> Result<Revoked, StoreError> {
+        let id = connection.id;
+        let last_used_at = self.rows.activity(id)?.last_used_at;
+        if let Standing::Revoked(at) = connection.standing(app, last_used_at, self.now) {
+            return Ok(Revoked { connection_id: Some(id), count: 0, at });
+        }
+        let after = connection.revoked(self.now, by.actor);
+        if after == *connection {
+            // it had expired: that is as dead, and stays what it is
+            return Ok(Revoked { connection_id: Some(id), count: 0, at: self.now });
+        }
+        self.save_connection(app, Some(connection), &after)?;
+        self.record(by.entry().about(connection))?;
+        Ok(Revoked { connection_id: Some(id), count: 1, at: self.now })
+    }
+
+    fn revoke_user(
+        &mut self,
+        app: &App,
+        tenant: Tenant,
+        user_id: &UserId,
+        by: &By<'_>,
+    ) -> Result<Revoked, StoreError> {
+        let mut revoked = Revoked { connection_id: None, count: 0, at: self.now };
+        // issuing keeps a user's live connections below this, so one page is all of them
+        let limit = MAX_LIVE_CONNECTIONS_PER_USER;
+        for id in self.rows.live_connections_of(tenant, user_id, limit)? {
+            if let Some(connection) = self.rows.connection(id)? {
+                revoked.count += self.revoke_one(app, &connection, by)?.count;
+            }
+        }
+        Ok(revoked)
+    }
+
+    /// One mark on the app's row ends every connection made so far. The rows follow in the
+    /// background; what lists and counts say of them is true at once.
+    fn revoke_app(&mut self, app: &App, by: &By<'_>) -> Result<u64, StoreError> {
+        let marked = App { revoked_before: Some(app.creation_time(self.now)), ..app.clone() };
+        self.rows.put_app(&marked)?;
+        let counts = self.settle_counts(app.id)?;
+        let count = counts.pending + counts.active;
+        let details =
+            details([("app_id", app.id.to_string().into()), ("connections", count.into())])?;
+        let tenant = Tenant::new(app.id, Environment::Live);
+        self.record(by.entry().tenant(tenant).details(details))?;
+        Ok(count)
+    }
+
+    /// After a mark on an app: nothing of it is pending or active, and nobody holds a scope. Says
+    /// what was, in both environments together.
+    pub(super) fn settle_counts(&mut self, app_id: AppId) -> Result<ConnectionCounts, StoreError> {
+        let mut total = ConnectionCounts::default();
+        for environment in [Environment::Test, Environment::Live] {
+            let tenant = Tenant::new(app_id, environment);
+            let counts = self.rows.connection_counts(tenant)?;
+            for (status, count) in
+                [(Status::Pending, counts.pending), (Status::Active, counts.active)]
+            {
+                let count = i64::try_from(count).unwrap_or(i64::MAX);
+                self.rows.count_connections(tenant, status, -count)?;
+                self.rows.count_connections(tenant, Status::Revoked, count)?;
+            }
+            self.rows.clear_holders(tenant)?;
+            total.pending += counts.pending;
+            total.active += counts.active;
+        }
+        Ok(total)
+    }
+}

@@ -1,0 +1,147 @@
+//! What a writer keeps in memory between its transactions. None of it decides about access; losing
+//! it loses no promise.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+
+use agentadmit_core::app::Tenant;
+use agentadmit_core::clock::ClockGuard;
+use agentadmit_core::rate::{BucketState, Charge, Rate};
+use agentadmit_protocol::id::{ConnectionId, KeyId};
+use agentadmit_protocol::secret::{Secret, SecretKind};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use crate::refusals::RefusalWindows;
+
+/// Rules of the whole service that verbs need.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WriterOptions {
+    /// Live keys and live issues only for apps with a plan (`serve --live-requires-plan`).
+    pub live_requires_plan: bool,
+}
+
+/// The memory of one writer: a database session with one transaction at a time.
+#[derive(Debug)]
+pub struct WriterState {
+    /// The writer's name in chains: random, so that every incarnation has its own.
+    pub writer: u64,
+    /// Rules of the whole service.
+    pub options: WriterOptions,
+    /// Whether the clock is believed.
+    pub clock: ClockGuard,
+    /// Refusals that are counted.
+    pub refusals: RefusalWindows,
+    /// Tenants with records since their last checkpoint.
+    pub unchecked: HashSet<Option<Tenant>>,
+    pub(crate) buckets: Buckets,
+    random: StdRng,
+}
+
+impl WriterState {
+    /// A new writer. `seed` is the only randomness it ever gets.
+    pub fn new(seed: [u8; 32], options: WriterOptions) -> Self {
+        let mut random = StdRng::from_seed(seed);
+        Self {
+            // 53 bits: a JSON number that every reader keeps exactly
+            writer: random.next_u64() >> 11,
+            options,
+            clock: ClockGuard::default(),
+            refusals: RefusalWindows::default(),
+            unchecked: HashSet::new(),
+            buckets: Buckets::default(),
+            random,
+        }
+    }
+
+    /// Ten random bytes: the tail of an id.
+    pub fn random_id(&mut self) -> [u8; 10] {
+        let mut bytes = [0; 10];
+        self.random.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    /// A new secret.
+    pub fn mint(&mut self, kind: SecretKind) -> Secret {
+        let mut bytes = [0; 32];
+        self.random.fill_bytes(&mut bytes);
+        Secret::mint(kind, bytes)
+    }
+}
+
+/// The rate buckets of a writer (PROTOCOL, Limits).
+#[derive(Debug, Default)]
+pub(crate) struct Buckets {
+    pub(crate) keys: BucketMap<KeyId>,
+    pub(crate) junk: BucketMap<KeyId>,
+    pub(crate) connections: BucketMap<ConnectionId>,
+}
+
+/// Buckets by key. Only those that are not full have an entry.
+#[derive(Debug)]
+pub(crate) struct BucketMap<K> {
+    full_at_ns: HashMap<K, u64>,
+    sweep_at: usize,
+}
+
+/// Entries below which nobody sweeps.
+const SMALL: usize = 1_024;
+
+impl<K> Default for BucketMap<K> {
+    fn default() -> Self {
+        Self { full_at_ns: HashMap::new(), sweep_at: SMALL }
+    }
+}
+
+impl<K: Copy + Eq + Hash> BucketMap<K> {
+    /// What the bucket would say to one call. Nothing is charged.
+    pub(crate) fn ask(&self, key: K, rate: Rate, now_ns: u64) -> Charge {
+        rate.charge(self.full_at(key), now_ns)
+    }
+
+    /// The bucket as it is.
+    pub(crate) fn state(&self, key: K, rate: Rate, now_ns: u64) -> BucketState {
+        rate.state(self.full_at(key), now_ns)
+    }
+
+    /// Charges what [`BucketMap::ask`] let pass.
+    pub(crate) fn settle(&mut self, key: K, full_at_ns: u64, now_ns: u64) {
+        if self.full_at_ns.len() >= self.sweep_at {
+            self.full_at_ns.retain(|_, full_at| *full_at > now_ns);
+            self.sweep_at = self.full_at_ns.len().saturating_mul(2).max(SMALL);
+        }
+        self.full_at_ns.insert(key, full_at_ns);
+    }
+
+    fn full_at(&self, key: K) -> u64 {
+        self.full_at_ns.get(&key).copied().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_buckets_take_no_memory() {
+        let rate = Rate::per_second(50).unwrap();
+        let mut map = BucketMap::default();
+        for call in 0..1_000_000_u64 {
+            // each key once, 20 us apart: a bucket is full again after 20 ms, so 1,000 are open
+            let now_ns = call * 20_000;
+            let Charge::Passed { full_at_ns, .. } = map.ask(call, rate, now_ns) else {
+                panic!("a full bucket lets a call pass");
+            };
+            map.settle(call, full_at_ns, now_ns);
+        }
+        assert!(map.full_at_ns.len() <= 4 * SMALL, "{} entries", map.full_at_ns.len());
+    }
+
+    #[test]
+    fn one_seed_gives_one_writer() {
+        let first = WriterState::new([7; 32], WriterOptions::default());
+        let second = WriterState::new([7; 32], WriterOptions::default());
+        assert_eq!(first.writer, second.writer);
+        assert!(first.writer < 1 << 53);
+    }
+}
