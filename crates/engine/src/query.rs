@@ -1,0 +1,183 @@
+//! Questions: what lists, searches and sums are made of. Each is asked on one snapshot.
+
+use agentadmit_core::Refusal;
+use agentadmit_core::app::{App, ConnectionCounts, DayUsage, Tenant};
+use agentadmit_core::connection::{Activity, Connection, Standing};
+use agentadmit_core::plan;
+use agentadmit_protocol::audit::AuditRecord;
+use agentadmit_protocol::error::ErrorCode;
+use agentadmit_protocol::id::ConnectionId;
+use agentadmit_protocol::scope::ScopeName;
+use agentadmit_protocol::time::Timestamp;
+use agentadmit_store::verbs::Answered;
+use agentadmit_store::{StoreError, Views};
+
+use crate::cursor::Cursor;
+
+pub use agentadmit_store::views::{AuditFilter, ConnectionFilter};
+
+/// The largest page of a list.
+pub const MAX_PAGE: usize = 200;
+/// The page of a list that names no size.
+pub const DEFAULT_PAGE: usize = 50;
+
+/// A connection as lists show it: the row, and what is true of it now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConnectionView {
+    /// The row.
+    pub connection: Connection,
+    /// Where it stands.
+    pub standing: Standing,
+    /// The scopes that count now.
+    pub scopes: Vec<ScopeName>,
+    /// What its agent did.
+    pub activity: Activity,
+}
+
+/// A page of connections.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConnectionPage {
+    /// Newest first.
+    pub connections: Vec<ConnectionView>,
+    /// How many the filter matches in all.
+    pub total: u64,
+    /// Where the next page begins.
+    pub next: Option<Cursor>,
+}
+
+/// A connection and everything that is true of it at `now`.
+///
+/// # Errors
+/// The store's.
+pub fn view(
+    views: &mut dyn Views,
+    connection: Connection,
+    now: Timestamp,
+) -> Result<ConnectionView, StoreError> {
+    let app = views.app(connection.tenant.app_id)?.ok_or_else(|| {
+        StoreError::Corrupt(format!("the connection {} has no app", connection.id))
+    })?;
+    let activity = views.activity(connection.id)?;
+    let environment = views.environment(connection.tenant)?;
+    let scopes = connection.live_scopes(&environment).cloned().collect();
+    let standing = connection.standing(&app, activity.last_used_at, now);
+    Ok(ConnectionView { connection, standing, scopes, activity })
+}
+
+/// One connection of a tenant; `tenant` is `None` for operators.
+///
+/// # Errors
+/// The store's.
+pub fn connection(
+    views: &mut dyn Views,
+    tenant: Option<Tenant>,
+    id: ConnectionId,
+    now: Timestamp,
+) -> Result<Answered<ConnectionView>, StoreError> {
+    let found = views.connection(id)?;
+    match found.filter(|found| tenant.is_none_or(|tenant| found.tenant == tenant)) {
+        Some(found) => view(views, found, now).map(Ok),
+        None => Ok(Err(Refusal::not_found("connection"))),
+    }
+}
+
+/// A page of connections. The filter's status is held against what is true now, so a page may be
+/// shorter than its limit and still have a next one.
+///
+/// # Errors
+/// The store's.
+pub fn connections(
+    views: &mut dyn Views,
+    filter: &ConnectionFilter,
+    before: Option<ConnectionId>,
+    limit: usize,
+    now: Timestamp,
+) -> Result<ConnectionPage, StoreError> {
+    let rows = views.connections(filter, before, limit)?;
+    let next = rows.last().filter(|_| rows.len() == limit).map(|last| Cursor::Connection(last.id));
+    let mut connections = Vec::with_capacity(rows.len());
+    for row in rows {
+        let view = view(views, row, now)?;
+        if filter.status.is_none_or(|status| status == view.standing.status()) {
+            connections.push(view);
+        }
+    }
+    Ok(ConnectionPage { connections, total: views.connection_total(filter)?, next })
+}
+
+/// A page of the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordPage {
+    /// Newest first.
+    pub records: Vec<AuditRecord>,
+    /// Where the next page begins.
+    pub next: Option<Cursor>,
+}
+
+/// A page of a search in the log.
+///
+/// # Errors
+/// The store's.
+pub fn audit(
+    views: &mut dyn Views,
+    filter: &AuditFilter,
+    before: Option<i64>,
+    limit: usize,
+) -> Result<RecordPage, StoreError> {
+    let page = views.audit(filter, before, limit)?;
+    Ok(RecordPage { records: page.records, next: page.next.map(Cursor::Log) })
+}
+
+/// The calls of an environment, with the plan they count against.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Usage {
+    /// The app, for its plan.
+    pub app: App,
+    /// The environment.
+    pub tenant: Tenant,
+    /// Allowed calls in the plan's present period; 0 in the test environment's plan.
+    pub calls_used: u64,
+    /// The plan's present period.
+    pub period: (Timestamp, Timestamp),
+    /// Connections by status.
+    pub counts: ConnectionCounts,
+    /// Allowed calls per agent label.
+    pub labels: Vec<(Option<String>, u64)>,
+    /// Calls per day (days since the Unix epoch).
+    pub days: Vec<(i32, DayUsage)>,
+}
+
+/// The most labels of a breakdown.
+const MAX_LABELS: usize = 100;
+/// The most days of a series.
+pub const MAX_DAYS: i32 = 366;
+
+/// The usage of a tenant from one moment's day to another's; both default to the plan's period.
+///
+/// # Errors
+/// The store's.
+pub fn usage(
+    views: &mut dyn Views,
+    app: App,
+    tenant: Tenant,
+    (from, to): (Option<Timestamp>, Option<Timestamp>),
+    now: Timestamp,
+) -> Result<Answered<Usage>, StoreError> {
+    let period = plan::period(now);
+    let from = plan::day(from.unwrap_or(period.0));
+    let to = plan::day(to.unwrap_or(now));
+    if to < from || to - from >= MAX_DAYS {
+        let text = "`to` must lie at or after `from`, and at most 366 days later";
+        return Ok(Err(Refusal::new(ErrorCode::InvalidRequest, text).field("to")));
+    }
+    let used = views.usage(tenant, plan::day(period.0), plan::day(now))?;
+    Ok(Ok(Usage {
+        calls_used: used.iter().map(|(_, usage)| usage.allowed).sum(),
+        period,
+        counts: views.connection_counts(tenant)?,
+        labels: views.usage_by_label(tenant, from, to, MAX_LABELS)?,
+        days: views.usage(tenant, from, to)?,
+        app,
+        tenant,
+    }))
+}

@@ -1,0 +1,148 @@
+//! The work that nobody waits for, in slices between batches.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agentadmit_core::app::Tenant;
+use agentadmit_protocol::time::Timestamp;
+use agentadmit_store::clock::Clock;
+use agentadmit_store::verbs::upkeep::{Checkpoint, ExpireDue, FlushRefusals, Trim};
+use agentadmit_store::{Store, StoreError, write};
+
+use crate::keyring::Keyring;
+
+/// One slice stays below this, so that no verify waits for long (ARCHITECTURE, segments).
+const SLICE: Duration = Duration::from_millis(5);
+/// Between two looks when there was nothing to do.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Between two slices when there is more to do.
+const NEXT_SLICE: Duration = Duration::from_millis(10);
+const HOUR_MS: i64 = 3_600_000;
+const MINUTE_MS: i64 = 60_000;
+
+/// Everything of upkeep, in turn. Each call of [`Upkeep::slice`] does one piece.
+pub(crate) struct Upkeep {
+    clock: Arc<dyn Clock>,
+    keyring: Arc<Keyring>,
+    retention: Option<Duration>,
+    turn: Turn,
+    /// The hour whose checkpoints were begun.
+    checked_hour: Option<i64>,
+    flushed_minute: Option<i64>,
+    unchecked: Vec<Option<Tenant>>,
+}
+
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Expire,
+    Refusals,
+    Checkpoints,
+    Trim,
+    Store,
+}
+
+impl Turn {
+    fn next(self) -> Self {
+        match self {
+            Self::Expire => Self::Refusals,
+            Self::Refusals => Self::Checkpoints,
+            Self::Checkpoints => Self::Trim,
+            Self::Trim => Self::Store,
+            Self::Store => Self::Expire,
+        }
+    }
+}
+
+impl Upkeep {
+    pub(crate) fn new(
+        clock: Arc<dyn Clock>,
+        keyring: Arc<Keyring>,
+        retention: Option<Duration>,
+    ) -> Self {
+        Self {
+            clock,
+            keyring,
+            retention,
+            turn: Turn::Expire,
+            checked_hour: None,
+            flushed_minute: None,
+            unchecked: Vec::new(),
+        }
+    }
+
+    /// One piece; says when the next one is due. A failure is logged and tried again in its turn.
+    pub(crate) fn slice(&mut self, store: &dyn Store) -> Duration {
+        let turn = self.turn;
+        let more = match self.piece(turn, store) {
+            Ok(more) => more,
+            Err(error) => {
+                tracing::warn!(%error, ?turn, "upkeep failed and will be tried again");
+                false
+            }
+        };
+        if more {
+            return NEXT_SLICE;
+        }
+        self.turn = turn.next();
+        if self.turn == Turn::Expire { PAUSE } else { Duration::ZERO }
+    }
+
+    fn piece(&mut self, turn: Turn, store: &dyn Store) -> Result<bool, StoreError> {
+        let now = self.clock.read().wall;
+        match turn {
+            Turn::Expire => write(store, &ExpireDue),
+            Turn::Refusals => self.flush_refusals(store, now),
+            Turn::Checkpoints => self.checkpoint(store, now),
+            Turn::Trim => match self.retention {
+                None => Ok(false),
+                Some(kept) => {
+                    let kept_ms = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
+                    let before = Timestamp::from_millis(now.as_millis().saturating_sub(kept_ms));
+                    let trimmed = write(store, &Trim { before })?;
+                    if trimmed {
+                        // sign what the registers say of the trim without waiting for the hour
+                        self.checked_hour = self.checked_hour.map(|_| i64::MIN);
+                    }
+                    Ok(trimmed)
+                }
+            },
+            Turn::Store => Ok(store.maintain(SLICE)?.more),
+        }
+    }
+
+    /// Once a minute.
+    fn flush_refusals(&mut self, store: &dyn Store, now: Timestamp) -> Result<bool, StoreError> {
+        let minute = now.as_millis().div_euclid(MINUTE_MS);
+        if self.flushed_minute != Some(minute) {
+            write(store, &FlushRefusals { all: false })?;
+            self.flushed_minute = Some(minute);
+        }
+        Ok(false)
+    }
+
+    /// Once an hour, for every tenant with records since its last one; one tenant a slice.
+    fn checkpoint(&mut self, store: &dyn Store, now: Timestamp) -> Result<bool, StoreError> {
+        let hour = now.as_millis().div_euclid(HOUR_MS);
+        match self.checked_hour {
+            // the first checkpoint comes with the next full hour
+            None => self.checked_hour = Some(hour),
+            Some(checked) if checked != hour => {
+                let mut unchecked = Vec::new();
+                store.transaction("unchecked", &mut |tx| {
+                    unchecked = tx.writer.unchecked.iter().copied().collect();
+                    Ok(())
+                })?;
+                self.unchecked = unchecked;
+                self.checked_hour = Some(hour);
+            }
+            Some(_) => {}
+        }
+        let Some(tenant) = self.unchecked.last().copied() else { return Ok(false) };
+        let keyring = &*self.keyring;
+        let sign = |message: &[u8]| keyring.sign(message);
+        write(store, &Checkpoint { tenant, kid: keyring.kid(), sign: &sign })?;
+        self.unchecked.pop();
+        Ok(!self.unchecked.is_empty())
+    }
+}
