@@ -1,0 +1,360 @@
+//! What agents did with connections, between the log and the tables.
+//!
+//! No verify writes a row of its connection: the record in the log says it all. What the records
+//! after the fold's mark say is kept in memory and added to the folded rows when somebody asks;
+//! [`crate::maintain`] folds it into the tables in the background. The log is the truth: whoever
+//! has no memory of it, or a stale one, reads the records again. So nothing is lost or counted
+//! twice, whatever crashes, and whichever process appends.
+//!
+//! Folding goes by windows of the log. A window's keys are folded in order, in slices; with each
+//! slice the same transaction writes down how far it came, so the state on disk is always: all
+//! records up to `folded_to`, and of those up to `window_to` the keys up to `window_after`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use agentadmit_core::app::Tenant;
+use agentadmit_core::connection::Activity;
+use agentadmit_core::plan;
+use agentadmit_protocol::audit::{AuditEvent, AuditRecord, Outcome};
+use agentadmit_protocol::error::ErrorCode;
+use agentadmit_protocol::id::ConnectionId;
+use agentadmit_protocol::time::Timestamp;
+use agentadmit_store::StoreError;
+use agentadmit_store::views::LogPosition;
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{Packed, uncount};
+use crate::sql;
+use crate::statements as st;
+
+/// Records read at a time.
+const CHUNK: i64 = 1_000;
+
+/// What is counted: by connection, and by agent label and day. In the order in which it is folded.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) enum FoldKey {
+    /// The calls of a connection.
+    Connection(ConnectionId),
+    /// The allowed calls of a tenant's day by label; empty for agents without one.
+    Label(Tenant, i32, String),
+}
+
+/// How far the log is folded, as the disk says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fold {
+    /// Counts slices: a memory of another generation is stale.
+    pub(crate) generation: i64,
+    /// Every record up to here is folded.
+    pub(crate) folded_to: LogPosition,
+    /// The window that is being folded.
+    pub(crate) window: Option<Window>,
+}
+
+/// A window that is being folded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// Its last record.
+    pub(crate) to: LogPosition,
+    /// Keys up to this one have it.
+    pub(crate) after: Option<FoldKey>,
+}
+
+impl Fold {
+    /// How far the log is folded.
+    pub(crate) fn read(conn: &Connection) -> Result<Self, StoreError> {
+        sql::one(conn, st::FOLD, [], |row| {
+            let to: Option<i64> = row.get(2)?;
+            let after: Option<Packed<FoldKey>> = row.get(3)?;
+            Ok(Self {
+                generation: row.get(0)?,
+                folded_to: row.get(1)?,
+                window: to.map(|to| Window { to, after: after.map(|Packed(key)| key) }),
+            })
+        })?
+        .ok_or_else(|| StoreError::Corrupt("the fold has no mark".to_owned()))
+    }
+
+    /// Whether the tables have what the record at `position` says of `key`.
+    fn has(&self, position: LogPosition, key: &FoldKey) -> bool {
+        position <= self.folded_to
+            || self.window.as_ref().is_some_and(|window| {
+                position <= window.to && window.after.as_ref().is_some_and(|after| key <= after)
+            })
+    }
+}
+
+/// What some records say, counted.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    connections: HashMap<ConnectionId, Activity>,
+    labels: HashMap<(Tenant, i32), HashMap<String, u64>>,
+}
+
+impl Batch {
+    /// Counts a record.
+    pub(crate) fn absorb(&mut self, record: &AuditRecord) {
+        if let Some((id, activity)) = activity_of(record) {
+            self.add(id, activity);
+        }
+        if let Some((tenant, day, label)) = label_of(record) {
+            self.add_label((tenant, day), label, u64::from(record.count));
+        }
+    }
+
+    /// What it says of a connection.
+    pub(crate) fn activity(&self, id: ConnectionId) -> Activity {
+        self.connections.get(&id).copied().unwrap_or_default()
+    }
+
+    /// Whether it says nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.connections.is_empty() && self.labels.is_empty()
+    }
+
+    /// Takes what another one says.
+    pub(crate) fn merge(&mut self, newer: Self) {
+        for (id, activity) in newer.connections {
+            self.add(id, activity);
+        }
+        for (day, labels) in newer.labels {
+            for (label, calls) in labels {
+                self.add_label(day, &label, calls);
+            }
+        }
+    }
+
+    fn add(&mut self, id: ConnectionId, activity: Activity) {
+        let known = self.connections.entry(id).or_default();
+        *known = known.and(activity);
+    }
+
+    fn add_label(&mut self, day: (Tenant, i32), label: &str, calls: u64) {
+        let labels = self.labels.entry(day).or_default();
+        match labels.get_mut(label) {
+            Some(known) => *known += calls,
+            None => {
+                labels.insert(label.to_owned(), calls);
+            }
+        }
+    }
+
+    /// Everything in the order in which it is folded.
+    fn sorted(self) -> BTreeMap<FoldKey, Activity> {
+        let connections =
+            self.connections.into_iter().map(|(id, activity)| (FoldKey::Connection(id), activity));
+        let labels = self.labels.into_iter().flat_map(|((tenant, day), labels)| {
+            labels.into_iter().map(move |(label, calls)| {
+                (FoldKey::Label(tenant, day, label), Activity { calls, last_used_at: None })
+            })
+        });
+        connections.chain(labels).collect()
+    }
+}
+
+/// What a record says of a connection: verbs append one for each call that they note.
+fn activity_of(record: &AuditRecord) -> Option<(ConnectionId, Activity)> {
+    let id = record.connection_id?;
+    let last_used_at = Some(record.occurred_at);
+    match record.event {
+        AuditEvent::Verified | AuditEvent::Introspected if record.outcome == Outcome::Allowed => {
+            Some((id, Activity { calls: u64::from(record.count), last_used_at }))
+        }
+        AuditEvent::Refused if is_about_live_connection(record.reason.as_deref()) => {
+            Some((id, Activity { calls: 0, last_used_at }))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a refusal came from a live connection; the other reasons say that the token was dead.
+fn is_about_live_connection(reason: Option<&str>) -> bool {
+    [ErrorCode::InsufficientScope, ErrorCode::LimitExceeded]
+        .into_iter()
+        .any(|code| reason == Some(code.as_str()))
+}
+
+fn label_of(record: &AuditRecord) -> Option<(Tenant, i32, &str)> {
+    if record.outcome != Outcome::Allowed {
+        return None;
+    }
+    let tenant = Tenant::new(record.app_id?, record.environment?);
+    let label = record.agent_label.as_ref().map_or("", |label| label.as_str());
+    Some((tenant, plan::day(record.occurred_at), label))
+}
+
+/// What the records that are not folded yet say.
+#[derive(Debug, Default)]
+pub(crate) struct Unfolded {
+    /// The state of the disk that this goes with.
+    fold: Option<Fold>,
+    /// Every record up to here is in it.
+    pub(crate) known_to: LogPosition,
+    /// What is left of the window.
+    folding: BTreeMap<FoldKey, Activity>,
+    /// What came after the window.
+    fresh: Batch,
+}
+
+/// What is folded next.
+#[derive(Debug)]
+pub(crate) struct Slice {
+    /// Rows to add to.
+    pub(crate) rows: Vec<(FoldKey, Activity)>,
+    /// The mark to write with them.
+    pub(crate) fold: Fold,
+}
+
+impl Unfolded {
+    /// Brings the memory up to what `conn` sees: reads what others appended, or everything anew
+    /// where the fold moved on elsewhere.
+    pub(crate) fn sync(&mut self, conn: &Connection, end: LogPosition) -> Result<(), StoreError> {
+        let fold = Fold::read(conn)?;
+        if self.fold.as_ref() != Some(&fold) {
+            *self = Self { known_to: fold.folded_to, fold: Some(fold), ..Self::default() };
+        }
+        while self.known_to < end {
+            let up_to = end.min(self.known_to.saturating_add(CHUNK));
+            let first = self.known_to.saturating_add(1);
+            let records = sql::many(conn, st::RECORDS_UP, (first, up_to, CHUNK), |row| {
+                let Packed(record): Packed<AuditRecord> = row.get(1)?;
+                Ok((row.get(0)?, record))
+            })?;
+            for (position, record) in records {
+                self.absorb(position, &record);
+            }
+            self.known_to = up_to;
+        }
+        Ok(())
+    }
+
+    fn absorb(&mut self, position: LogPosition, record: &AuditRecord) {
+        let Some(fold) = &self.fold else { return };
+        let in_window = fold.window.as_ref().is_some_and(|window| position <= window.to);
+        if !in_window {
+            self.fresh.absorb(record);
+            return;
+        }
+        if let Some((id, activity)) = activity_of(record) {
+            let key = FoldKey::Connection(id);
+            if !fold.has(position, &key) {
+                let known = self.folding.entry(key).or_default();
+                *known = known.and(activity);
+            }
+        }
+        if let Some((tenant, day, label)) = label_of(record) {
+            let key = FoldKey::Label(tenant, day, label.to_owned());
+            if !fold.has(position, &key) {
+                self.folding.entry(key).or_default().calls += u64::from(record.count);
+            }
+        }
+    }
+
+    /// The state of the disk that it goes with.
+    pub(crate) fn generation(&self) -> Option<i64> {
+        self.fold.as_ref().map(|fold| fold.generation)
+    }
+
+    /// What it says of a connection.
+    pub(crate) fn activity(&self, id: ConnectionId) -> Activity {
+        let folding = if self.folding.is_empty() {
+            Activity::default()
+        } else {
+            self.folding.get(&FoldKey::Connection(id)).copied().unwrap_or_default()
+        };
+        folding.and(self.fresh.activity(id))
+    }
+
+    /// A transaction is committed that appended the records up to `end`, which say `batch`.
+    pub(crate) fn committed(&mut self, begin: LogPosition, end: LogPosition, batch: Batch) {
+        if self.known_to == begin && self.fold.is_some() {
+            self.fresh.merge(batch);
+            self.known_to = end;
+        }
+    }
+
+    /// Whether there is a window to go on with.
+    pub(crate) fn is_folding(&self) -> bool {
+        self.fold.as_ref().is_some_and(|fold| fold.window.is_some())
+    }
+
+    /// Begins a window of all that is known, if that is anything. The disk hears of it with the
+    /// first slice.
+    pub(crate) fn begin_window(&mut self) {
+        let Some(fold) = &mut self.fold else { return };
+        if fold.window.is_none() && !self.fresh.is_empty() {
+            self.folding = std::mem::take(&mut self.fresh).sorted();
+            fold.window = Some(Window { to: self.known_to, after: None });
+        }
+    }
+
+    /// The next rows to fold, and the mark that goes with them.
+    pub(crate) fn next_slice(&self, rows: usize) -> Option<Slice> {
+        let fold = self.fold.as_ref()?;
+        let window = fold.window.as_ref()?;
+        let rows: Vec<_> =
+            self.folding.iter().take(rows).map(|(key, add)| (key.clone(), *add)).collect();
+        let is_last = rows.len() == self.folding.len();
+        let after = rows.last().map(|(key, _)| key.clone());
+        let generation = fold.generation.saturating_add(1);
+        let fold = if is_last {
+            Fold { generation, folded_to: window.to, window: None }
+        } else {
+            Fold {
+                generation,
+                folded_to: fold.folded_to,
+                window: Some(Window { to: window.to, after }),
+            }
+        };
+        Some(Slice { rows, fold })
+    }
+
+    /// A slice is on disk.
+    pub(crate) fn folded(&mut self, slice: Slice) {
+        for (key, _) in &slice.rows {
+            self.folding.remove(key);
+        }
+        self.fold = Some(slice.fold);
+    }
+
+    /// Forgets everything; the next [`Unfolded::sync`] reads it again.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// What is folded of a connection's calls.
+pub(crate) fn folded(conn: &Connection, id: ConnectionId) -> Result<Activity, StoreError> {
+    let found = sql::one(conn, st::ACTIVITY, [id.as_bytes()], |row| {
+        let last_used_at: Option<i64> = row.get(1)?;
+        Ok(Activity {
+            calls: uncount(row.get(0)?),
+            last_used_at: last_used_at.map(Timestamp::from_millis),
+        })
+    })?;
+    Ok(found.unwrap_or_default())
+}
+
+/// What the records after `after` up to `end` say of one connection.
+pub(crate) fn appended(
+    conn: &Connection,
+    id: ConnectionId,
+    after: LogPosition,
+    end: LogPosition,
+) -> Result<Activity, StoreError> {
+    let mut batch = Batch::default();
+    let mut after = after;
+    while after < end {
+        let up_to = end.min(after.saturating_add(CHUNK));
+        let range = (after.saturating_add(1), up_to, CHUNK);
+        let records = sql::many(conn, st::RECORDS_UP, range, |row| {
+            let Packed(record): Packed<AuditRecord> = row.get(1)?;
+            Ok(record)
+        })?;
+        for record in &records {
+            batch.absorb(record);
+        }
+        after = up_to;
+    }
+    Ok(batch.activity(id))
+}

@@ -1,0 +1,266 @@
+//! Connections: the hot row under the secret that opens it, and what finds it otherwise.
+//!
+//! A connection's row stands in `grants` under the key of the secret that opens it now: of the
+//! connection token while it is pending, of the access token from the exchange on, also after its
+//! end. `connections` has what lists and counts go by, and says where the row stands.
+//!
+//! Every list is the union of *runs*: one environment's, one status', perhaps one user's
+//! connections, each in the order of an index. The newest of a union are among the newest of its
+//! runs, so no list reads more than a page of index entries per run.
+
+use agentadmit_core::app::{ConnectionCounts, Tenant};
+use agentadmit_core::connection::{Connection, Status};
+use agentadmit_protocol::environment::Environment;
+use agentadmit_protocol::id::ConnectionId;
+use agentadmit_protocol::secret::SecretHash;
+use agentadmit_protocol::text::UserId;
+use agentadmit_protocol::time::Timestamp;
+use agentadmit_store::StoreError;
+use agentadmit_store::views::{ConnectionFilter, Found, Views};
+use rusqlite::{Row, ToSql};
+
+use crate::codec::{Grant, Packed, TenantKey, limit, millis, row_status, status_code, uncount};
+use crate::session::Session;
+use crate::sql;
+use crate::statements as st;
+use crate::views::packed;
+
+const STATUSES: [Status; 4] = [Status::Pending, Status::Active, Status::Revoked, Status::Expired];
+/// Above every id.
+const NO_BOUND: [u8; 17] = [0xff; 17];
+
+fn id(row: &Row<'_>) -> rusqlite::Result<ConnectionId> {
+    Ok(ConnectionId::from_bytes(row.get(0)?))
+}
+
+impl Session<'_> {
+    fn grant(&self, key: i64) -> Found<Grant> {
+        sql::one(self.conn, st::GRANT, [key], packed)
+    }
+
+    pub(crate) fn find_by_access_token(&self, hash: &SecretHash) -> Found<Connection> {
+        let grant = self.grant(hash.key())?;
+        let opened = grant.filter(|grant| grant.access_token().is_some_and(|t| t.ct_eq(hash)));
+        Ok(opened.map(|grant| grant.connection))
+    }
+
+    pub(crate) fn find_by_connection_token(&self, hash: &SecretHash) -> Found<Connection> {
+        let is_its = |connection: &Connection| connection.connection_token.ct_eq(hash);
+        if let Some(grant) = self.grant(hash.key())?
+            && is_its(&grant.connection)
+        {
+            return Ok(Some(grant.connection));
+        }
+        let exchanged = sql::one(self.conn, st::CONNECTION_OF_TOKEN, [hash.key()], id)?;
+        match exchanged {
+            Some(id) => Ok(self.find_connection(id)?.filter(is_its)),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) fn find_connection(&self, id: ConnectionId) -> Found<Connection> {
+        let grant: Option<Grant> = sql::one(self.conn, st::CONNECTION, [id.as_bytes()], packed)?;
+        Ok(grant.map(|grant| grant.connection))
+    }
+
+    /// The environments that a filter names; all that there are when it names no app.
+    fn tenants(&self, filter: &ConnectionFilter) -> Result<Vec<Tenant>, StoreError> {
+        let named: Vec<Tenant> = match (filter.tenant, filter.app_id) {
+            (Some(tenant), _) => vec![tenant],
+            (None, Some(app_id)) => Environment::ALL
+                .iter()
+                .map(|environment| Tenant::new(app_id, *environment))
+                .collect(),
+            (None, None) => {
+                let all = sql::many(self.conn, st::TENANTS, [], |row| row.get(0))?;
+                all.into_iter().filter_map(|TenantKey(tenant)| tenant).collect()
+            }
+        };
+        let app_id = filter.app_id;
+        Ok(named
+            .into_iter()
+            .filter(|tenant| app_id.is_none_or(|app_id| tenant.app_id == app_id))
+            .collect())
+    }
+
+    pub(crate) fn list_connections(
+        &self,
+        filter: &ConnectionFilter,
+        before: Option<ConnectionId>,
+        most: usize,
+    ) -> Result<Vec<Connection>, StoreError> {
+        let bound = before.map_or_else(|| NO_BOUND.to_vec(), |id| id.as_bytes().to_vec());
+        let is_everything = *filter == ConnectionFilter::default();
+        let mut ids = if is_everything {
+            sql::many(self.conn, st::ALL_CONNECTIONS, (bound, limit(most)), id)?
+        } else {
+            let mut ids = Vec::new();
+            for tenant in self.tenants(filter)? {
+                for status in statuses(filter) {
+                    ids.extend(self.run(tenant, status, filter.user_id.as_ref(), &bound, most)?);
+                }
+            }
+            ids
+        };
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        ids.truncate(most);
+        let mut connections = Vec::with_capacity(ids.len());
+        for id in ids {
+            let row = self.find_connection(id)?;
+            connections.push(row.ok_or_else(|| StoreError::Corrupt(format!("{id} has no row")))?);
+        }
+        Ok(connections)
+    }
+
+    fn run(
+        &self,
+        tenant: Tenant,
+        status: Status,
+        user_id: Option<&UserId>,
+        bound: &[u8],
+        most: usize,
+    ) -> Result<Vec<ConnectionId>, StoreError> {
+        let tenant = TenantKey::from(tenant);
+        let status = status_code(status);
+        let most = limit(most);
+        match user_id {
+            None => {
+                sql::many(self.conn, st::CONNECTIONS_OF_STATUS, (tenant, status, bound, most), id)
+            }
+            Some(user_id) => {
+                let key = (tenant, user_id.as_str(), status, bound, most);
+                sql::many(self.conn, st::CONNECTIONS_OF_USER, key, id)
+            }
+        }
+    }
+
+    pub(crate) fn count_connections_of(
+        &mut self,
+        filter: &ConnectionFilter,
+    ) -> Result<u64, StoreError> {
+        let mut total = 0;
+        for tenant in self.tenants(filter)? {
+            match &filter.user_id {
+                None => {
+                    let counts = self.connection_counts(tenant)?;
+                    total += statuses(filter).map(|status| of_status(counts, status)).sum::<u64>();
+                }
+                Some(user_id) => {
+                    for status in statuses(filter) {
+                        let key = (TenantKey::from(tenant), user_id.as_str(), status_code(status));
+                        let count = sql::one(self.conn, st::COUNT_OF_USER, key, |row| row.get(0))?;
+                        total += count.map_or(0, uncount);
+                    }
+                }
+            }
+        }
+        Ok(total)
+    }
+
+    pub(crate) fn list_live_of(
+        &self,
+        tenant: Tenant,
+        user_id: &UserId,
+        most: usize,
+    ) -> Result<Vec<ConnectionId>, StoreError> {
+        let mut ids = Vec::new();
+        for status in [Status::Pending, Status::Active] {
+            let key = (TenantKey::from(tenant), user_id.as_str(), status_code(status), limit(most));
+            ids.extend(sql::many(self.conn, st::LIVE_OF_USER, key, id)?);
+        }
+        ids.sort_unstable();
+        ids.truncate(most);
+        Ok(ids)
+    }
+
+    /// Writes a connection, and moves its row when another secret opens it now.
+    pub(crate) fn write_connection(
+        &mut self,
+        before: Option<&Connection>,
+        after: &Connection,
+        due: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let Some(before) = before else { return self.insert_connection(after, due) };
+        let id = after.id;
+        let missing = || StoreError::Corrupt(format!("{id} has no row"));
+        let key: i64 = sql::one(self.conn, st::TOKEN_KEY, [id.as_bytes()], |row| row.get(0))?
+            .ok_or_else(missing)?;
+        let former = self.grant(key)?.ok_or_else(missing)?;
+        let grant = Grant {
+            former_access: match after.access() {
+                Some(_) => None,
+                None => former.access_token().copied(),
+            },
+            connection: after.clone(),
+        };
+        let new_key = grant.opener().key();
+        if grant.opener() == former.opener() {
+            sql::run(self.conn, st::PUT_GRANT, (key, Packed(&grant)))?;
+        } else {
+            sql::run(self.conn, st::DROP_GRANT, [key])?;
+            self.insert_grant(&grant)?;
+            if before.exchanged_at().is_none() {
+                let token = after.connection_token.key();
+                self.new_key(st::CONNECTION_OF_TOKEN, token)?;
+                sql::run(self.conn, st::NEW_CONNECTION_TOKEN, (token, id.as_bytes()))?;
+            }
+        }
+        let status = status_code(row_status(after));
+        sql::run(self.conn, st::MOVE_CONNECTION, (id.as_bytes(), status, new_key, millis(due)))?;
+        Ok(())
+    }
+
+    fn insert_connection(
+        &self,
+        connection: &Connection,
+        due: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let grant = Grant { former_access: None, connection: connection.clone() };
+        let key = self.insert_grant(&grant)?;
+        let columns: [&dyn ToSql; 6] = [
+            &connection.id.as_bytes(),
+            &TenantKey::from(connection.tenant),
+            &connection.user_id.as_str(),
+            &status_code(row_status(connection)),
+            &key,
+            &millis(due),
+        ];
+        sql::run(self.conn, st::NEW_CONNECTION, columns)?;
+        Ok(())
+    }
+
+    fn insert_grant(&self, grant: &Grant) -> Result<i64, StoreError> {
+        let key = grant.opener().key();
+        self.new_key(st::GRANT, key)?;
+        sql::run(self.conn, st::NEW_GRANT, (key, Packed(grant)))?;
+        Ok(key)
+    }
+
+    /// Whether nobody has this key yet. Of 2^64 keys two are the same once in a very long time;
+    /// whoever asks again gets another secret.
+    fn new_key(&self, look_up: &'static str, key: i64) -> Result<(), StoreError> {
+        match sql::one(self.conn, look_up, [key], |_| Ok(()))? {
+            None => Ok(()),
+            Some(()) => Err(key_is_taken()),
+        }
+    }
+}
+
+/// Two secrets have the same eight-byte key.
+pub(crate) fn key_is_taken() -> StoreError {
+    StoreError::Unavailable("the key of a new secret is taken: try again".to_owned())
+}
+
+fn statuses(filter: &ConnectionFilter) -> impl Iterator<Item = Status> {
+    let wanted = filter.status;
+    STATUSES.into_iter().filter(move |status| wanted.is_none_or(|wanted| wanted == *status))
+}
+
+fn of_status(counts: ConnectionCounts, status: Status) -> u64 {
+    match status {
+        Status::Pending => counts.pending,
+        Status::Active => counts.active,
+        Status::Revoked => counts.revoked,
+        Status::Expired => counts.expired,
+    }
+}

@@ -1,0 +1,122 @@
+//! What can go wrong, and what a caller can do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use agentadmit_store::StoreError;
+use rusqlite::ErrorCode;
+
+/// Why a store could not be opened, migrated, backed up or restored.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Somebody else has it.
+    #[error("{} is in use by {by}", path.display())]
+    InUse {
+        /// The store.
+        path: PathBuf,
+        /// Who.
+        by: String,
+    },
+    /// A later version of AgentAdmit wrote it.
+    #[error(
+        "the store has schema version {found} and this version of AgentAdmit knows up to {known}: \
+         use the version that wrote it, or restore a backup from before the upgrade"
+    )]
+    SchemaTooNew {
+        /// What the store has.
+        found: i64,
+        /// The newest that is known.
+        known: i64,
+    },
+    /// An earlier version of AgentAdmit wrote it.
+    #[error(
+        "the store has schema version {found} and this version of AgentAdmit needs {known}: \
+         stop the service, make a backup, and run `agentadmit migrate`"
+    )]
+    SchemaTooOld {
+        /// What the store has.
+        found: i64,
+        /// What is needed.
+        known: i64,
+    },
+    /// A migration that was applied is another one than the migration of this number here.
+    #[error("migration {version} ({name}) was applied with another text than this version has")]
+    MigrationChanged {
+        /// Its number.
+        version: i64,
+        /// Its name.
+        name: String,
+    },
+    /// The file is a SQLite database of somebody else, or no database at all.
+    #[error("{} is not a store of AgentAdmit", .0.display())]
+    NotAStore(PathBuf),
+    /// There is no such store.
+    #[error("there is no store at {}", .0.display())]
+    Missing(PathBuf),
+    /// What was read or written does not hold together.
+    #[error("{what} did not verify: {finding}")]
+    Unsound {
+        /// The backup or store.
+        what: &'static str,
+        /// What is wrong.
+        finding: String,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The file system.
+    #[error("{action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl OpenError {
+    /// An error of the file system.
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(store_error(&error))
+    }
+}
+
+/// Turns what SQLite says into what a store says.
+pub(crate) trait Stored<T> {
+    /// The value, or the store's error.
+    fn stored(self) -> Result<T, StoreError>;
+}
+
+impl<T> Stored<T> for rusqlite::Result<T> {
+    fn stored(self) -> Result<T, StoreError> {
+        self.map_err(|error| store_error(&error))
+    }
+}
+
+/// The store's error behind an error of SQLite.
+pub(crate) fn store_error(error: &rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => {
+            StoreError::Full("nothing was written; free some space and try again".to_owned())
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt(format!(
+            "{error}; stop the service and restore a backup (`agentadmit restore`)"
+        )),
+        Some(ErrorCode::ConstraintViolation) => StoreError::Corrupt(format!("{error}")),
+        Some(_) => StoreError::Unavailable(error.to_string()),
+        // no code: a value that could not be read, or a defect in how SQLite is called
+        None => StoreError::Corrupt(error.to_string()),
+    }
+}

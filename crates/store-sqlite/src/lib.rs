@@ -1,0 +1,50 @@
+//! The embedded store: one SQLite database, one writer.
+//!
+//! What the tables, keys and indexes are for, and how many bytes a row takes, is in
+//! `docs/STORAGE.md`. The verbs are in `agentadmit-store`; here are the rows, and what is particular
+//! to SQLite:
+//!
+//! | module | what |
+//! | --- | --- |
+//! | [`store`] | the store: opening, transactions, snapshots, the clock |
+//! | [`statements`] | every SQL statement |
+//! | [`migrations`] | the schema's history |
+//! | `session`, `views`, `rows`, `connections` | reads and writes of one transaction |
+//! | `activity` | calls per connection, between the log and the tables |
+//! | `log`, `terms`, `index`, `search` | the audit log, its segments, their index, reading it |
+//! | `maintain` | folding, indexing, retention, checkpoints, in slices |
+//! | [`backup`], [`restore`], `soundness` | copies, and whether they hold together |
+//! | `connect`, `writer`, `readers`, `lock` | connections, and who may have them |
+
+mod activity;
+pub mod backup;
+mod codec;
+mod connect;
+mod connections;
+mod copying;
+mod error;
+mod index;
+mod lock;
+mod log;
+mod maintain;
+pub mod migrations;
+mod options;
+mod readers;
+pub mod restore;
+mod rows;
+mod search;
+mod session;
+mod soundness;
+mod sql;
+pub mod statements;
+pub mod store;
+mod terms;
+mod views;
+mod writer;
+
+pub use backup::BackupReport;
+pub use copying::Progress;
+pub use error::OpenError;
+pub use options::{Access, StoreOptions, Synchronous};
+pub use restore::{RestoreOptions, RestoreReport, restore};
+pub use store::SqliteStore;

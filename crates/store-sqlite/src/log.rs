@@ -1,0 +1,153 @@
+//! The audit log: the tail that records are appended to, and segments.
+//!
+//! Records are rows in the order of their positions, and nothing else: what people search by is
+//! built for a segment after it is closed ([`crate::index`]), off the path of any call.
+
+use agentadmit_core::audit::chain::ChainHead;
+use agentadmit_protocol::audit::{AuditHash, AuditRecord};
+use agentadmit_protocol::id::ChainId;
+use agentadmit_protocol::time::Timestamp;
+use agentadmit_store::StoreError;
+use agentadmit_store::views::{Chain, Found, LogPosition};
+use rusqlite::Connection;
+
+use crate::activity::Fold;
+use crate::codec::{self, Packed, uncount};
+use crate::session::Session;
+use crate::sql;
+use crate::statements as st;
+
+/// How far a segment is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SegmentState {
+    /// The tail: records are appended to it.
+    Open,
+    /// Nothing is appended any more; its index is being built.
+    Closing,
+    /// Searched by its index.
+    Closed,
+    /// No read sees it; its rows are going.
+    Dropped,
+}
+
+/// A stretch of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Segment {
+    pub(crate) number: i64,
+    /// The position of its first record.
+    pub(crate) first: LogPosition,
+    /// The position of its last record, once it is not open.
+    pub(crate) last: Option<LogPosition>,
+    /// When its newest record was written, once it is closed.
+    pub(crate) last_at: Option<Timestamp>,
+    pub(crate) state: SegmentState,
+}
+
+impl Segment {
+    /// The position of its last record; of the open segment, without bound.
+    pub(crate) fn end(&self) -> LogPosition {
+        self.last.unwrap_or(LogPosition::MAX)
+    }
+}
+
+/// All segments, oldest first; the last one is open.
+pub(crate) fn segments(conn: &Connection) -> Result<Vec<Segment>, StoreError> {
+    sql::many(conn, st::SEGMENTS, [], |row| {
+        let last_at: Option<i64> = row.get(3)?;
+        let state: i64 = row.get(4)?;
+        Ok(Segment {
+            number: row.get(0)?,
+            first: row.get(1)?,
+            last: row.get(2)?,
+            last_at: last_at.map(Timestamp::from_millis),
+            state: match state {
+                0 => SegmentState::Open,
+                1 => SegmentState::Closing,
+                2 => SegmentState::Closed,
+                _ => SegmentState::Dropped,
+            },
+        })
+    })
+}
+
+/// All segments that reads see, oldest first.
+pub(crate) fn visible_segments(conn: &Connection) -> Result<Vec<Segment>, StoreError> {
+    let mut segments = segments(conn)?;
+    segments.retain(|segment| segment.state != SegmentState::Dropped);
+    Ok(segments)
+}
+
+/// The record at a position.
+pub(crate) fn record_at(
+    conn: &Connection,
+    position: LogPosition,
+) -> Result<AuditRecord, StoreError> {
+    sql::one(conn, st::RECORD, [position], crate::views::packed)?
+        .ok_or_else(|| StoreError::Corrupt(format!("the log has no record at {position}")))
+}
+
+/// Records with their positions, from `first` to `last`, at most `limit`.
+pub(crate) fn records_up(
+    conn: &Connection,
+    first: LogPosition,
+    last: LogPosition,
+    limit: usize,
+) -> Result<Vec<(LogPosition, AuditRecord)>, StoreError> {
+    sql::many(conn, st::RECORDS_UP, (first, last, codec::limit(limit)), |row| {
+        let Packed(record) = row.get(1)?;
+        Ok((row.get(0)?, record))
+    })
+}
+
+impl Session<'_> {
+    pub(crate) fn append_record(&mut self, record: &AuditRecord) -> Result<(), StoreError> {
+        let conn = self.conn;
+        let pending = self.pending()?;
+        let position = pending.tail.end.saturating_add(1);
+        sql::run(conn, st::APPEND, (position, Packed(record)))?;
+        if pending.tail.newest_at.is_some_and(|newest| record.occurred_at < newest) {
+            sql::run(conn, st::NEW_RUN, [position])?;
+        }
+        pending.tail.end = position;
+        pending.tail.newest_at = Some(record.occurred_at);
+        pending.batch.absorb(record);
+        Ok(())
+    }
+
+    /// The oldest segment, if it may go: indexed, folded, and all of it older than `before`.
+    fn oldest_droppable(&self) -> Found<Segment> {
+        let oldest = visible_segments(self.conn)?.first().copied();
+        let folded_to = Fold::read(self.conn)?.folded_to;
+        Ok(oldest
+            .filter(|segment| segment.state == SegmentState::Closed && segment.end() <= folded_to))
+    }
+
+    pub(crate) fn droppable_segment(
+        &mut self,
+        before: Timestamp,
+    ) -> Found<Vec<(Chain, ChainHead)>> {
+        let oldest = self.oldest_droppable()?;
+        let Some(segment) = oldest.filter(|s| s.last_at.is_some_and(|last| last < before)) else {
+            return Ok(None);
+        };
+        let heads = sql::many(self.conn, st::SEGMENT_HEADS, [segment.number], |row| {
+            let hash = AuditHash::from_bytes(row.get(2)?);
+            let head = ChainHead { seq: uncount(row.get(1)?), hash };
+            Ok((ChainId::from_bytes(row.get(0)?), head))
+        })?;
+        let mut last = Vec::with_capacity(heads.len());
+        for (id, head) in heads {
+            let chain = sql::one(self.conn, st::CHAIN, [id.as_bytes()], codec::chain)?;
+            let missing = || StoreError::Corrupt(format!("{id} has records and no row"));
+            last.push((chain.ok_or_else(missing)?, head));
+        }
+        Ok(Some(last))
+    }
+
+    pub(crate) fn drop_segment(&mut self) -> Result<(), StoreError> {
+        if let Some(segment) = self.oldest_droppable()? {
+            sql::run(self.conn, st::DROP_SEGMENT, [segment.number])?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,230 @@
+//! One transaction or snapshot on one connection: what `Views` and `Rows` are implemented on.
+
+use std::collections::HashMap;
+
+use agentadmit_core::app::{App, EnvironmentState, Tenant};
+use agentadmit_core::clock::{ClockGuard, Doubt};
+use agentadmit_core::connection::Activity;
+use agentadmit_core::credential::ApiKey;
+use agentadmit_protocol::audit::AuditRecord;
+use agentadmit_protocol::id::{AppId, ConnectionId};
+use agentadmit_protocol::time::Timestamp;
+use agentadmit_store::StoreError;
+use agentadmit_store::views::LogPosition;
+use parking_lot::Mutex;
+use rusqlite::Connection;
+
+use crate::activity::{self, Batch, Fold, Unfolded};
+use crate::codec::Packed;
+use crate::error::Stored;
+use crate::options::{Access, StoreOptions};
+use crate::sql;
+use crate::statements as st;
+
+/// How often a reader looks again while a fold is being committed.
+const LOOKS: usize = 1_000;
+
+/// What all connections of a store have in common.
+pub(crate) struct Shared {
+    pub(crate) options: StoreOptions,
+    pub(crate) access: Access,
+    /// What the log says and the tables do not yet. Held for moments only, never during I/O of a
+    /// reader.
+    pub(crate) unfolded: Mutex<Unfolded>,
+    /// What the clock was last held against.
+    pub(crate) clock: Mutex<ClockState>,
+}
+
+/// The clock's guard and floor as of the newest transaction.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ClockState {
+    pub(crate) guard: ClockGuard,
+    pub(crate) floor: Option<Timestamp>,
+}
+
+impl ClockState {
+    /// Why this reading is not believed, if it is not.
+    pub(crate) fn doubt(mut self, reading: agentadmit_core::clock::Reading) -> Option<Doubt> {
+        self.guard.now(reading, self.floor).err()
+    }
+}
+
+/// The end of the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tail {
+    /// The newest position; 0 when there never was a record.
+    pub(crate) end: LogPosition,
+    /// When the newest record was written.
+    pub(crate) newest_at: Option<Timestamp>,
+}
+
+impl Tail {
+    /// The end of the log that `conn` sees.
+    pub(crate) fn read(conn: &Connection) -> Result<Self, StoreError> {
+        let newest = sql::one(conn, st::LOG_TAIL, [], |row| {
+            let Packed(record): Packed<AuditRecord> = row.get(1)?;
+            Ok(Self { end: row.get(0)?, newest_at: Some(record.occurred_at) })
+        })?;
+        if let Some(tail) = newest {
+            return Ok(tail);
+        }
+        // everything was dropped: positions go on after the last segment
+        let segments = crate::log::segments(conn)?;
+        let end = segments.last().map_or(0, |open| open.first.saturating_sub(1));
+        let newest_at = segments.iter().filter_map(|segment| segment.last_at).max();
+        Ok(Self { end, newest_at })
+    }
+}
+
+/// What a writing transaction keeps in memory until it is committed.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    /// The end of the log before its first record.
+    pub(crate) begin: LogPosition,
+    /// The end of the log now.
+    pub(crate) tail: Tail,
+    /// What its records say.
+    pub(crate) batch: Batch,
+    /// Whether the shared memory is up to `begin`.
+    synced: bool,
+}
+
+/// Rows that one transaction reads for most of its calls, as they stand in this transaction.
+#[derive(Debug, Default)]
+pub(crate) struct Cache {
+    pub(crate) apps: HashMap<AppId, App>,
+    pub(crate) environments: HashMap<Tenant, EnvironmentState>,
+    pub(crate) api_keys: HashMap<i64, ApiKey>,
+}
+
+/// Entries per kind that a [`Cache`] keeps.
+pub(crate) const CACHED: usize = 1_024;
+
+/// What distinguishes a snapshot from a transaction.
+pub(crate) enum Role<'s> {
+    /// A snapshot.
+    Reader {
+        /// A second connection that sees the present.
+        present: &'s Connection,
+        /// What the log says, where it was read for this snapshot alone.
+        own: Option<Box<Unfolded>>,
+    },
+    /// The writing transaction.
+    Writer(Pending),
+}
+
+/// One transaction or snapshot.
+pub(crate) struct Session<'s> {
+    pub(crate) conn: &'s Connection,
+    pub(crate) shared: &'s Shared,
+    pub(crate) role: Role<'s>,
+    pub(crate) cache: Cache,
+}
+
+impl<'s> Session<'s> {
+    /// Reads on the snapshot of `conn`.
+    pub(crate) fn reader(
+        conn: &'s Connection,
+        present: &'s Connection,
+        shared: &'s Shared,
+    ) -> Self {
+        let role = Role::Reader { present, own: None };
+        Self { conn, shared, role, cache: Cache::default() }
+    }
+
+    /// Writes in the transaction that is open on `conn`.
+    pub(crate) fn writer(conn: &'s Connection, shared: &'s Shared) -> Result<Self, StoreError> {
+        let tail = Tail::read(conn)?;
+        let role = Role::Writer(Pending { begin: tail.end, tail, ..Pending::default() });
+        Ok(Self { conn, shared, role, cache: Cache::default() })
+    }
+
+    /// The end of the log.
+    pub(crate) fn tail(&self) -> Result<Tail, StoreError> {
+        match &self.role {
+            Role::Reader { .. } => Tail::read(self.conn),
+            Role::Writer(pending) => Ok(pending.tail),
+        }
+    }
+
+    /// What is pending; a snapshot must not write.
+    pub(crate) fn pending(&mut self) -> Result<&mut Pending, StoreError> {
+        match &mut self.role {
+            Role::Writer(pending) => Ok(pending),
+            Role::Reader { .. } => Err(StoreError::Corrupt("a snapshot was written to".to_owned())),
+        }
+    }
+
+    /// What an agent did with a connection, exact as of now.
+    pub(crate) fn exact_activity(&mut self, id: ConnectionId) -> Result<Activity, StoreError> {
+        match &mut self.role {
+            Role::Writer(pending) => {
+                let mut unfolded = self.shared.unfolded.lock();
+                if !pending.synced {
+                    unfolded.sync(self.conn, pending.begin)?;
+                    pending.synced = true;
+                }
+                let remembered = unfolded.activity(id);
+                drop(unfolded);
+                let folded = activity::folded(self.conn, id)?;
+                Ok(folded.and(remembered).and(pending.batch.activity(id)))
+            }
+            Role::Reader { present, own } => {
+                if self.shared.access == Access::Service
+                    && let Some(activity) = present_activity(present, self.shared, id)?
+                {
+                    return Ok(activity);
+                }
+                let own = if let Some(own) = own {
+                    own
+                } else {
+                    let mut unfolded = Box::<Unfolded>::default();
+                    unfolded.sync(self.conn, Tail::read(self.conn)?.end)?;
+                    own.insert(unfolded)
+                };
+                Ok(activity::folded(self.conn, id)?.and(own.activity(id)))
+            }
+        }
+    }
+}
+
+/// The folded row as it is now, with the memory that goes with it. `None` where the two cannot be
+/// brought together: nobody keeps the memory up.
+fn present_activity(
+    present: &Connection,
+    shared: &Shared,
+    id: ConnectionId,
+) -> Result<Option<Activity>, StoreError> {
+    for _ in 0..LOOKS {
+        let (generation, known_to, remembered) = {
+            let unfolded = shared.unfolded.lock();
+            (unfolded.generation(), unfolded.known_to, unfolded.activity(id))
+        };
+        let Some(generation) = generation else { return Ok(None) };
+        let found = in_snapshot(present, |present| {
+            if Fold::read(present)?.generation != generation {
+                return Ok(None);
+            }
+            let folded = activity::folded(present, id)?;
+            let appended = activity::appended(present, id, known_to, Tail::read(present)?.end)?;
+            Ok(Some(folded.and(remembered).and(appended)))
+        })?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        // a slice is on disk and not yet out of memory: that takes microseconds
+        std::thread::yield_now();
+    }
+    Ok(None)
+}
+
+/// Reads on one consistent snapshot of a connection.
+pub(crate) fn in_snapshot<T>(
+    conn: &Connection,
+    read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    conn.prepare_cached("BEGIN DEFERRED").stored()?.execute([]).stored()?;
+    let result = read(conn);
+    let ended = conn.prepare_cached("COMMIT").stored()?.execute([]).stored();
+    result.and_then(|value| ended.map(|_| value))
+}

@@ -1,0 +1,35 @@
+//! Running prepared statements.
+
+use agentadmit_store::StoreError;
+use rusqlite::{Connection, Params, Row};
+
+use crate::error::Stored;
+
+/// The row that a statement finds, if it finds one.
+pub(crate) fn one<T>(
+    conn: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Option<T>, StoreError> {
+    let mut statement = conn.prepare_cached(sql).stored()?;
+    let mut rows = statement.query(params).stored()?;
+    rows.next().stored()?.map(read).transpose().stored()
+}
+
+/// All rows that a statement finds.
+pub(crate) fn many<T>(
+    conn: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, StoreError> {
+    let mut statement = conn.prepare_cached(sql).stored()?;
+    let rows = statement.query_map(params, read).stored()?;
+    rows.collect::<rusqlite::Result<_>>().stored()
+}
+
+/// Runs a statement that writes; says how many rows it touched.
+pub(crate) fn run(conn: &Connection, sql: &str, params: impl Params) -> Result<usize, StoreError> {
+    conn.prepare_cached(sql).stored()?.execute(params).stored()
+}

@@ -1,0 +1,247 @@
+//! The reads: `Views` over SQL. Each is one statement or calls the file that has more to say
+//! ([`crate::connections`], [`crate::search`], [`crate::session`]).
+
+use agentadmit_core::app::{
+    App, CatalogueScope, ConnectionCounts, DayUsage, EnvironmentState, Tenant,
+};
+use agentadmit_core::connection::{Activity, Connection};
+use agentadmit_core::credential::{ApiKey, Operator, PublicKey};
+use agentadmit_protocol::audit::AuditRecord;
+use agentadmit_protocol::id::{AppId, ChainId, ConnectionId, KeyId};
+use agentadmit_protocol::secret::SecretHash;
+use agentadmit_protocol::text::UserId;
+use agentadmit_protocol::time::Timestamp;
+use agentadmit_store::StoreError;
+use agentadmit_store::views::{
+    AuditFilter, AuditPage, Chain, ConnectionFilter, Found, LogPosition, LogSlice, Views,
+};
+use rusqlite::Row;
+use serde::de::DeserializeOwned;
+
+use crate::codec::{self, Packed, TenantKey, limit, uncount};
+use crate::session::{CACHED, Session};
+use crate::sql;
+use crate::statements as st;
+
+/// The only column, a packed row.
+pub(crate) fn packed<T: DeserializeOwned>(row: &Row<'_>) -> rusqlite::Result<T> {
+    let Packed(value) = row.get(0)?;
+    Ok(value)
+}
+
+impl Views for Session<'_> {
+    fn app(&mut self, id: AppId) -> Found<App> {
+        if let Some(app) = self.cache.apps.get(&id) {
+            return Ok(Some(app.clone()));
+        }
+        let found: Option<App> = sql::one(self.conn, st::APP, [id.as_bytes()], packed)?;
+        if let Some(app) = &found
+            && self.cache.apps.len() < CACHED
+        {
+            self.cache.apps.insert(id, app.clone());
+        }
+        Ok(found)
+    }
+
+    fn apps(&mut self, after: Option<AppId>, most: usize) -> Result<Vec<App>, StoreError> {
+        match after {
+            None => sql::many(self.conn, st::FIRST_APPS, [limit(most)], packed),
+            Some(after) => {
+                sql::many(self.conn, st::APPS_AFTER, (after.as_bytes(), limit(most)), packed)
+            }
+        }
+    }
+
+    fn environment(&mut self, tenant: Tenant) -> Result<EnvironmentState, StoreError> {
+        if let Some(state) = self.cache.environments.get(&tenant) {
+            return Ok(state.clone());
+        }
+        let state = sql::one(self.conn, st::ENVIRONMENT, [TenantKey::from(tenant)], |row| {
+            let state: Option<Packed<EnvironmentState>> = row.get(0)?;
+            Ok(state.map(|Packed(state)| state))
+        })?;
+        let state = state.flatten().unwrap_or_default();
+        if self.cache.environments.len() < CACHED {
+            self.cache.environments.insert(tenant, state.clone());
+        }
+        Ok(state)
+    }
+
+    fn connection_counts(&mut self, tenant: Tenant) -> Result<ConnectionCounts, StoreError> {
+        let counts = sql::one(self.conn, st::COUNTS, [TenantKey::from(tenant)], |row| {
+            Ok(ConnectionCounts {
+                pending: uncount(row.get(0)?),
+                active: uncount(row.get(1)?),
+                revoked: uncount(row.get(2)?),
+                expired: uncount(row.get(3)?),
+            })
+        })?;
+        Ok(counts.unwrap_or_default())
+    }
+
+    fn catalogue(&mut self, tenant: Tenant) -> Result<Vec<CatalogueScope>, StoreError> {
+        sql::many(self.conn, st::CATALOGUE, [TenantKey::from(tenant)], packed)
+    }
+
+    fn holders(&mut self, tenant: Tenant, scope_id: u32) -> Result<u64, StoreError> {
+        let key = (TenantKey::from(tenant), scope_id);
+        let holders = sql::one(self.conn, st::HOLDERS, key, |row| row.get(0))?;
+        Ok(holders.map_or(0, uncount))
+    }
+
+    fn api_key(&mut self, hash: &SecretHash) -> Found<ApiKey> {
+        let key = hash.key();
+        let known = self.cache.api_keys.get(&key).cloned();
+        let found = match known {
+            Some(known) => Some(known),
+            None => sql::one(self.conn, st::API_KEY, [key], packed)?,
+        };
+        if let Some(found) = &found
+            && self.cache.api_keys.len() < CACHED
+        {
+            self.cache.api_keys.entry(key).or_insert_with(|| found.clone());
+        }
+        Ok(found.filter(|found| found.hash.ct_eq(hash)))
+    }
+
+    fn api_key_by_id(&mut self, app_id: AppId, id: KeyId) -> Found<ApiKey> {
+        sql::one(self.conn, st::API_KEY_BY_ID, (app_id.as_bytes(), id.as_bytes()), packed)
+    }
+
+    fn api_keys(&mut self, app_id: AppId) -> Result<Vec<ApiKey>, StoreError> {
+        sql::many(self.conn, st::API_KEYS, [app_id.as_bytes()], packed)
+    }
+
+    fn public_keys(&mut self, app_id: AppId) -> Result<Vec<PublicKey>, StoreError> {
+        sql::many(self.conn, st::PUBLIC_KEYS, [app_id.as_bytes()], packed)
+    }
+
+    fn operator(&mut self, hash: &SecretHash) -> Found<Operator> {
+        let found: Option<Operator> = sql::one(self.conn, st::OPERATOR, [hash.key()], packed)?;
+        Ok(found.filter(|operator| operator.hash.ct_eq(hash)))
+    }
+
+    fn operators(&mut self) -> Result<Vec<Operator>, StoreError> {
+        sql::many(self.conn, st::OPERATORS, [], packed)
+    }
+
+    fn connection_by_access_token(&mut self, hash: &SecretHash) -> Found<Connection> {
+        self.find_by_access_token(hash)
+    }
+
+    fn connection_by_connection_token(&mut self, hash: &SecretHash) -> Found<Connection> {
+        self.find_by_connection_token(hash)
+    }
+
+    fn connection(&mut self, id: ConnectionId) -> Found<Connection> {
+        self.find_connection(id)
+    }
+
+    fn connections(
+        &mut self,
+        filter: &ConnectionFilter,
+        before: Option<ConnectionId>,
+        limit: usize,
+    ) -> Result<Vec<Connection>, StoreError> {
+        self.list_connections(filter, before, limit)
+    }
+
+    fn connection_total(&mut self, filter: &ConnectionFilter) -> Result<u64, StoreError> {
+        self.count_connections_of(filter)
+    }
+
+    fn live_connections_of(
+        &mut self,
+        tenant: Tenant,
+        user_id: &UserId,
+        limit: usize,
+    ) -> Result<Vec<ConnectionId>, StoreError> {
+        self.list_live_of(tenant, user_id, limit)
+    }
+
+    fn due_connections(
+        &mut self,
+        now: Timestamp,
+        most: usize,
+    ) -> Result<Vec<ConnectionId>, StoreError> {
+        sql::many(self.conn, st::DUE_CONNECTIONS, (now.as_millis(), limit(most)), |row| {
+            Ok(ConnectionId::from_bytes(row.get(0)?))
+        })
+    }
+
+    fn activity(&mut self, id: ConnectionId) -> Result<Activity, StoreError> {
+        self.exact_activity(id)
+    }
+
+    fn usage(
+        &mut self,
+        tenant: Tenant,
+        from: i32,
+        to: i32,
+    ) -> Result<Vec<(i32, DayUsage)>, StoreError> {
+        sql::many(self.conn, st::USAGE, (TenantKey::from(tenant), from, to), |row| {
+            let usage = DayUsage { allowed: uncount(row.get(1)?), refused: uncount(row.get(2)?) };
+            Ok((row.get(0)?, usage))
+        })
+    }
+
+    fn usage_by_label(
+        &mut self,
+        tenant: Tenant,
+        from: i32,
+        to: i32,
+        most: usize,
+    ) -> Result<Vec<(Option<String>, u64)>, StoreError> {
+        let key = (TenantKey::from(tenant), from, to, limit(most));
+        sql::many(self.conn, st::USAGE_LABELS, key, |row| {
+            let label: String = row.get(0)?;
+            Ok((Some(label).filter(|label| !label.is_empty()), uncount(row.get(1)?)))
+        })
+    }
+
+    fn audit(
+        &mut self,
+        filter: &AuditFilter,
+        before: Option<LogPosition>,
+        limit: usize,
+    ) -> Result<AuditPage, StoreError> {
+        self.search(filter, before, limit)
+    }
+
+    fn log(
+        &mut self,
+        tenant: Option<Tenant>,
+        after: LogPosition,
+        up_to: LogPosition,
+        limit: usize,
+    ) -> Result<LogSlice, StoreError> {
+        self.read_log(tenant, after, up_to, limit)
+    }
+
+    fn chain_records(
+        &mut self,
+        chain: ChainId,
+        after_seq: u64,
+        limit: usize,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        self.read_chain(chain, after_seq, limit)
+    }
+
+    fn log_end(&mut self) -> Result<LogPosition, StoreError> {
+        Ok(self.tail()?.end)
+    }
+
+    fn newest_record_at(&mut self) -> Found<Timestamp> {
+        Ok(self.tail()?.newest_at)
+    }
+
+    fn chains(&mut self, tenant: Option<Tenant>) -> Result<Vec<Chain>, StoreError> {
+        let mut chains = sql::many(self.conn, st::CHAINS, [TenantKey(tenant)], codec::chain)?;
+        chains.retain(|chain| chain.open || chain.tail.seq < chain.head.seq);
+        Ok(chains)
+    }
+
+    fn sealed_secret(&mut self, name: &str) -> Found<Vec<u8>> {
+        sql::one(self.conn, st::SEALED_SECRET, [name], |row| row.get(0))
+    }
+}

@@ -1,0 +1,138 @@
+//! The one connection that writes.
+//!
+//! After a failed write the connection is not trusted: before the next transaction it is opened
+//! anew, and a small transaction is committed. That write covers what a failed commit may have left
+//! in the write-ahead log, so that a crash cannot bring to life what was answered with an error.
+
+use std::path::Path;
+
+use agentadmit_core::clock::Reading;
+use agentadmit_store::store::Work;
+use agentadmit_store::{StoreError, Tx, WriterState};
+use rusqlite::Connection;
+
+use crate::connect::{Purpose, connect};
+use crate::copying::Copying;
+use crate::error::{OpenError, Stored};
+use crate::session::{ClockState, Pending, Role, Session, Shared};
+use crate::sql;
+use crate::statements as st;
+
+/// The writing connection and the writer's memory.
+pub(crate) struct Writer {
+    /// A backup under way. Declared first: it ends before the connection that it reads.
+    pub(crate) copying: Option<Copying>,
+    pub(crate) conn: Connection,
+    pub(crate) state: WriterState,
+    /// An operator accepted the clock and no record was written since.
+    pub(crate) floor_is_lifted: bool,
+    is_doubtful: bool,
+}
+
+impl Writer {
+    pub(crate) fn open(path: &Path, shared: &Shared) -> Result<Self, OpenError> {
+        Ok(Self {
+            copying: None,
+            conn: connect(path, &shared.options, Purpose::Writer)?,
+            state: WriterState::new(shared.options.seed, shared.options.writer),
+            floor_is_lifted: false,
+            is_doubtful: false,
+        })
+    }
+
+    /// Runs the verbs of one transaction.
+    pub(crate) fn verbs(
+        &mut self,
+        path: &Path,
+        shared: &Shared,
+        work: Work<'_>,
+    ) -> Result<(), StoreError> {
+        let reading = shared.options.clock.read();
+        let done = self.write(path, shared, |conn, state, lifted| {
+            let mut session = Session::writer(conn, shared)?;
+            let mut tx = begin(&mut session, state, reading, lifted)?;
+            work(&mut tx)?;
+            tx.finish()?;
+            match session.role {
+                Role::Writer(pending) => Ok(pending),
+                Role::Reader { .. } => Ok(Pending::default()),
+            }
+        });
+        match done {
+            Ok(pending) => {
+                self.floor_is_lifted &= pending.begin == pending.tail.end;
+                let floor = pending.tail.newest_at.filter(|_| !self.floor_is_lifted);
+                *shared.clock.lock() = ClockState { guard: self.state.clock, floor };
+                let mut unfolded = shared.unfolded.lock();
+                unfolded.committed(pending.begin, pending.tail.end, pending.batch);
+                Ok(())
+            }
+            Err(error) => {
+                self.state.refusals.forget();
+                Err(error)
+            }
+        }
+    }
+
+    /// Runs a slice of maintenance in a transaction.
+    pub(crate) fn slice<T>(
+        &mut self,
+        path: &Path,
+        shared: &Shared,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.write(path, shared, |conn, _, _| work(conn))
+    }
+
+    /// One transaction: all of `work`, committed and flushed, or nothing.
+    fn write<T>(
+        &mut self,
+        path: &Path,
+        shared: &Shared,
+        work: impl FnOnce(&Connection, &mut WriterState, bool) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if self.is_doubtful {
+            self.repair(path, shared)?;
+        }
+        execute(&self.conn, "BEGIN IMMEDIATE")?;
+        let result = work(&self.conn, &mut self.state, self.floor_is_lifted);
+        let result = result.and_then(|value| execute(&self.conn, "COMMIT").map(|()| value));
+        if let Err(error) = &result {
+            // a commit that failed may have rolled back already
+            let is_open = !self.conn.is_autocommit();
+            let is_stuck = is_open && execute(&self.conn, "ROLLBACK").is_err();
+            self.is_doubtful = is_stuck || !matches!(error, StoreError::Clock(_));
+        }
+        result
+    }
+
+    fn repair(&mut self, path: &Path, shared: &Shared) -> Result<(), StoreError> {
+        self.copying = None;
+        let conn = connect(path, &shared.options, Purpose::Writer).stored()?;
+        execute(&conn, "BEGIN IMMEDIATE")?;
+        sql::run(&conn, st::REPAIR, [])?;
+        execute(&conn, "COMMIT")?;
+        self.conn = conn;
+        self.is_doubtful = false;
+        tracing::info!("the writing connection was opened anew after a failed write");
+        Ok(())
+    }
+}
+
+/// Begins the verbs' transaction: where an operator lifted the floor, the wall clock alone counts.
+fn begin<'t>(
+    session: &'t mut Session<'_>,
+    state: &'t mut WriterState,
+    reading: Reading,
+    floor_is_lifted: bool,
+) -> Result<Tx<'t>, StoreError> {
+    if !floor_is_lifted {
+        return Tx::begin(session, state, reading);
+    }
+    let now = state.clock.now(reading, None)?;
+    Ok(Tx::at(session, state, now, reading.monotonic_ns))
+}
+
+fn execute(conn: &Connection, sql: &'static str) -> Result<(), StoreError> {
+    conn.prepare_cached(sql).stored()?.execute([]).stored().map(|_| ())
+}

@@ -1,0 +1,96 @@
+//! The schema's history is fixed, and a store of another history is refused.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use agentadmit_store_sqlite::migrations::{MIGRATIONS, newest};
+use agentadmit_store_sqlite::{Access, OpenError, SqliteStore};
+use common::Place;
+
+/// SHA-256 of each migration, as it was released. Never changed: a change is a new migration.
+const RELEASED: &[(i64, &str)] =
+    &[(1, "6d772c59e169bf588f50eceaa8b9e5c1d9a0b333782a7d6914f45d27442728a6")];
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn a_migration_is_never_changed() {
+    let here: Vec<_> = MIGRATIONS.iter().map(|m| (m.version, hex(&m.sha256()))).collect();
+    let released: Vec<_> = RELEASED.iter().map(|(v, hash)| (*v, (*hash).to_owned())).collect();
+    assert_eq!(here, released);
+}
+
+#[test]
+fn migrations_are_numbered_without_gaps() {
+    let numbers: Vec<i64> = MIGRATIONS.iter().map(|migration| migration.version).collect();
+    assert_eq!(numbers, (1..=newest()).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    let place = Place::new();
+    drop(place.service(1));
+    place.raw().execute("INSERT INTO migrations VALUES (99, 'later', x'', 0)", []).unwrap();
+    let refused = place.try_open(1, Access::Service).map(|_| ());
+    assert!(matches!(refused, Err(OpenError::SchemaTooNew { found: 99, .. })), "{refused:?}");
+    assert!(refused.unwrap_err().to_string().contains("version 99"));
+}
+
+#[test]
+fn a_changed_history_is_refused() {
+    let place = Place::new();
+    drop(place.service(1));
+    let other = [0_u8; 32];
+    place.raw().execute("UPDATE migrations SET sha256 = ?1", [other]).unwrap();
+    let refused = place.try_open(1, Access::Service).map(|_| ());
+    assert!(matches!(refused, Err(OpenError::MigrationChanged { version: 1, .. })), "{refused:?}");
+}
+
+#[test]
+fn an_older_schema_is_migrated_by_command_only() {
+    let place = Place::new();
+    // a store before its first migration: the header says whose file it is, and nothing else is in
+    place
+        .raw()
+        .execute_batch("PRAGMA application_id = 1097294180; CREATE TABLE before_all (x) STRICT;")
+        .unwrap_err();
+    place
+        .raw()
+        .execute_batch("PRAGMA application_id = 1097294180; CREATE TABLE before_all (x INTEGER);")
+        .unwrap();
+    let refused = place.try_open(1, Access::Service).map(|_| ());
+    assert!(matches!(refused, Err(OpenError::SchemaTooOld { found: 0, .. })), "{refused:?}");
+    assert_eq!(SqliteStore::migrate(place.path(), &place.options(1)).unwrap(), MIGRATIONS.len());
+    assert_eq!(SqliteStore::migrate(place.path(), &place.options(1)).unwrap(), 0);
+    place.service(1);
+}
+
+#[test]
+fn what_is_no_store_is_left_alone() {
+    let place = Place::new();
+    place.raw().execute_batch("CREATE TABLE theirs (x INTEGER)").unwrap();
+    let before = std::fs::read(place.path()).unwrap();
+    let refused = place.try_open(1, Access::Service).map(|_| ());
+    assert!(matches!(refused, Err(OpenError::NotAStore(_))), "{refused:?}");
+    assert_eq!(std::fs::read(place.path()).unwrap(), before);
+
+    let text = "this is a letter, not a database, and it is long enough to have a header".repeat(9);
+    std::fs::write(place.path(), &text).unwrap();
+    let refused = place.try_open(1, Access::Service).map(|_| ());
+    assert!(matches!(refused, Err(OpenError::NotAStore(_))), "{refused:?}");
+    assert_eq!(std::fs::read(place.path()).unwrap(), text.as_bytes());
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_can_read_a_store() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    let _store = place.service(1);
+    for name in ["store.db", "store.db-wal"] {
+        let mode = std::fs::metadata(place.file(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name} is {mode:o}");
+    }
+}

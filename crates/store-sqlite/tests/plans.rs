@@ -1,0 +1,62 @@
+//! Every statement goes by a key or an index: asked of SQLite, statement by statement.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use agentadmit_store_sqlite::statements::{ALL, SMALL_TABLES};
+use common::Place;
+use rusqlite::Connection;
+
+fn plan(conn: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let steps = statement.query_map([], |row| row.get(3)).unwrap();
+    steps.map(Result::unwrap).collect()
+}
+
+fn store() -> (Place, Connection) {
+    let place = Place::new();
+    drop(place.service(1));
+    let conn = place.raw();
+    (place, conn)
+}
+
+#[test]
+fn no_statement_scans_a_table() {
+    let (_place, conn) = store();
+    for (name, sql) in ALL {
+        let plan = plan(&conn, sql);
+        let scans = plan.iter().any(|step| step.starts_with("SCAN"));
+        assert_eq!(scans, SMALL_TABLES.contains(name), "{name}: {plan:?}");
+    }
+}
+
+#[test]
+fn nothing_that_can_be_long_is_sorted() {
+    let (_place, conn) = store();
+    // the labels of one tenant's days are summed before they are sorted
+    let sorted: Vec<_> = ALL
+        .iter()
+        .filter(|(_, sql)| plan(&conn, sql).iter().any(|step| step.contains("TEMP B-TREE")))
+        .map(|(name, _)| *name)
+        .collect();
+    assert_eq!(sorted, ["USAGE_LABELS"]);
+}
+
+#[test]
+fn searches_of_closed_segments_go_by_the_index_of_terms() {
+    let (_place, conn) = store();
+    for name in ["HITS_DOWN", "HITS_UP"] {
+        let (_, sql) = ALL.iter().find(|(known, _)| *known == name).unwrap();
+        let plan = plan(&conn, sql);
+        let by_key =
+            "SEARCH audit_terms USING PRIMARY KEY (segment=? AND term=? AND pos>? AND pos<?)";
+        assert_eq!(plan, [by_key], "{name}");
+    }
+}
+
+#[test]
+fn a_scan_would_be_seen() {
+    let (_place, conn) = store();
+    let plan = plan(&conn, "SELECT row FROM grants WHERE row = ?1");
+    assert!(plan.iter().any(|step| step.starts_with("SCAN")), "{plan:?}");
+}

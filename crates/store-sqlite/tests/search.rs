@@ -1,0 +1,69 @@
+//! A search looks at a bounded number of records, and at few in a closed segment.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::sync::Arc;
+
+use agentadmit_protocol::audit::AuditEvent;
+use agentadmit_protocol::environment::Environment;
+use agentadmit_store::conformance::world::{World, user_id};
+use agentadmit_store::views::AuditFilter;
+use agentadmit_store_sqlite::{Access, SqliteStore, StoreOptions};
+use common::{Place, many_agents};
+
+const BUDGET: u64 = 40;
+
+fn open(place: &Place, segment_records: u64) -> World {
+    let options = StoreOptions { search_budget: BUDGET, segment_records, ..place.options(1) };
+    let store = SqliteStore::open(place.path(), options, Access::Service).unwrap();
+    place.world(&Arc::new(store))
+}
+
+#[test]
+fn a_closed_segment_is_not_walked_through() {
+    let place = Place::new();
+    let world = open(&place, 1_000);
+    let caller = world.key(&world.app(), Environment::Live);
+    let agents = many_agents(&world, &caller, 1_000);
+    let of_agent = AuditFilter { connection_id: Some(agents[3].id), ..AuditFilter::default() };
+    let of_user = AuditFilter {
+        tenant: Some(caller.tenant),
+        user_id: Some(user_id("user-00000003")),
+        ..AuditFilter::default()
+    };
+    let of_event = AuditFilter { event: Some(AuditEvent::AppCreated), ..AuditFilter::default() };
+    let filters = [of_agent, of_user, of_event];
+    for filter in &filters {
+        // in the tail: the budget ends long before the record
+        let page = world.read(|views| views.audit(filter, None, 10));
+        assert!(page.records.is_empty() && page.next.is_some(), "{page:?}");
+    }
+    world.maintain();
+    for filter in &filters {
+        let tail = world.read(|views| views.log_end()) % 1_000;
+        // past what is left in the tail, one page finds everything
+        let mut page = world.read(|views| views.audit(filter, None, 10));
+        for _ in 0..=tail / i64::try_from(BUDGET).unwrap() {
+            if page.records.is_empty() {
+                page = world.read(|views| views.audit(filter, page.next, 10));
+            }
+        }
+        assert!(!page.records.is_empty() && page.next.is_none(), "{filter:?}: {page:?}");
+        assert_eq!(page.records, world.search(filter, 10));
+    }
+}
+
+#[test]
+fn short_pages_lead_to_everything() {
+    let place = Place::new();
+    let world = open(&place, 1_000_000);
+    let caller = world.key(&world.app(), Environment::Live);
+    let agents = many_agents(&world, &caller, 100);
+    for agent in &agents {
+        let filter = AuditFilter { connection_id: Some(agent.id), ..AuditFilter::default() };
+        // issued, exchanged, verified
+        assert_eq!(world.search(&filter, 2).len(), 3);
+    }
+    assert_eq!(world.log_of(Some(caller.tenant)).len(), 304);
+}
