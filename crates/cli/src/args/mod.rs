@@ -1,0 +1,136 @@
+//! What can be typed: commands, flags, and their help.
+
+mod admin;
+mod audit;
+mod serve;
+mod store;
+mod target;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use admin::{
+    ApiKeys, ApiKeysCommand, Apps, AppsCommand, Connections, ConnectionsCommand, NewApp,
+    Operator, OperatorCommand, Plan, PlanCommand, PublicKeys, PutPublicKeys,
+    PublicKeysCommand, Revoke, UpdateApp, Usage, Yes,
+};
+pub(crate) use audit::{
+    Audit, AuditCommand, Export, ExportForm, ListRecords, RecordFilter, VerifyFile,
+};
+pub(crate) use serve::{LogFormat, Serve, ServeOptions};
+pub(crate) use store::{Backup, Migrate, Restore, Store, StoreCommand};
+pub(crate) use target::{Page, StoreLocation, Target};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0        done
+  1        the answer is no: a finding, a refusal, a chain that does not verify
+  2        wrong usage, or an unreadable configuration
+  3        it could not be found out or done: network, disk, store, service
+  128 + n  ended by signal n (`serve` exits 0 after a drained SIGTERM or SIGINT)
+
+Results go to stdout, progress to stderr. Secrets are printed once and never logged.";
+
+/// Lets users admit their own AI agents into your app, and take that back at once
+///
+/// The service that issues, exchanges, verifies, revokes and records agents' connections, its
+/// administration, and a demonstration of the whole story.
+#[derive(Debug, Parser)]
+#[command(name = "agentadmit", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(disable_help_subcommand = true, subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// Print results as JSON on stdout; errors too, as the wire's error object
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Serve(Box<Serve>),
+    Demo(Demo),
+    Operator(Operator),
+    Apps(Apps),
+    ApiKeys(ApiKeys),
+    PublicKeys(PublicKeys),
+    Plan(Plan),
+    Connections(Connections),
+    Audit(Audit),
+    Usage(Usage),
+    Backup(Backup),
+    Restore(Restore),
+    Migrate(Migrate),
+    Store(Store),
+    /// Prints a generated file of the repository
+    #[command(name = "__generate", hide = true)]
+    Generate {
+        /// Which file
+        what: Generated,
+    },
+    /// The demo's sample app
+    #[command(name = "__demo-app", hide = true)]
+    DemoApp,
+    /// The demo's agent
+    #[command(name = "__demo-agent", hide = true)]
+    DemoAgent,
+}
+
+/// Plays the whole story over real HTTP: grant, exchange, call, overstep, revoke, replay, audit
+///
+/// Starts the service, a small sample app and an agent as processes of their own on free ports of
+/// this machine, and lets a user of the app grant, watch and take back. Every answer that is shown
+/// was really received. Without `--once` it then stays up, with a fresh connection token for an
+/// agent of yours, until Ctrl-C. Nothing is left behind.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  agentadmit demo --once
+
+Exits 0 only if every step behaved as documented. NO_COLOR=1 turns colours off.")]
+pub(crate) struct Demo {
+    /// End after the story instead of staying up
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+/// A file that this program prints and the repository keeps.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Generated {
+    /// `contract/openapi.json`
+    Openapi,
+    /// `contract/error-codes.json`
+    ErrorCodes,
+    /// `docs/cli.md`
+    CliReference,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_flag_says_what_it_is_for() {
+        fn check(command: &clap::Command, path: &str) {
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{path}: {} has no help", argument.get_id());
+            }
+            for inner in command.get_subcommands() {
+                let path = format!("{path} {}", inner.get_name());
+                assert!(inner.get_about().is_some(), "{path} has no about");
+                let is_leaf = inner.get_subcommands().next().is_none();
+                let example = inner.get_after_long_help().map(ToString::to_string);
+                let has_example = example.is_some_and(|text| text.contains("agentadmit "));
+                assert!(!is_leaf || inner.is_hide_set() || has_example, "{path} has no example");
+                check(inner, &path);
+            }
+        }
+        check(&Cli::command(), "agentadmit");
+    }
+}

@@ -1,0 +1,119 @@
+//! `agentadmit serve`: its flags, which are also the keys of its configuration file.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, ValueEnum};
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use super::StoreLocation;
+
+/// Runs the service
+///
+/// Answers on `--listen` until SIGTERM or SIGINT; then it takes no new connections, answers what
+/// it has admitted, and exits 0. SIGHUP reads the certificate anew. When it is ready its last line
+/// on stderr is `listening on http://…`.
+///
+/// Every flag is also an environment variable, and a key of the TOML file that `--config` names
+/// (`public_url = "https://…"`); an argument wins over the environment, and that over the file.
+/// Two secrets come from the environment alone: AGENTADMIT_SECRET_KEY seals the service's own keys
+/// (without it a file PATH.key of mode 0600 is made beside the store at the first start), and
+/// AGENTADMIT_OPERATOR_TOKEN becomes the first operator of a store that never had one.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  agentadmit serve --store sqlite:agentadmit.db
+  agentadmit serve --store sqlite:/var/lib/agentadmit/store.db --listen 0.0.0.0:8700 \\
+      --behind-proxy --trusted-proxies 10.0.0.0/8 --public-url https://auth.example.com")]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) options: ServeOptions,
+    /// TOML file with any of these options
+    #[arg(long, value_name = "FILE", env = "AGENTADMIT_CONFIG", help_heading = "Configuration")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// What `serve` can be told; nothing here has a value unless somebody gave it one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ServeOptions {
+    /// Where to listen; port 0 takes a free port [default: 127.0.0.1:8700]
+    #[arg(long, value_name = "ADDR", env = "AGENTADMIT_LISTEN", help_heading = "Address")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// The service's own address as apps know it: the issuer of its answers and the audience of
+    /// client assertions [default: where it listens]
+    #[arg(long, value_name = "URL", env = "AGENTADMIT_PUBLIC_URL", help_heading = "Address")]
+    pub(crate) public_url: Option<String>,
+    /// Give the operator API and /metrics an address of their own
+    #[arg(long, value_name = "ADDR", env = "AGENTADMIT_OPERATOR_LISTEN", help_heading = "Address")]
+    pub(crate) operator_listen: Option<SocketAddr>,
+
+    /// Certificate chain in PEM; read anew on SIGHUP
+    #[arg(long, value_name = "FILE", env = "AGENTADMIT_TLS_CERT", help_heading = "Transport")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Private key of the certificate in PEM
+    #[arg(long, value_name = "FILE", env = "AGENTADMIT_TLS_KEY", help_heading = "Transport")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Somebody else ends TLS in front of this service: listen without it on any address
+    #[arg(long, env = "AGENTADMIT_BEHIND_PROXY", help_heading = "Transport")]
+    #[arg(num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[arg(value_name = "BOOL", value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) behind_proxy: Option<bool>,
+    /// Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8
+    #[arg(long, value_name = "CIDR", env = "AGENTADMIT_TRUSTED_PROXIES", value_delimiter = ',')]
+    #[arg(num_args = 1.., action = ArgAction::Append, help_heading = "Transport")]
+    pub(crate) trusted_proxies: Option<Vec<IpNet>>,
+
+    /// The store; it is made when it is not there
+    #[arg(long, value_name = "sqlite:PATH", env = "AGENTADMIT_STORE", help_heading = "Store")]
+    pub(crate) store: Option<StoreLocation>,
+    /// Keep audit records this many days [default: for ever]
+    #[arg(long, value_name = "N", env = "AGENTADMIT_RETENTION_DAYS", help_heading = "Store")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(crate) retention_days: Option<u32>,
+
+    /// Live keys and live grants only for apps whose plan is paid
+    #[arg(long, env = "AGENTADMIT_LIVE_REQUIRES_PLAN", help_heading = "Rules")]
+    #[arg(num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[arg(value_name = "BOOL", value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) live_requires_plan: Option<bool>,
+
+    /// What is logged to stderr, such as `warn` or `info,agentadmit_http=debug` [default: info]
+    #[arg(long, value_name = "FILTER", env = "AGENTADMIT_LOG", help_heading = "Log")]
+    pub(crate) log: Option<String>,
+    /// The form of the log [default: text]
+    #[arg(long, value_name = "FORM", env = "AGENTADMIT_LOG_FORMAT", help_heading = "Log")]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// Lines for people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+impl ServeOptions {
+    /// These options; what nobody said here is taken from `others`.
+    pub(crate) fn or(self, others: Self) -> Self {
+        Self {
+            listen: self.listen.or(others.listen),
+            public_url: self.public_url.or(others.public_url),
+            operator_listen: self.operator_listen.or(others.operator_listen),
+            tls_cert: self.tls_cert.or(others.tls_cert),
+            tls_key: self.tls_key.or(others.tls_key),
+            behind_proxy: self.behind_proxy.or(others.behind_proxy),
+            trusted_proxies: self.trusted_proxies.or(others.trusted_proxies),
+            store: self.store.or(others.store),
+            retention_days: self.retention_days.or(others.retention_days),
+            live_requires_plan: self.live_requires_plan.or(others.live_requires_plan),
+            log: self.log.or(others.log),
+            log_format: self.log_format.or(others.log_format),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! `agentadmit serve`: the service from start to drained end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agentadmit_engine::admission::AdmissionLimits;
+use agentadmit_engine::verbs::operators::AdoptFirstOperator;
+use agentadmit_engine::{Engine, EngineOptions, Lane};
+use agentadmit_http::serve::{Ended, ServeLimits, writer_stopped};
+use agentadmit_http::tls::TlsCertificate;
+use agentadmit_http::{HttpOptions, Routers, ServiceState};
+use agentadmit_protocol::secret::{self, SecretHash, SecretKind};
+use agentadmit_store::WriterOptions;
+use agentadmit_store_sqlite::Access;
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{LogFormat, Serve};
+use crate::config::ServeConfig;
+use crate::exit::{Exit, Failure};
+use crate::output::note;
+use crate::signals::Signals;
+use crate::storage::{self, Opened, Settings};
+
+const OPERATOR_TOKEN: &str = "AGENTADMIT_OPERATOR_TOKEN";
+/// From the signal to the end of the last answer.
+const DRAIN: Duration = Duration::from_secs(20);
+/// From there to the end of the writer; together 25 s.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// Runs the service until a signal, or until its writer dies.
+///
+/// # Errors
+/// When it cannot start, or could not drain in time.
+pub(crate) async fn run(args: &Serve) -> Result<Exit, Failure> {
+    let config = ServeConfig::resolve(args)?;
+    let first_operator = first_operator_token()?;
+    start_log(&config)?;
+    let mut signals = Signals::listen()?;
+    let tls = certificate(&config)?;
+    let sockets = Sockets::bind(&config).await?;
+    let issuer = config.public_url.clone().unwrap_or_else(|| sockets.url.clone());
+    let engine = start_engine(config.clone(), issuer).await?;
+    greet(&engine, &config, first_operator).await?;
+
+    let state = ServiceState::new(
+        engine.clone(),
+        HttpOptions {
+            metrics_need_token: sockets.operator.is_none(),
+            trusted_proxies: config.trusted_proxies,
+            seed: storage::seed()?,
+            ..HttpOptions::default()
+        },
+    );
+    let (stop, _) = watch::channel(false);
+    let serving = tokio::spawn(sockets.serve(state, tls.clone(), stop.subscribe()));
+    signals.until_the_end(&engine, tls.as_deref()).await?;
+
+    tracing::info!("draining: no new connections are taken");
+    stop.send_replace(true);
+    let ended = tokio::select! {
+        ended = serving => ended.map_err(|error| Failure::could_not(error.to_string()))?,
+        signal = signals.end() => return Ok(signal),
+        () = writer_stopped(&engine) => return Err(writer_died()),
+    };
+    let flushed = tokio::task::spawn_blocking(move || engine.shut_down());
+    match (tokio::time::timeout(FLUSH, flushed).await, ended) {
+        (Ok(Ok(Ok(()))), Ended::Drained) => Ok(Exit::Done),
+        (Ok(Ok(Ok(()))), Ended::CutOff) => {
+            Err(Failure::could_not(format!("some requests still ran after {} s", DRAIN.as_secs())))
+        }
+        (Ok(Ok(Err(error))), _) => Err(Failure::could_not(error.to_string())),
+        (Ok(Err(error)), _) => Err(Failure::could_not(error.to_string())),
+        (Err(_), _) => Err(Failure::could_not("the writer did not end in time")),
+    }
+}
+
+/// What a service does when it can write no more: everybody sees that it is gone.
+pub(crate) fn writer_died() -> Failure {
+    Failure::could_not("the writer died: see the log; nothing can be answered any more")
+}
+
+fn start_log(config: &ServeConfig) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&config.log)
+        .map_err(|error| Failure::usage(format!("--log {}: {error}", config.log)))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match config.log_format {
+        LogFormat::Text => log.with_ansi(false).try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+    started.map_err(|error| Failure::could_not(error.to_string()))
+}
+
+fn certificate(config: &ServeConfig) -> Result<Option<Arc<TlsCertificate>>, Failure> {
+    let Some(files) = &config.tls else { return Ok(None) };
+    TlsCertificate::load(&files.certificate, &files.key)
+        .map(|certificate| Some(Arc::new(certificate)))
+        .map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// The token that becomes the first operator, if one was given.
+fn first_operator_token() -> Result<Option<SecretHash>, Failure> {
+    let text = std::env::var(OPERATOR_TOKEN).ok().filter(|text| !text.is_empty());
+    match text.as_deref().map(secret::parse) {
+        None => Ok(None),
+        Some(Ok((SecretKind::OperatorToken, hash))) => Ok(Some(hash)),
+        Some(Ok(_)) => Err(Failure::usage(format!("{OPERATOR_TOKEN} is another kind of secret"))),
+        Some(Err(error)) => Err(Failure::usage(format!("{OPERATOR_TOKEN} is no operator token: {error}"))),
+    }
+}
+
+async fn start_engine(config: ServeConfig, issuer: String) -> Result<Engine, Failure> {
+    let start = move || {
+        let settings = Settings {
+            access: Access::Service,
+            writer: WriterOptions { live_requires_plan: config.live_requires_plan },
+            retention: config.retention,
+        };
+        let Opened { store, clock, keyring } = storage::open(config.store.path(), &settings)?;
+        let options = EngineOptions {
+            issuer,
+            limits: AdmissionLimits::default(),
+            retention: config.retention,
+            is_service: true,
+        };
+        Engine::start(store, clock, keyring, options)
+            .map_err(|error| Failure::could_not(error.to_string()))
+    };
+    tokio::task::spawn_blocking(start)
+        .await
+        .map_err(|error| Failure::could_not(error.to_string()))?
+}
+
+/// Takes the first operator in, or says how to make one.
+async fn greet(
+    engine: &Engine,
+    config: &ServeConfig,
+    first_operator: Option<SecretHash>,
+) -> Result<(), Failure> {
+    let could_not = |error: agentadmit_engine::EngineError| Failure::could_not(error.to_string());
+    if let Some(hash) = first_operator {
+        let adopted = engine.call(Lane::Reserved, AdoptFirstOperator { hash }).await;
+        if let Some(operator) = adopted.map_err(could_not)? {
+            note(&format!("{OPERATOR_TOKEN} is the token of the first operator, {}", operator.id));
+        }
+    }
+    let operators = engine.read("operators", |views| views.operators()).await.map_err(could_not)?;
+    if operators.is_empty() {
+        note(&format!(
+            "nobody operates this service yet; make the first operator with\n  \
+             agentadmit operator create --store {}",
+            config.store
+        ));
+    }
+    Ok(())
+}
+
+/// The sockets that the service listens on.
+struct Sockets {
+    app: TcpListener,
+    /// How the app's address is spelled.
+    url: String,
+    operator: Option<TcpListener>,
+    operator_url: Option<String>,
+}
+
+impl Sockets {
+    async fn bind(config: &ServeConfig) -> Result<Self, Failure> {
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        let (app, url) = listen(config.listen, scheme).await?;
+        let (operator, operator_url) = match config.operator_listen {
+            None => (None, None),
+            Some(address) => {
+                let (listener, url) = listen(address, scheme).await?;
+                (Some(listener), Some(url))
+            }
+        };
+        Ok(Self { app, url, operator, operator_url })
+    }
+
+    /// Says where it listens, and serves until it is told to stop.
+    async fn serve(
+        self,
+        state: ServiceState,
+        tls: Option<Arc<TlsCertificate>>,
+        stop: watch::Receiver<bool>,
+    ) -> Ended {
+        if let Some(url) = &self.operator_url {
+            note(&format!("operator API on {url}"));
+        }
+        note(&format!("listening on {}", self.url));
+        let Some(operator) = self.operator else {
+            return serve_on(self.app, agentadmit_http::router(state), tls, stop).await;
+        };
+        let routers: Routers = agentadmit_http::routers(state);
+        let (app, operator) = tokio::join!(
+            serve_on(self.app, routers.app, tls.clone(), stop.clone()),
+            serve_on(operator, routers.operator, tls, stop),
+        );
+        if app == Ended::CutOff { app } else { operator }
+    }
+}
+
+async fn serve_on(
+    listener: TcpListener,
+    router: Router,
+    tls: Option<Arc<TlsCertificate>>,
+    mut stop: watch::Receiver<bool>,
+) -> Ended {
+    let stopped = async move {
+        // the sender lives as long as the service does
+        let _told = stop.wait_for(|stop| *stop).await;
+    };
+    let limits = ServeLimits { drain: DRAIN, ..ServeLimits::default() };
+    agentadmit_http::serve::serve(listener, router, tls.as_deref(), limits, stopped).await
+}
+
+async fn listen(
+    address: std::net::SocketAddr,
+    scheme: &str,
+) -> Result<(TcpListener, String), Failure> {
+    let cannot =
+        |error: std::io::Error| Failure::could_not(format!("cannot listen on {address}: {error}"));
+    let listener = TcpListener::bind(address).await.map_err(cannot)?;
+    let address = listener.local_addr().map_err(cannot)?;
+    Ok((listener, format!("{scheme}://{address}")))
+}

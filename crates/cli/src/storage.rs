@@ -1,0 +1,72 @@
+//! Opening a store with everything that belongs to it: the one place that knows which backend a
+//! location names.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agentadmit_engine::Keyring;
+use agentadmit_store::{Clock, Store, SystemClock, WriterOptions};
+use agentadmit_store_sqlite::{Access, OpenError, SqliteStore, StoreOptions};
+
+use crate::exit::Failure;
+use crate::secret_key;
+
+/// How a store is opened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    pub(crate) access: Access,
+    pub(crate) writer: WriterOptions,
+    pub(crate) retention: Option<Duration>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { access: Access::Command, writer: WriterOptions::default(), retention: None }
+    }
+}
+
+/// A store, the clock that it was given, and its opened secrets.
+pub(crate) struct Opened {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keyring: Keyring,
+}
+
+/// Opens a store; makes it, and its secret key, where there is none.
+///
+/// # Errors
+/// When store or secret key cannot be used.
+pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Opened, Failure> {
+    let options = options(settings)?;
+    let clock = Arc::clone(&options.clock);
+    let store = SqliteStore::open(path, options, settings.access).map_err(failure)?;
+    let keyring = secret_key::open_keyring(&store, path)?;
+    Ok(Opened { store: Arc::new(store), clock, keyring })
+}
+
+/// The options of a store, with new randomness and the machine's clock.
+pub(crate) fn options(settings: &Settings) -> Result<StoreOptions, Failure> {
+    let mut options = StoreOptions::new(seed()?);
+    options.clock = Arc::new(SystemClock::new());
+    options.writer = settings.writer;
+    options.retention = settings.retention;
+    Ok(options)
+}
+
+/// 32 bytes of the system's randomness: the only ones that a component ever gets.
+pub(crate) fn seed() -> Result<[u8; 32], Failure> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)
+        .map_err(|error| Failure::could_not(format!("the system gives no randomness: {error}")))?;
+    Ok(seed)
+}
+
+/// What went wrong with a store: its state is what it is, so none of it is wrong usage but a path
+/// that names no store.
+pub(crate) fn failure(error: OpenError) -> Failure {
+    match error {
+        OpenError::NotAStore(_) | OpenError::Missing(_) => Failure::usage(error.to_string()),
+        _ => Failure::could_not(error.to_string()),
+    }
+}

@@ -1,0 +1,107 @@
+//! What every request goes through: an id, a time limit, error bodies, `no-store`, one line in the
+//! log, metrics.
+
+use std::any::Any;
+use std::time::Duration;
+
+use agentadmit_protocol::error::ErrorCode;
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+
+use crate::error::{ApiError, PendingBody};
+use crate::state::{RequestId, ServiceState};
+
+/// The name of the request id's header.
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The middleware around all routes and fallbacks.
+pub(crate) async fn envelope(
+    State(state): State<ServiceState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let began_ns = state.engine().monotonic_ns();
+    let request_id = state.request_id();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let is_cacheable = is_cacheable(request.uri().path());
+    request.extensions_mut().insert(request_id.clone());
+
+    let answered = tokio::time::timeout(state.options().request_timeout, next.run(request)).await;
+    let mut response = answered.unwrap_or_else(|_| timed_out().into_response());
+
+    write_pending_body(&mut response, &request_id);
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {
+        headers.insert(X_REQUEST_ID, value);
+    }
+    if !is_cacheable {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    let elapsed_ns = state.engine().monotonic_ns().saturating_sub(began_ns);
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    finish(&state, &method, route, response.status(), elapsed_ns, &request_id);
+    response
+}
+
+/// A panic below became this answer; the panic itself was reported by its hook.
+pub(crate) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    ApiError::internal().into_response()
+}
+
+/// Nothing there.
+pub(crate) async fn unknown_route() -> ApiError {
+    ApiError::not_found("there is no such path; see /openapi.json")
+}
+
+/// The path is there, the method is not; `Allow` names those that are.
+pub(crate) async fn unknown_method() -> ApiError {
+    ApiError::new(ErrorCode::MethodNotAllowed, "this path does not know this method; see `Allow`")
+}
+
+fn timed_out() -> ApiError {
+    ApiError::new(
+        ErrorCode::Unavailable,
+        "the service did not find out in time; what was asked may still happen",
+    )
+}
+
+/// Everything that belongs to somebody stays out of caches; what anyone may read need not.
+fn is_cacheable(path: &str) -> bool {
+    let path = path.strip_prefix("/api").unwrap_or(path);
+    !(path.starts_with("/v1") || path.starts_with("/oauth"))
+}
+
+/// Writes the body of an error, now that the request's id is known.
+fn write_pending_body(response: &mut Response, request_id: &RequestId) {
+    let Some(PendingBody(mut body)) = response.extensions_mut().remove() else { return };
+    request_id.as_str().clone_into(&mut body.request_id);
+    let Ok(json) = serde_json::to_vec(&body) else { return };
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(json.len()));
+    *response.body_mut() = Body::from(json);
+}
+
+fn finish(
+    state: &ServiceState,
+    method: &Method,
+    route: &str,
+    status: StatusCode,
+    elapsed_ns: u64,
+    request_id: &RequestId,
+) {
+    let elapsed = Duration::from_nanos(elapsed_ns);
+    state.metrics().request(method, route, status, elapsed);
+    let elapsed_us = elapsed_ns / 1_000;
+    let (status, request_id) = (status.as_u16(), request_id.as_str());
+    if status >= 500 {
+        tracing::warn!(%method, route, status, elapsed_us, request_id, "request");
+    } else {
+        tracing::info!(%method, route, status, elapsed_us, request_id, "request");
+    }
+}

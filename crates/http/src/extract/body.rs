@@ -1,0 +1,136 @@
+//! Bodies: JSON objects by the rules of the contract, and the forms of OAuth.
+
+use agentadmit_protocol::api::query;
+use agentadmit_protocol::error::ErrorCode;
+use agentadmit_protocol::json;
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use crate::error::{Answer, ApiError};
+use crate::state::ServiceState;
+
+/// The largest body (PROTOCOL, Errors, 413).
+pub(crate) const MAX_BODY: usize = 64 * 1024;
+
+/// A JSON object.
+pub(crate) struct Json<T>(pub(crate) T);
+
+/// A JSON object, or no body at all for the default.
+pub(crate) struct OptionalJson<T>(pub(crate) T);
+
+/// A form (`application/x-www-form-urlencoded`).
+pub(crate) struct Form<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<ServiceState> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &ServiceState) -> Answer<Self> {
+        require_media_type(request.headers(), "application/json")?;
+        let body = read(request).await?;
+        Ok(Self(json::from_slice(&body)?))
+    }
+}
+
+impl<T: DeserializeOwned + Default> FromRequest<ServiceState> for OptionalJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &ServiceState) -> Answer<Self> {
+        if request.headers().contains_key(CONTENT_TYPE) {
+            let Json(value) = Json::from_request(request, state).await?;
+            return Ok(Self(value));
+        }
+        if read(request).await?.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        Err(unsupported("application/json"))
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<ServiceState> for Form<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &ServiceState) -> Answer<Self> {
+        require_media_type(request.headers(), "application/x-www-form-urlencoded")?;
+        let body = read(request).await?;
+        Ok(Self(query::from_form(&body)?))
+    }
+}
+
+/// The whole body, whether its length was announced or not.
+async fn read(request: Request) -> Answer<Bytes> {
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    if announced.and_then(|length| length.parse().ok()).is_some_and(|length: usize| length > MAX_BODY) {
+        return Err(too_large());
+    }
+    let body: Body = request.into_body();
+    match Limited::new(body, MAX_BODY).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(_) => Err(ApiError::bad_request("the body ended before it was complete")),
+    }
+}
+
+fn too_large() -> ApiError {
+    ApiError::new(ErrorCode::BodyTooLarge, "the body is larger than 64 KiB")
+}
+
+/// One `Content-Type` of this type; a `charset` may say UTF-8 and nothing else.
+fn require_media_type(headers: &HeaderMap, wanted: &'static str) -> Answer<()> {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (first, second) = (values.next(), values.next());
+    let text = first.filter(|_| second.is_none()).and_then(|value| value.to_str().ok());
+    if text.is_some_and(|text| is_media_type(text, wanted)) {
+        return Ok(());
+    }
+    Err(unsupported(wanted))
+}
+
+fn is_media_type(text: &str, wanted: &str) -> bool {
+    let mut parts = text.split(';').map(str::trim);
+    parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case(wanted))
+        && parts.all(|parameter| match parameter.split_once('=') {
+            Some((name, value)) => {
+                name.eq_ignore_ascii_case("charset")
+                    && value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+            }
+            None => parameter.is_empty(),
+        })
+}
+
+fn unsupported(wanted: &'static str) -> ApiError {
+    let text = format!("send the body as `Content-Type: {wanted}`");
+    ApiError::new(ErrorCode::UnsupportedMediaType, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_json_in_utf_8() {
+        for text in [
+            "application/json",
+            "Application/JSON",
+            "application/json; charset=utf-8",
+            "application/json;charset=\"UTF-8\"",
+            "application/json;",
+        ] {
+            assert!(is_media_type(text, "application/json"), "{text}");
+        }
+        for text in [
+            "",
+            "text/json",
+            "application/jsonp",
+            "application/json; charset=latin1",
+            "application/json; profile=x",
+            "application/problem+json",
+        ] {
+            assert!(!is_media_type(text, "application/json"), "{text}");
+        }
+    }
+}

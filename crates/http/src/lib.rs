@@ -1,0 +1,41 @@
+//! The service over HTTP: every route of PROTOCOL's "Service API" on the engine.
+//!
+//! A route reads its request into a verb or a question, hands it to the engine with the caller's
+//! credential as it was presented, and writes the answer. It decides nothing about access.
+//!
+//! ```text
+//! serve        sockets, TLS, time limits, graceful end
+//!  -> envelope request id, body of every error, no-store, time limit, log line, metrics
+//!   -> extract credential, path, query, body: the 4xx of what cannot be read
+//!    -> routes verb or question -> engine -> answer
+//! ```
+//! | module | what |
+//! | --- | --- |
+//! | [`router`](mod@router), [`routes`] | which path is whose |
+//! | [`state`] | what all routes share, and what can be set |
+//! | [`error`] | the one table from a refusal or fault to an answer |
+//! | `extract` | request to typed values |
+//! | `wire` | rows of the domain to answers |
+//! | [`openapi`](mod@openapi) | the document, from the handlers |
+//! | [`serve`](mod@serve), [`tls`] | sockets |
+
+pub mod address;
+mod envelope;
+pub mod error;
+pub mod extract;
+mod failures;
+mod limits;
+pub mod metrics;
+pub mod openapi;
+pub mod router;
+pub mod routes;
+pub mod serve;
+pub mod state;
+pub mod tls;
+mod wire;
+
+pub use error::{ApiError, error_codes};
+pub use extract::LocalOperator;
+pub use openapi::openapi;
+pub use router::{Routers, router, routers};
+pub use state::{HttpOptions, ServiceState};

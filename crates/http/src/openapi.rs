@@ -1,0 +1,190 @@
+//! The OpenAPI 3.1 document, from the handlers.
+//!
+//! A handler names what only it can answer. What follows from a route's shape (a body, a
+//! credential, an id in its path) is added here, so that no handler can forget it.
+
+use agentadmit_protocol::error::ErrorCode;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{
+    ContentBuilder, Header, InfoBuilder, License, ObjectBuilder, OpenApi, OpenApiVersion, Ref, RefOr,
+    Response, ResponseBuilder, Type,
+};
+
+use crate::error::meaning;
+use crate::router;
+
+/// The document.
+pub fn openapi() -> OpenApi {
+    let mut document = router::documented();
+    document.openapi = OpenApiVersion::Version31;
+    document.info = InfoBuilder::new()
+        .title("AgentAdmit")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "The service that issues, exchanges, verifies, revokes and records what users grant to \
+             their agents. Paths under /v1, but for /v1/operator, also answer under /api/v1.",
+        ))
+        .license(Some(License::new("MIT OR Apache-2.0")))
+        .build();
+    document.tags = Some(TAGS.map(|(name, text)| {
+        TagBuilder::new().name(name).description(Some(text)).build()
+    }).to_vec());
+    let components = document.components.get_or_insert_default();
+    for (name, scheme) in security_schemes() {
+        components.security_schemes.insert(name.to_owned(), RefOr::T(scheme));
+    }
+    for (path, item) in &mut document.paths.paths {
+        for operation in operations(item) {
+            complete(path, operation);
+        }
+    }
+    document
+}
+
+/// The document as it is sent and committed.
+pub(crate) fn document() -> String {
+    let mut text = openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+const TAGS: [(&str, &str); 9] = [
+    ("verify", "Whether one call of an agent may proceed."),
+    ("token", "How a grant begins."),
+    ("connections", "What users granted, and how it ends."),
+    ("scopes", "What can be granted."),
+    ("audit", "What happened."),
+    ("usage", "How much of it."),
+    ("oauth", "The same for off-the-shelf OAuth clients."),
+    ("operator", "For whoever runs the service."),
+    ("service", "About the service itself."),
+];
+
+fn security_schemes() -> [(&'static str, SecurityScheme); 4] {
+    let http = |scheme, text: &str| {
+        SecurityScheme::Http(Http::builder().scheme(scheme).description(Some(text)).build())
+    };
+    [
+        ("api_key", http(HttpAuthScheme::Bearer, "An app's API key: `aa_test_…` or `aa_live_…`.")),
+        (
+            "client_assertion",
+            http(
+                HttpAuthScheme::Bearer,
+                "A JWT that the app signs with its registered RS256 key for one call (RFC 7523).",
+            ),
+        ),
+        ("client_basic", http(HttpAuthScheme::Basic, "The app's id, and an API key.")),
+        ("operator_token", http(HttpAuthScheme::Bearer, "An operator's token: `aa_op_…`.")),
+    ]
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete]
+        .into_iter()
+        .filter_map(Option::as_mut)
+}
+
+/// Adds every answer that follows from the operation's shape, and the headers of all answers.
+fn complete(path: &str, operation: &mut Operation) {
+    let mut errors: Vec<(u16, &[ErrorCode])> = vec![(500, &[ErrorCode::Internal])];
+    errors.push((503, &[ErrorCode::Unavailable]));
+    if path.starts_with("/v1") || path.starts_with("/oauth") {
+        errors.push((400, &[ErrorCode::InvalidRequest]));
+    }
+    if has_credential(operation) {
+        errors.push((401, bad_credential(path)));
+        errors.push((403, &[ErrorCode::Forbidden]));
+    }
+    if has_path_parameter(operation) {
+        errors.push((404, &[ErrorCode::NotFound]));
+    }
+    if operation.request_body.is_some() {
+        errors.push((413, &[ErrorCode::BodyTooLarge]));
+        errors.push((415, &[ErrorCode::UnsupportedMediaType]));
+        if !path.starts_with("/oauth") {
+            errors.push((422, &[ErrorCode::UnprocessableRequest]));
+        }
+    }
+    let responses = &mut operation.responses.responses;
+    for (status, codes) in errors {
+        responses.entry(status.to_string()).or_insert_with(|| RefOr::T(error(codes)));
+    }
+    for (status, response) in responses {
+        if let RefOr::T(response) = response {
+            add_headers(path, status, response);
+        }
+    }
+}
+
+fn has_credential(operation: &Operation) -> bool {
+    let security = operation.security.iter().flatten();
+    // an empty requirement is written as an empty object
+    security.map(serde_json::to_value).any(|requirement| {
+        requirement.is_ok_and(|requirement| requirement != serde_json::json!({}))
+    })
+}
+
+fn has_path_parameter(operation: &Operation) -> bool {
+    operation.parameters.iter().flatten().any(|parameter| match parameter {
+        RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Path,
+        RefOr::Ref(_) => false,
+    })
+}
+
+fn bad_credential(path: &str) -> &'static [ErrorCode] {
+    if path.starts_with("/oauth") {
+        &[ErrorCode::InvalidClient]
+    } else if path.starts_with("/v1/operator") || path == "/metrics" {
+        &[ErrorCode::InvalidOperatorToken]
+    } else {
+        &[ErrorCode::InvalidApiKey]
+    }
+}
+
+fn error(codes: &[ErrorCode]) -> Response {
+    let described: Vec<String> =
+        codes.iter().map(|code| format!("`{}`: {}", code.as_str(), meaning(*code))).collect();
+    let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).build();
+    ResponseBuilder::new()
+        .description(described.join(" "))
+        .content("application/json", body)
+        .build()
+}
+
+fn add_headers(path: &str, status: &str, response: &mut Response) {
+    let mut add = |name: &str, header: Header| {
+        response.headers.insert(name.to_owned(), RefOr::T(header));
+    };
+    add("X-Request-Id", text("What the service's log and records call this request."));
+    if status == "401" {
+        add("WWW-Authenticate", text("How to prove oneself."));
+    }
+    if matches!(status, "429" | "503") {
+        add("Retry-After", number("Whole seconds, at least 1."));
+    }
+    if path == "/v1/verify" && matches!(status, "200" | "403" | "429") {
+        add("X-RateLimit-Limit", number("The burst of the limit nearest to refusing."));
+        add("X-RateLimit-Remaining", number("Calls left of it now."));
+        add("X-RateLimit-Reset", number("The Unix second at which its burst is full again."));
+        add("RateLimit-Policy", text("Every limit: its burst and window."));
+        add("RateLimit", text("Every limit: calls left, and seconds until it is full again."));
+    }
+}
+
+fn text(description: &str) -> Header {
+    header(Type::String, description)
+}
+
+fn number(description: &str) -> Header {
+    header(Type::Integer, description)
+}
+
+fn header(kind: Type, description: &str) -> Header {
+    HeaderBuilder::new()
+        .schema(Some(ObjectBuilder::new().schema_type(kind).build()))
+        .description(Some(description))
+        .build()
+}

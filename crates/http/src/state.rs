@@ -1,0 +1,118 @@
+//! What all routes share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agentadmit_engine::Engine;
+use agentadmit_protocol::id::EventId;
+use bytes::Bytes;
+use ipnet::IpNet;
+use parking_lot::Mutex;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use crate::failures::FailureLimit;
+use crate::metrics::Metrics;
+use crate::openapi;
+
+/// What can be set about HTTP.
+#[derive(Debug, Clone)]
+pub struct HttpOptions {
+    /// Whether `/metrics` wants an operator token: `true` where it shares its address with the
+    /// apps' routes.
+    pub metrics_need_token: bool,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long a request may take until its answer begins; then 503.
+    pub request_timeout: Duration,
+    /// The only randomness of this layer: request ids are made of it.
+    pub seed: [u8; 32],
+}
+
+impl Default for HttpOptions {
+    /// One address for everything, no proxy. The seed is fixed: whoever serves sets it.
+    fn default() -> Self {
+        Self {
+            metrics_need_token: true,
+            trusted_proxies: Vec::new(),
+            request_timeout: Duration::from_secs(10),
+            seed: [0; 32],
+        }
+    }
+}
+
+/// The state of the routers. Cheap to clone.
+#[derive(Clone)]
+pub struct ServiceState {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    engine: Engine,
+    options: HttpOptions,
+    metrics: Metrics,
+    failures: FailureLimit,
+    request_ids: Mutex<StdRng>,
+    document: Bytes,
+}
+
+impl ServiceState {
+    /// The state of a service on this engine.
+    pub fn new(engine: Engine, options: HttpOptions) -> Self {
+        let request_ids = Mutex::new(StdRng::from_seed(options.seed));
+        Self {
+            shared: Arc::new(Shared {
+                metrics: Metrics::new(engine.clone()),
+                engine,
+                options,
+                failures: FailureLimit::default(),
+                request_ids,
+                document: openapi::document().into(),
+            }),
+        }
+    }
+
+    /// The use cases.
+    pub fn engine(&self) -> &Engine {
+        &self.shared.engine
+    }
+
+    /// What was set.
+    pub fn options(&self) -> &HttpOptions {
+        &self.shared.options
+    }
+
+    /// What `/metrics` shows.
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    pub(crate) fn failures(&self) -> &FailureLimit {
+        &self.shared.failures
+    }
+
+    /// The OpenAPI document as it is sent.
+    pub(crate) fn document(&self) -> Bytes {
+        self.shared.document.clone()
+    }
+
+    /// A new request id: 26 characters, sortable by time, as the ids of records are.
+    pub(crate) fn request_id(&self) -> RequestId {
+        let mut random = [0; 10];
+        self.shared.request_ids.lock().fill_bytes(&mut random);
+        let id = EventId::v7(self.shared.engine.wall(), random).to_string();
+        let (_, digits) = id.split_once('_').unwrap_or_default();
+        RequestId(digits.into())
+    }
+}
+
+/// What this request is called in answers, records and the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// The 26 characters.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}

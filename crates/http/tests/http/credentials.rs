@@ -1,0 +1,381 @@
+//! The credential table: what every route answers without, and with the wrong, credential.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use agentadmit_protocol::secret::SecretKind;
+use serde_json::{Value, json};
+
+use crate::support::{App, Ask, Granted, Reply, Service, unknown};
+
+/// A route: method, path, body, and whose credential it wants.
+struct Row {
+    method: &'static str,
+    path: &'static str,
+    body: fn(&World<'_>) -> Value,
+    wants: Wants,
+}
+
+enum Wants {
+    /// Nothing: anyone may ask.
+    Nothing,
+    /// An app's credential with this permission. What another app's key, and the app's own key of
+    /// the other environment, are answered.
+    App { permission: &'static str, other_app: Expected, other_environment: Expected },
+    /// The same in OAuth's words.
+    Client,
+    /// An operator's token; whether one limited to `billing` is enough.
+    Operator { billing: bool },
+    /// The command line on the machine.
+    Machine,
+}
+
+/// Status and code; no code for an answer that is no error.
+type Expected = (u16, &'static str);
+
+const NOT_FOUND: Expected = (404, "not_found");
+const EMPTY: Expected = (200, "");
+
+const fn row(
+    method: &'static str,
+    path: &'static str,
+    body: fn(&World<'_>) -> Value,
+    wants: Wants,
+) -> Row {
+    Row { method, path, body, wants }
+}
+
+const fn app(permission: &'static str, other_app: Expected, other_environment: Expected) -> Wants {
+    Wants::App { permission, other_app, other_environment }
+}
+
+const FULL: Wants = Wants::Operator { billing: false };
+
+fn none(_: &World<'_>) -> Value {
+    Value::Null
+}
+
+const ROWS: &[Row] = &[
+    row("GET", "/healthz", none, Wants::Nothing),
+    row("GET", "/readyz", none, Wants::Nothing),
+    row("GET", "/openapi.json", none, Wants::Nothing),
+    row("GET", "/metrics", none, FULL),
+    row("GET", "/v1/audit/keys", none, Wants::Nothing),
+    row("GET", "/v1/apps/{app_id}/jwks", none, Wants::Nothing),
+    row(
+        "POST",
+        "/v1/verify",
+        |world| json!({"token": world.granted.access_token}),
+        app("verify", (403, "invalid_token"), (403, "invalid_token")),
+    ),
+    row(
+        "POST",
+        "/v1/token/exchange",
+        |world| json!({"token": world.pending}),
+        app("verify", (400, "invalid_grant"), (400, "invalid_grant")),
+    ),
+    row(
+        "POST",
+        "/v1/apps/{app_id}/token",
+        |_| json!({"user_id": "u", "scopes": ["orders:read"]}),
+        app("issue", NOT_FOUND, (201, "")),
+    ),
+    row("GET", "/v1/connections", none, app("manage", EMPTY, EMPTY)),
+    row("GET", "/v1/connections/{connection_id}", none, app("manage", NOT_FOUND, NOT_FOUND)),
+    row(
+        "PATCH",
+        "/v1/connections/{connection_id}",
+        |_| json!({"user_label": "Bea"}),
+        app("manage", NOT_FOUND, NOT_FOUND),
+    ),
+    row("GET", "/v1/apps/{app_id}/scopes", none, app("manage", NOT_FOUND, EMPTY)),
+    row(
+        "PUT",
+        "/v1/apps/{app_id}/scopes",
+        |_| json!({"scopes": [{"name": "orders:read", "description": "Read orders"}]}),
+        app("manage", NOT_FOUND, EMPTY),
+    ),
+    row("GET", "/v1/audit", none, app("manage", EMPTY, EMPTY)),
+    row("GET", "/v1/audit/export", none, app("manage", EMPTY, EMPTY)),
+    row("GET", "/v1/usage", none, app("manage", EMPTY, EMPTY)),
+    row(
+        "POST",
+        "/v1/revoke",
+        |world| json!({"connection_id": world.granted.connection_id}),
+        app("manage", NOT_FOUND, NOT_FOUND),
+    ),
+    row("DELETE", "/v1/connections/{connection_id}", none, app("manage", NOT_FOUND, NOT_FOUND)),
+    row("POST", "/oauth/introspect", none, Wants::Client),
+    row("POST", "/oauth/revoke", none, Wants::Client),
+    row("GET", "/v1/operator/apps", none, FULL),
+    row("POST", "/v1/operator/apps", |_| json!({"name": "New"}), FULL),
+    row("GET", "/v1/operator/apps/{app_id}", none, FULL),
+    row("PATCH", "/v1/operator/apps/{app_id}", |_| json!({"name": "Other"}), FULL),
+    row("GET", "/v1/operator/apps/{app_id}/usage", none, FULL),
+    row(
+        "PUT",
+        "/v1/operator/apps/{app_id}/plan",
+        |_| json!({"name": "pro", "status": "active", "call_limit": null}),
+        Wants::Operator { billing: true },
+    ),
+    row("GET", "/v1/operator/apps/{app_id}/api-keys", none, FULL),
+    row("POST", "/v1/operator/apps/{app_id}/api-keys", |_| json!({"environment": "test"}), FULL),
+    row("POST", "/v1/operator/apps/{app_id}/api-keys/{key_id}/rotate", none, FULL),
+    row("DELETE", "/v1/operator/apps/{app_id}/api-keys/{key_id}", none, FULL),
+    row("GET", "/v1/operator/apps/{app_id}/public-keys", none, FULL),
+    row("PUT", "/v1/operator/apps/{app_id}/public-keys", |_| json!({"keys": []}), FULL),
+    row("GET", "/v1/operator/connections", none, FULL),
+    row("GET", "/v1/operator/connections/{connection_id}", none, FULL),
+    row(
+        "POST",
+        "/v1/operator/connections/resume",
+        |world| json!({"connection_id": world.granted.connection_id}),
+        FULL,
+    ),
+    row(
+        "POST",
+        "/v1/operator/connections/revoke",
+        |world| json!({"connection_id": world.granted.connection_id}),
+        FULL,
+    ),
+    row("GET", "/v1/operator/audit", none, FULL),
+    row("GET", "/v1/operator/audit/export", none, FULL),
+    row("POST", "/v1/operator/clock/accept", none, Wants::Machine),
+    row("GET", "/v1/operator/operators", none, FULL),
+    row("POST", "/v1/operator/operators", |_| json!({"name": "second"}), FULL),
+    row("POST", "/v1/operator/operators/{operator_id}/rotate", none, FULL),
+    row("DELETE", "/v1/operator/operators/{operator_id}", none, FULL),
+    row("DELETE", "/v1/operator/apps/{app_id}", none, FULL),
+];
+
+/// Everything that a row may name, and every kind of credential.
+struct World<'s> {
+    service: &'s Service,
+    app: App<'s>,
+    granted: Granted,
+    pending: String,
+    key_id: String,
+    operator_id: String,
+    operator: String,
+    billing: String,
+    other_app: String,
+    /// Credentials that are no app's, whatever is asked.
+    bad_for_apps: Vec<(&'static str, String)>,
+    /// Credentials that are no operator's, whatever is asked.
+    bad_for_operators: Vec<(&'static str, String)>,
+}
+
+impl<'s> World<'s> {
+    async fn new(service: &'s Service) -> Self {
+        let app = service.app(&json!({})).await;
+        let other = service.app(&json!({})).await;
+        let granted = app.grant("u1").await;
+        let (_, pending) = app.issue("u1").await;
+        let (operator_id, operator) = service.operator(&json!({})).await;
+        let (_, billing) = service.operator(&json!({"access": "billing"})).await;
+
+        let soon = json!({"environment": "live", "expires_at": "2026-11-22T12:00:01Z"});
+        let (_, expired) = app.key(&soon).await;
+        let (_, expired_operator) =
+            service.operator(&json!({"expires_at": "2026-11-22T12:00:01Z"})).await;
+        service.clock.advance(Duration::from_secs(1));
+        let (key_id, revoked) = app.key(&json!({"environment": "live"})).await;
+        let path = format!("/v1/operator/apps/{}/api-keys/{key_id}", app.app_id);
+        service.local("DELETE", &path, &Value::Null).await.expect(200);
+        let (gone, revoked_operator) = service.operator(&json!({})).await;
+        let path = format!("/v1/operator/operators/{gone}");
+        service.local("DELETE", &path, &Value::Null).await.expect(200);
+        let deleted = service.app(&json!({})).await;
+        let path = format!("/v1/operator/apps/{}", deleted.app_id);
+        service.local("DELETE", &path, &Value::Null).await.expect(200);
+
+        let no_secret = ("no secret", "nonsense".to_owned());
+        let agents = ("an agent's", granted.access_token.clone());
+        let connection_token = ("a connection token", pending.clone());
+        let bad_for_apps = vec![
+            no_secret.clone(),
+            agents.clone(),
+            connection_token.clone(),
+            ("unknown", unknown(SecretKind::ApiKeyLive)),
+            ("expired", expired),
+            ("revoked", revoked),
+            ("of a deleted app", deleted.live.clone()),
+            ("an operator's", operator.clone()),
+            ("three parts", "a.b.c".to_owned()),
+        ];
+        let bad_for_operators = vec![
+            no_secret,
+            agents,
+            connection_token,
+            ("unknown", unknown(SecretKind::OperatorToken)),
+            ("expired", expired_operator),
+            ("revoked", revoked_operator),
+            ("an app's", app.live.clone()),
+        ];
+        let (key_id, _) = app.key(&json!({"environment": "test"})).await;
+        let other_app = other.live.clone();
+        Self {
+            service,
+            app,
+            granted,
+            pending,
+            key_id,
+            operator_id,
+            operator,
+            billing,
+            other_app,
+            bad_for_apps,
+            bad_for_operators,
+        }
+    }
+
+    fn request(&self, row: &Row) -> Ask {
+        let path = row
+            .path
+            .replace("{app_id}", &self.app.app_id)
+            .replace("{connection_id}", &self.granted.connection_id)
+            .replace("{key_id}", &self.key_id)
+            .replace("{operator_id}", &self.operator_id);
+        let ask = Ask::new(row.method, &path);
+        if row.path.starts_with("/oauth") {
+            return ask.form(&[("token", &self.granted.access_token)]);
+        }
+        match (row.body)(self) {
+            Value::Null => ask,
+            body => ask.json(&body),
+        }
+    }
+
+    async fn ask(&self, row: &Row, credential: &str) -> Reply {
+        self.service.ask(self.request(row).bearer(credential)).await
+    }
+
+    /// No credential, credentials of another form, and two at once.
+    async fn expect_no_way_in(&self, row: &Row, code: &str, challenges: [&str; 3]) {
+        let asks = [
+            self.request(row),
+            self.request(row).header("authorization", "Digest x"),
+            self.request(row).bearer("a").bearer("b"),
+        ];
+        for (ask, challenge) in asks.into_iter().zip(challenges) {
+            let reply = self.service.ask(ask).await;
+            reply.expect_error(401, code);
+            assert_eq!(reply.header("www-authenticate"), challenge, "{} {}", row.method, row.path);
+        }
+    }
+
+    async fn expect_bad(&self, row: &Row, credentials: &[(&str, String)], code: &str) {
+        for (what, credential) in credentials {
+            let reply = self.ask(row, credential).await;
+            let found = (reply.status, reply.text("error"));
+            let place = format!("{} {} with {what}: {reply}", row.method, row.path);
+            assert_eq!(found, (401, code.to_owned()), "{place}");
+            assert_eq!(reply.header("www-authenticate"), r#"Bearer error="invalid_token""#, "{place}");
+            assert!(!String::from_utf8_lossy(&reply.body).contains(credential.as_str()), "{place}");
+        }
+    }
+
+    async fn expect_elsewhere(&self, row: &Row, credential: &str, expected: Expected) {
+        let reply = self.ask(row, credential).await;
+        let place = format!("{} {}: {reply}", row.method, row.path);
+        assert_eq!((reply.status, reply.text("error").as_str()), expected, "{place}");
+        let body = String::from_utf8_lossy(&reply.body);
+        assert!(!body.contains(&self.granted.connection_id), "{place}");
+    }
+}
+
+const BEARER: [&str; 3] = ["Bearer", "Bearer", r#"Bearer error="invalid_request""#];
+
+#[tokio::test]
+async fn no_route_opens_for_the_wrong_credential() {
+    let service = Service::start();
+    let world = World::new(&service).await;
+    for row in ROWS {
+        match &row.wants {
+            Wants::Nothing => {}
+            Wants::App { permission, other_app, other_environment } => {
+                let anonymous = row.path == "/v1/token/exchange";
+                if !anonymous {
+                    world.expect_no_way_in(row, "invalid_api_key", BEARER).await;
+                }
+                world.expect_bad(row, &world.bad_for_apps, "invalid_api_key").await;
+                let others: Vec<&str> =
+                    ["verify", "issue", "manage"].into_iter().filter(|one| one != permission).collect();
+                let key = json!({"environment": "live", "permissions": others});
+                let (_, lacking) = world.app.key(&key).await;
+                world.ask(row, &lacking).await.expect_error(403, "forbidden");
+                world.expect_elsewhere(row, &world.other_app, *other_app).await;
+                world.expect_elsewhere(row, &world.app.test, *other_environment).await;
+            }
+            Wants::Client => {
+                let basic = r#"Basic realm="agentadmit", charset="UTF-8""#;
+                let challenges = [basic, basic, BEARER[2]];
+                world.expect_no_way_in(row, "invalid_client", challenges).await;
+                world.expect_bad(row, &world.bad_for_apps, "invalid_client").await;
+                let key = json!({"environment": "live", "permissions": ["issue", "manage"]});
+                let (_, lacking) = world.app.key(&key).await;
+                world.ask(row, &lacking).await.expect_error(403, "forbidden");
+                world.expect_elsewhere(row, &world.other_app, EMPTY).await;
+                world.expect_elsewhere(row, &world.app.test, EMPTY).await;
+            }
+            Wants::Operator { billing } => {
+                world.expect_no_way_in(row, "invalid_operator_token", BEARER).await;
+                world.expect_bad(row, &world.bad_for_operators, "invalid_operator_token").await;
+                if !billing {
+                    world.ask(row, &world.billing).await.expect_error(403, "forbidden");
+                }
+            }
+            Wants::Machine => {
+                world.expect_no_way_in(row, "invalid_operator_token", BEARER).await;
+                world.expect_bad(row, &world.bad_for_operators, "invalid_operator_token").await;
+                world.ask(row, &world.operator).await.expect_error(403, "forbidden");
+            }
+        }
+    }
+    // after all that was refused nothing has changed
+    world.app.verify(&world.granted.access_token, "orders:read").await.expect(200);
+    world.app.exchange(&world.pending).await.expect(200);
+}
+
+#[tokio::test]
+async fn every_route_opens_for_the_right_credential() {
+    for row in ROWS {
+        let service = Service::start();
+        let world = World::new(&service).await;
+        let reply = match &row.wants {
+            Wants::Nothing => service.ask(world.request(row)).await,
+            Wants::App { .. } | Wants::Client => world.ask(row, &world.app.live).await,
+            Wants::Operator { billing: true } => world.ask(row, &world.billing).await,
+            Wants::Operator { billing: false } => world.ask(row, &world.operator).await,
+            Wants::Machine => service.ask(world.request(row).local()).await,
+        };
+        assert!((200..300).contains(&reply.status), "{} {}: {reply}", row.method, row.path);
+    }
+}
+
+#[test]
+fn the_table_names_every_route_of_the_document() {
+    let document = serde_json::to_value(agentadmit_http::openapi()).unwrap();
+    let documented: BTreeSet<String> = document["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, item)| {
+            let methods = item.as_object().unwrap().keys();
+            methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+        })
+        .collect();
+    let tabled: BTreeSet<String> =
+        ROWS.iter().map(|row| format!("{} {}", row.method, row.path)).collect();
+    assert_eq!(documented, tabled);
+}
+
+#[tokio::test]
+async fn nothing_from_a_socket_is_the_local_operator() {
+    let service = Service::start();
+    for (name, value) in [("LocalOperator", "trusted"), ("X-Local-Operator", "1"), ("Forwarded", "for=127.0.0.1")] {
+        let ask = Ask::get("/v1/operator/apps").header(name, value);
+        service.ask(ask).await.expect_error(401, "invalid_operator_token");
+    }
+    service.ask(Ask::get("/v1/operator/apps").local()).await.expect(200);
+}

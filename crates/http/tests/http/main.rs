@@ -1,0 +1,23 @@
+//! The routes, asked as clients ask them, on a store in memory and a clock that stands still.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a test fails by panicking"
+)]
+
+mod assertion;
+mod bad_bodies;
+mod bad_queries;
+mod contract;
+mod credentials;
+mod export;
+mod grant;
+mod limits;
+mod oauth;
+mod operators;
+mod service;
+mod sockets;
+mod support;
