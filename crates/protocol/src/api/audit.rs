@@ -75,6 +75,30 @@ pub struct ExportQuery {
     pub to: Option<Timestamp>,
 }
 
+/// What an operator's export holds: one environment of one app, or, when none is named, what
+/// concerns the service itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
+pub struct OperatorExportQuery {
+    /// Only of this app; needs `environment`.
+    pub app_id: Option<AppId>,
+    /// Only of this environment; needs `app_id`.
+    pub environment: Option<Environment>,
+    /// The form; NDJSON when nothing is said.
+    pub format: Option<ExportFormat>,
+    /// Only about this connection; a filtered export verifies record by record only.
+    pub connection_id: Option<ConnectionId>,
+    /// Only about this user.
+    pub user_id: Option<UserId>,
+    /// Only this event.
+    pub event: Option<AuditEvent>,
+    /// Not before this moment.
+    pub from: Option<Timestamp>,
+    /// Before this moment.
+    pub to: Option<Timestamp>,
+}
+
 words! {
     /// The form of an export.
     #[derive(Default)]

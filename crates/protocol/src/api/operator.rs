@@ -402,6 +402,14 @@ pub struct ResumeAnswer {
     pub resumed_at: Timestamp,
 }
 
+/// 200: the wall clock counts as right from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ClockAccepted {
+    /// When, by that clock.
+    pub accepted_at: Timestamp,
+}
+
 words! {
     /// What an operator token may do.
     #[derive(Default)]

@@ -24,6 +24,19 @@ pub struct UsageQuery {
     pub to: Option<Day>,
 }
 
+/// Which environment and days an operator's usage answer covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
+pub struct OperatorUsageQuery {
+    /// Which of the app's two; live when nothing is said.
+    pub environment: Option<Environment>,
+    /// The first day.
+    pub from: Option<Day>,
+    /// The last day.
+    pub to: Option<Day>,
+}
+
 /// What an environment of an app used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

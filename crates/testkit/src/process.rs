@@ -1,0 +1,111 @@
+//! The service as its users run it: the real binary, in a process that a test can kill.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use crate::service::{operator_token, secret_key};
+use crate::world::Operator;
+
+/// How long a start may take. A test that waits this long has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How the last line of a start begins.
+const READY: &str = "listening on http://";
+
+/// A service in a process of its own; killed when dropped.
+pub struct ServiceProcess {
+    binary: PathBuf,
+    store: PathBuf,
+    child: Child,
+    address: SocketAddr,
+}
+
+impl ServiceProcess {
+    /// Starts `agentadmit serve` on a free port and a SQLite store, and waits until it listens.
+    ///
+    /// Tests in the binary's own package find it as `env!("CARGO_BIN_EXE_agentadmit")`.
+    ///
+    /// # Panics
+    /// When it ends, or says nothing, before it listens: with what it said.
+    pub fn start(binary: impl AsRef<Path>, store: impl AsRef<Path>) -> Self {
+        let (binary, store) = (binary.as_ref().to_owned(), store.as_ref().to_owned());
+        let (child, address) = spawn(&binary, &store);
+        Self { binary, store, child, address }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its first operator.
+    pub fn operator(&self) -> Operator {
+        Operator { address: self.address, token: operator_token().expose().to_owned() }
+    }
+
+    /// SIGKILL: the process gets no chance to do anything.
+    ///
+    /// # Panics
+    /// When the system does not let it be killed.
+    pub fn kill(&mut self) {
+        let killed = self.child.kill().and_then(|()| self.child.wait());
+        assert!(killed.is_ok(), "the service cannot be killed: {killed:?}");
+    }
+
+    /// Starts it again on the same store, at another port.
+    ///
+    /// # Panics
+    /// As [`ServiceProcess::start`].
+    pub fn restart(&mut self) {
+        self.kill();
+        (self.child, self.address) = spawn(&self.binary, &self.store);
+    }
+}
+
+impl Drop for ServiceProcess {
+    fn drop(&mut self) {
+        // it may have ended by itself
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+fn spawn(binary: &Path, store: &Path) -> (Child, SocketAddr) {
+    let mut command = Command::new(binary);
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--store"])
+        .arg(format!("sqlite:{}", store.display()))
+        .env("AGENTADMIT_OPERATOR_TOKEN", operator_token().expose())
+        .env("AGENTADMIT_SECRET_KEY", secret_key().to_text().as_str())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => panic!("{} cannot be run: {error}", binary.display()),
+    };
+    let (lines, said) = mpsc::channel();
+    if let Some(stderr) = child.stderr.take() {
+        // reads to the end, so that the service never waits for its log
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let _nobody_listens = lines.send(line);
+            }
+        });
+    }
+    let mut heard = Vec::new();
+    while let Ok(line) = said.recv_timeout(PATIENCE) {
+        let address = line.trim().strip_prefix(READY).and_then(|address| address.parse().ok());
+        if let Some(address) = address {
+            return (child, address);
+        }
+        heard.push(line);
+    }
+    let _ended = child.kill();
+    let _reaped = child.wait();
+    panic!("the service does not start:\n{}", heard.join("\n"));
+}
