@@ -5,6 +5,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its caller")]
 
+mod bench;
 mod generate;
 mod layers;
 mod process;
@@ -58,6 +59,7 @@ chores! {
     Test(steps::Test),
     Gen(generate::Gen),
     Layers(layers::Layers),
+    Bench(bench::Bench),
 }
 
 /// The chores of the AgentAdmit repository.

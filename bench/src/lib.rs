@@ -1,0 +1,8 @@
+//! The programs that `cargo xtask bench` starts; nobody imports this package.
+//!
+//! | program | what |
+//! | --- | --- |
+//! | `bare-hyper` | the yardstick: what the same HTTP library does when it decides nothing |
+//! | `fill-store` | a store with many connections, and their tokens in a file |
+
+pub mod fill;

@@ -1,0 +1,165 @@
+//! The load: `wrk` with a script that asks for random tokens out of a file.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::{process, tools};
+
+use super::{machine, server::Server};
+
+/// Half of all calls go to so many tokens.
+const HOT_TOKENS: u32 = 100;
+
+/// What a request looks like to `wrk`. The text of all requests but the token is made once: every
+/// token has the same length.
+const SCRIPT: &str = r#"
+-- Random access tokens out of a file with one a line: half of the calls ask for the first few.
+local length, line = 55, 56
+local file = assert(io.open("@TOKENS@", "rb"))
+local tokens = file:read("*a")
+file:close()
+local count = #tokens / line
+assert(count >= 1 and count % 1 == 0, "no file of tokens")
+local before = '{"token":"'
+local after = '","scope_used":"orders:read","endpoint":"/orders/{id}","method":"GET"}'
+local head = "POST /v1/verify HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer @KEY@\r\n"
+  .. "Content-Type: application/json\r\nContent-Length: "
+  .. (#before + length + #after) .. "\r\n\r\n" .. before
+local random, sub = math.random, string.sub
+
+function init(arguments)
+  math.randomseed(@SEED@)
+end
+
+function request()
+  local index
+  if random(2) == 1 then index = random(math.min(@HOT@, count)) else index = random(count) end
+  local start = (index - 1) * line + 1
+  return head .. sub(tokens, start, start + length - 1) .. after
+end
+
+function done(summary, latency, requests)
+  local errors = summary.errors
+  io.write(string.format(
+    '{"requests":%d,"seconds":%.6f,"p50_us":%.1f,"p99_us":%.1f,"refused":%d,"broken":%d}\n',
+    summary.requests, summary.duration / 1e6, latency:percentile(50), latency:percentile(99),
+    errors.status, errors.connect + errors.read + errors.write + errors.timeout))
+end
+"#;
+
+/// What one measurement showed.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Sample {
+    requests: u32,
+    /// How long it took.
+    pub(super) seconds: f64,
+    /// The median wait of a client, in microseconds.
+    pub(super) p50_us: f64,
+    /// The wait that one in a hundred exceeds, in microseconds.
+    pub(super) p99_us: f64,
+    /// Answers that were not 2xx or 3xx.
+    refused: u64,
+    /// Connections that broke or timed out.
+    broken: u64,
+    /// Processor time of the server, in seconds.
+    #[serde(skip)]
+    pub(super) cpu_seconds: f64,
+}
+
+impl Sample {
+    pub(super) fn requests_per_second(&self) -> f64 {
+        f64::from(self.requests) / self.seconds
+    }
+
+    /// Processor time of the server for one request, in microseconds.
+    pub(super) fn cpu_us(&self) -> f64 {
+        self.cpu_seconds * 1e6 / f64::from(self.requests)
+    }
+}
+
+/// `wrk` with its script.
+pub(super) struct Load {
+    wrk: PathBuf,
+    script: PathBuf,
+}
+
+impl Load {
+    /// Writes the script for a folder that `fill-store` wrote.
+    pub(super) fn new(filled: &Path, scratch: &Path) -> Result<Self> {
+        let key = fs::read_to_string(filled.join("api_key"))?;
+        let tokens = filled.join("tokens");
+        let script = SCRIPT
+            .replace("@TOKENS@", &tokens.to_string_lossy())
+            .replace("@KEY@", key.trim())
+            .replace("@HOT@", &HOT_TOKENS.to_string())
+            .replace("@SEED@", &std::process::id().to_string());
+        let file = scratch.join("verify.lua");
+        fs::write(&file, script).with_context(|| format!("{} cannot be written", file.display()))?;
+        Ok(Self { wrk: wrk()?, script: file })
+    }
+
+    /// Asks `server` for so many seconds over so many connections.
+    pub(super) fn run(&self, server: &Server, connections: u32, seconds: u32) -> Result<Sample> {
+        let mut command = machine::pinned(machine::LOAD_CORE, &self.wrk);
+        command.args(["--threads", "1", "--connections", &connections.to_string()]);
+        command.args(["--duration", &format!("{seconds}s"), "--timeout", "10s", "--script"]);
+        command.arg(&self.script).arg(&server.address);
+        let before = server.cpu_seconds()?;
+        let said = process::output_of(&mut command)?;
+        let mut sample = parse(&said)?;
+        sample.cpu_seconds = server.cpu_seconds()? - before;
+        Ok(sample)
+    }
+}
+
+/// Reads the line that the script's `done` wrote. A refused call would be measured as a fast one.
+fn parse(said: &str) -> Result<Sample> {
+    let line = said.lines().find(|line| line.starts_with('{')).context("wrk said nothing")?;
+    let sample: Sample = serde_json::from_str(line).context("wrk said something unexpected")?;
+    if sample.refused > 0 || sample.broken > 0 || sample.requests == 0 {
+        bail!("not every call was answered well, so nothing was measured: {line}");
+    }
+    Ok(sample)
+}
+
+fn wrk() -> Result<PathBuf> {
+    if let Some(wrk) = tools::on_path("wrk") {
+        return Ok(wrk);
+    }
+    let is_root = process::output_of(Command::new("id").arg("-u"))?.trim() == "0";
+    let mut install = Command::new("apt-get");
+    install.args(["install", "--yes", "wrk"]);
+    if is_root && tools::on_path("apt-get").is_some() && process::run(&mut install)? {
+        return tools::on_path("wrk").context("wrk was installed and is not there");
+    }
+    bail!("this needs the load generator wrk (Debian: `apt-get install wrk`)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{"requests":1000,"seconds":0.5,"p50_us":10.0,"p99_us":99.0,"refused":0,"broken":0}"#;
+
+    #[test]
+    fn figures_are_read_out_of_what_wrk_says() {
+        let mut sample = parse(&format!("Running 1s test\n{GOOD}\n")).unwrap();
+        sample.cpu_seconds = 0.01;
+        assert!((sample.requests_per_second() - 2_000.0).abs() < 1e-9);
+        assert!((sample.cpu_us() - 10.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_refused_call_is_no_measurement() {
+        assert!(parse(&GOOD.replace(r#""refused":0"#, r#""refused":1"#)).is_err());
+        assert!(parse(&GOOD.replace(r#""broken":0"#, r#""broken":1"#)).is_err());
+        assert!(parse(&GOOD.replace(r#""requests":1000"#, r#""requests":0"#)).is_err());
+        assert!(parse("no such file").is_err());
+    }
+}

@@ -1,0 +1,69 @@
+//! The machine that is measured on, and which core does what.
+
+use std::{fs, num::NonZero, path::Path, process::Command, thread};
+
+use anyhow::{Context, Result};
+
+use crate::tools;
+
+/// The core of the server and that of the load.
+pub(super) const SERVER_CORE: usize = 0;
+pub(super) const LOAD_CORE: usize = 1;
+
+/// Clock ticks a second in `/proc/PID/stat`: fixed at 100 on Linux for every program that asks.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// One line that says what the figures were measured on.
+pub(super) fn line() -> String {
+    let processor = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("model name"))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    });
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let processor = processor.unwrap_or_else(|| "unknown processor".to_owned());
+    format!("machine: {processor}, {cores} cores, Linux {}", kernel.trim())
+}
+
+/// `program`, on one core where that can be arranged.
+pub(super) fn pinned(core: usize, program: &Path) -> Command {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    match tools::on_path("taskset") {
+        Some(taskset) if cores > core => {
+            let mut command = Command::new(taskset);
+            command.arg("-c").arg(core.to_string()).arg(program);
+            command
+        }
+        _ => Command::new(program),
+    }
+}
+
+/// Seconds of processor time that a process has used so far, its threads together.
+pub(super) fn cpu_seconds(process: u32) -> Result<f64> {
+    let file = format!("/proc/{process}/stat");
+    let stat = fs::read_to_string(&file).with_context(|| format!("{file} cannot be read"))?;
+    parse_cpu_seconds(&stat).with_context(|| format!("{file} is not understood"))
+}
+
+/// Reads fields 14 and 15 (`utime`, `stime`) of proc(5)'s `stat`; the name before them may hold
+/// anything.
+fn parse_cpu_seconds(stat: &str) -> Option<f64> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_whitespace().skip(11);
+    let user: f64 = fields.next()?.parse().ok()?;
+    let system: f64 = fields.next()?.parse().ok()?;
+    Some((user + system) / TICKS_PER_SECOND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processor_time_is_read_behind_any_name() {
+        let stat = "42 (a ) b) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20 0";
+        assert_eq!(parse_cpu_seconds(stat), Some(3.0));
+        assert_eq!(parse_cpu_seconds("42 (a) S 1"), None);
+        assert!(cpu_seconds(std::process::id()).unwrap() >= 0.0);
+    }
+}

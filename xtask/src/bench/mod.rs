@@ -1,0 +1,34 @@
+//! `cargo xtask bench`: how fast it is, beside a yardstick that runs in the same minutes on the same
+//! machine.
+
+mod load;
+mod machine;
+mod server;
+mod table;
+mod verify;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+use crate::{Chore, Verdict, workspace::Workspace};
+
+/// Measure how fast the service is, beside a yardstick in the same run.
+#[derive(Args)]
+pub(crate) struct Bench {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Durable verifies on a large SQLite store, beside a fixed answer of bare hyper
+    Verify(verify::Verify),
+}
+
+impl Chore for Bench {
+    fn run(self, workspace: &Workspace) -> Result<Verdict> {
+        match self.what {
+            What::Verify(verify) => verify.run(workspace),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! A server under measurement: started on its own core, stopped while another is measured.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::process;
+
+use super::machine;
+
+/// What a server prints when it is ready.
+const READY: &str = "listening on ";
+
+/// A running server.
+pub(super) struct Server {
+    child: Child,
+    /// Its address, `http://…`.
+    pub(super) address: String,
+}
+
+impl Server {
+    /// Starts `program` and waits until it says where it listens.
+    pub(super) fn start(program: &Path, arguments: &[&str]) -> Result<Self> {
+        let mut command = machine::pinned(machine::SERVER_CORE, program);
+        command.args(arguments).stderr(Stdio::piped()).stdin(Stdio::null());
+        println!("$ {}", process::shown(&command));
+        let mut child = command.spawn().context("the server could not be started")?;
+        let stderr = child.stderr.take().context("a piped stderr")?;
+        let mut lines = BufReader::new(stderr).lines();
+        let address = loop {
+            let Some(line) = lines.next() else { bail!("the server ended before it was ready") };
+            let line = line?;
+            match line.split_once(READY) {
+                Some((_, address)) => break address.trim().to_owned(),
+                None => eprintln!("{line}"),
+            }
+        };
+        // what it says later is passed on, so that it never waits for a reader
+        thread::spawn(move || lines.map_while(Result::ok).for_each(|line| eprintln!("{line}")));
+        Ok(Self { child, address })
+    }
+
+    /// Processor time that it has used so far, in seconds.
+    pub(super) fn cpu_seconds(&self) -> Result<f64> {
+        machine::cpu_seconds(self.child.id())
+    }
+
+    /// Holds it, so that its background work is not charged to another server's measurement.
+    pub(super) fn pause(&self) -> Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Lets it go on.
+    pub(super) fn resume(&self) -> Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, signal: &str) -> Result<()> {
+        process::output_of(Command::new("kill").arg(signal).arg(self.child.id().to_string()))?;
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // it may have ended by itself; killed or not, it is waited for
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}

@@ -1,0 +1,217 @@
+//! `cargo xtask bench verify`: one durable verify beside one answer of bare hyper.
+//!
+//! Both servers run on the same core and are asked the same questions by the same load on another
+//! core, in turns, round after round; while one is measured the other is stopped. Half of the calls
+//! go to a hundred connections, half to any of them. Limits are on, far above the load.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+
+use crate::{
+    Verdict, process,
+    workspace::{BuildFailed, Workspace},
+};
+
+use super::{
+    load::Load,
+    machine,
+    server::Server,
+    table::{self, Series},
+};
+
+/// How many connections the load keeps open.
+const CONNECTIONS: [u32; 3] = [1, 64, 256];
+/// Seconds that a server is asked before anything is measured.
+const WARM_UP_SECONDS: u32 = 2;
+
+/// What is measured, and for how long.
+#[derive(Args)]
+pub(super) struct Verify {
+    /// How many connections the store holds; a store that was filled is kept for the next run
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..))]
+    connections_in_store: u32,
+
+    /// Seconds of one measurement
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: u32,
+
+    /// Rounds, each of which measures everything once
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+
+    /// Measure only this server
+    #[arg(long, value_enum)]
+    only: Option<Which>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Which {
+    /// A fixed answer of hyper
+    BareHyper,
+    /// `agentadmit serve` on SQLite
+    Service,
+}
+
+impl Which {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::BareHyper => "bare hyper",
+            Self::Service => "durable verify",
+        }
+    }
+}
+
+impl Verify {
+    pub(super) fn run(&self, workspace: &Workspace) -> Result<Verdict> {
+        let programs = Programs::build(workspace)?;
+        let scratch = workspace.scratch("bench")?;
+        let filled = self.filled_store(&programs, &scratch)?;
+        let load = Load::new(&filled, &scratch)?;
+        let copy = StoreCopy::of(&filled, &scratch)?;
+        let servers = self.start(&programs, &copy)?;
+        let series = self.measure(&servers, &load)?;
+        drop(servers);
+        println!("\n{}", machine::line());
+        println!(
+            "store: {} connections; {} rounds of {} s; server on core {}, load on core {}",
+            self.connections_in_store,
+            self.rounds,
+            self.seconds,
+            machine::SERVER_CORE,
+            machine::LOAD_CORE
+        );
+        println!("Figures of one machine mean little: compare the ratios, which are of one run.\n");
+        print!("{}", table::table(&series, Which::BareHyper.name()));
+        Ok(Verdict::Clean)
+    }
+
+    /// A folder with a store of the wanted size, filled now or by a run before.
+    fn filled_store(&self, programs: &Programs, scratch: &Path) -> Result<PathBuf> {
+        let folder = scratch.join(format!("store-{}", self.connections_in_store));
+        if folder.is_dir() {
+            return Ok(folder);
+        }
+        let half_done = scratch.join("store-half-filled");
+        if half_done.is_dir() {
+            fs::remove_dir_all(&half_done)?;
+        }
+        let mut fill = Command::new(&programs.fill_store);
+        fill.arg(&half_done).arg("--connections").arg(self.connections_in_store.to_string());
+        if !process::run(&mut fill)? {
+            bail!("the store could not be filled");
+        }
+        fs::rename(&half_done, &folder)?;
+        Ok(folder)
+    }
+
+    fn start(&self, programs: &Programs, copy: &StoreCopy) -> Result<Vec<(Which, Server)>> {
+        let store = format!("sqlite:{}", copy.database().display());
+        let serve =
+            ["serve", "--listen", "127.0.0.1:0", "--store", store.as_str(), "--log", "warn"];
+        let mut servers = Vec::new();
+        for which in [Which::BareHyper, Which::Service] {
+            if self.only.is_some_and(|only| only != which) {
+                continue;
+            }
+            let server = match which {
+                Which::BareHyper => Server::start(&programs.bare_hyper, &[])?,
+                Which::Service => Server::start(&programs.service, &serve)?,
+            };
+            servers.push((which, server));
+        }
+        Ok(servers)
+    }
+
+    fn measure(&self, servers: &[(Which, Server)], load: &Load) -> Result<Vec<Series>> {
+        for (_, server) in servers {
+            load.run(server, 64, WARM_UP_SECONDS)?;
+            server.pause()?;
+        }
+        let mut series = Vec::new();
+        for connections in CONNECTIONS {
+            for (which, _) in servers {
+                series.push(Series { server: which.name(), connections, samples: Vec::new() });
+            }
+        }
+        for round in 1..=self.rounds {
+            for one in &mut series {
+                let (_, server) = servers
+                    .iter()
+                    .find(|(which, _)| which.name() == one.server)
+                    .context("every series has its server")?;
+                server.resume()?;
+                let sample = load.run(server, one.connections, self.seconds)?;
+                server.pause()?;
+                println!(
+                    "round {round}: {} at {} connections: {:.0} requests/s",
+                    one.server,
+                    one.connections,
+                    sample.requests_per_second()
+                );
+                one.samples.push(sample);
+            }
+        }
+        Ok(series)
+    }
+}
+
+/// The programs that are started, built for release.
+struct Programs {
+    bare_hyper: PathBuf,
+    fill_store: PathBuf,
+    service: PathBuf,
+}
+
+impl Programs {
+    fn build(workspace: &Workspace) -> Result<Self> {
+        let mut cargo = workspace.cargo();
+        cargo.args(["build", "--release", "--package", "agentadmit-cli"]);
+        cargo.args(["--package", "agentadmit-bench", "--bins"]);
+        if !process::run(&mut cargo)? {
+            return Err(BuildFailed.into());
+        }
+        let release = workspace.target.join("release");
+        Ok(Self {
+            bare_hyper: release.join("bare-hyper"),
+            fill_store: release.join("fill-store"),
+            service: release.join("agentadmit"),
+        })
+    }
+}
+
+/// A copy of a filled store: what a run writes into it does not slow the next one down.
+struct StoreCopy {
+    folder: PathBuf,
+}
+
+impl StoreCopy {
+    fn of(filled: &Path, scratch: &Path) -> Result<Self> {
+        let folder = scratch.join("store-in-use");
+        if folder.is_dir() {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir(&folder)?;
+        let copy = Self { folder };
+        let from = filled.join("store.db");
+        fs::copy(&from, copy.database())
+            .with_context(|| format!("{} cannot be copied", from.display()))?;
+        Ok(copy)
+    }
+
+    fn database(&self) -> PathBuf {
+        self.folder.join("store.db")
+    }
+}
+
+impl Drop for StoreCopy {
+    fn drop(&mut self) {
+        // the next run removes what could not be removed now
+        let _removed = fs::remove_dir_all(&self.folder);
+    }
+}
