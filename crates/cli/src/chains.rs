@@ -85,12 +85,17 @@ fn tenants(store: &dyn Store) -> Result<Vec<Option<Tenant>>, StoreError> {
 }
 
 /// Follows a chain from its tail to its head. Records that are appended meanwhile are left out.
-fn check_chain(store: &dyn Store, chain: &Chain, report: &mut ChainsReport) -> Result<(), StoreError> {
+fn check_chain(
+    store: &dyn Store,
+    chain: &Chain,
+    report: &mut ChainsReport,
+) -> Result<(), StoreError> {
     report.chains += 1;
     let mut scratch = String::new();
     let mut at: ChainHead = chain.tail;
     while at.seq < chain.head.seq {
-        let records = read(store, "check_chain", |views| views.chain_records(chain.id, at.seq, PAGE))?;
+        let records =
+            read(store, "check_chain", |views| views.chain_records(chain.id, at.seq, PAGE))?;
         if records.is_empty() {
             report.find(format!("{}: no record after {} of {}", chain.id, at.seq, chain.head.seq));
             return Ok(());
@@ -132,8 +137,13 @@ mod tests {
         for _ in 0..3 {
             let credential = OperatorCredential::Local;
             let origin = Origin::default();
-            let verb =
-                CreateOperator { credential, name: None, billing_only: false, expires_at: None, origin };
+            let verb = CreateOperator {
+                credential,
+                name: None,
+                billing_only: false,
+                expires_at: None,
+                origin,
+            };
             write(&store, &verb).unwrap().unwrap();
         }
         store

@@ -192,7 +192,8 @@ impl Remote {
 
 async fn read(body: AnswerBody) -> Result<Bytes, Failure> {
     let read = body.collect().await;
-    let read = read.map_err(|error| Failure::could_not(format!("the answer broke off: {error}")))?;
+    let read =
+        read.map_err(|error| Failure::could_not(format!("the answer broke off: {error}")))?;
     Ok(read.to_bytes())
 }
 
@@ -200,7 +201,9 @@ async fn read(body: AnswerBody) -> Result<Bytes, Failure> {
 fn refusal(status: StatusCode, body: &[u8]) -> Failure {
     match serde_json::from_slice::<ErrorBody>(body) {
         Ok(error) => Failure::answered(status, error),
-        Err(_) => Failure::could_not(format!("the address answered {status}, and not as this service does")),
+        Err(_) => Failure::could_not(format!(
+            "the address answered {status}, and not as this service does"
+        )),
     }
 }
 
@@ -213,7 +216,11 @@ enum Place {
 
 impl Place {
     /// A flag wins over the environment.
-    fn of(target: &Target, service: Option<String>, store: Option<String>) -> Result<Self, Failure> {
+    fn of(
+        target: &Target,
+        service: Option<String>,
+        store: Option<String>,
+    ) -> Result<Self, Failure> {
         if let Some(store) = &target.store {
             return Ok(Self::Store(store.clone()));
         }
@@ -299,8 +306,12 @@ mod tests {
     #[test]
     fn a_request_goes_below_the_services_address() {
         let service = Url::parse("https://example.com/auth/").unwrap();
-        let request = Request::get("/v1/audit").with("user_id", Some(&"a&b")).with("to", None::<&String>);
-        assert_eq!(request.url(&service).as_str(), "https://example.com/auth/v1/audit?user_id=a%26b");
+        let request =
+            Request::get("/v1/audit").with("user_id", Some(&"a&b")).with("to", None::<&String>);
+        assert_eq!(
+            request.url(&service).as_str(),
+            "https://example.com/auth/v1/audit?user_id=a%26b"
+        );
     }
 
     #[test]

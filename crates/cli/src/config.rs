@@ -15,7 +15,7 @@ use crate::exit::Failure;
 /// Where the service listens when nobody says.
 const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8_700);
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 /// The configuration of a service, complete and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,9 @@ impl ServeConfig {
 
     fn check(options: ServeOptions) -> Result<Self, Failure> {
         let store = options.store.ok_or_else(|| {
-            Failure::usage("say where the store is: `--store sqlite:PATH` (it is made when it is not there)")
+            Failure::usage(
+                "say where the store is: `--store sqlite:PATH` (it is made when it is not there)",
+            )
         })?;
         let tls = match (options.tls_cert, options.tls_key) {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
@@ -105,8 +107,9 @@ fn read_file(path: &Path) -> Result<ServeOptions, Failure> {
 
 /// Reads the text of a configuration file, called `shown` in what is said about it.
 fn parse(text: &str, shown: &str) -> Result<ServeOptions, Failure> {
-    let options: ServeOptions = toml::from_str(text)
-        .map_err(|error| Failure::usage(format!("{shown} is no configuration of `serve`: {error}")))?;
+    let options: ServeOptions = toml::from_str(text).map_err(|error| {
+        Failure::usage(format!("{shown} is no configuration of `serve`: {error}"))
+    })?;
     if options.retention_days.is_some_and(|days| !(1..=36_500).contains(&days)) {
         return Err(Failure::usage(format!("{shown}: retention_days must be 1 to 36500")));
     }
@@ -139,7 +142,9 @@ pub(crate) fn service_url(text: &str) -> Result<Url, String> {
         "https" => {}
         "http" if is_loopback(&url) => {}
         "http" => {
-            return Err(format!("`{text}`: https is required for every address but this machine's own"));
+            return Err(format!(
+                "`{text}`: https is required for every address but this machine's own"
+            ));
         }
         _ => return Err(format!("`{text}` must begin with https:// (or http:// on this machine)")),
     }
@@ -174,8 +179,11 @@ mod tests {
         let config = ServeConfig::check(both).unwrap();
         assert_eq!(config.store.to_string(), "sqlite:a");
         assert_eq!(config.listen, "127.0.0.1:1".parse().unwrap());
-        assert_eq!(config.retention, Some(Duration::from_secs(3 * 86_400)));
-        assert!(refused("store = 'sqlite:b'\nbehind_proxy = false\nlisten = '0.0.0.0:1'").contains("TLS"));
+        assert_eq!(config.retention, Some(Duration::from_hours(72)));
+        assert!(
+            refused("store = 'sqlite:b'\nbehind_proxy = false\nlisten = '0.0.0.0:1'")
+                .contains("TLS")
+        );
     }
 
     #[test]
@@ -188,7 +196,8 @@ mod tests {
 
     #[test]
     fn an_open_address_needs_tls_or_a_proxy() {
-        for line in ["listen = '0.0.0.0:0'", "listen = '[::]:1'", "operator_listen = '10.0.0.1:2'"] {
+        for line in ["listen = '0.0.0.0:0'", "listen = '[::]:1'", "operator_listen = '10.0.0.1:2'"]
+        {
             let text = format!("store = 'sqlite:a'\n{line}\n");
             assert!(refused(&text).contains("--tls-cert FILE --tls-key FILE"), "{line}");
             let tls = format!("{text}tls_cert = 'c'\ntls_key = 'k'");

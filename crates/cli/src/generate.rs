@@ -18,8 +18,9 @@ const WIDTH: usize = 100;
 pub(crate) fn run(what: Generated) -> Result<Exit, Failure> {
     let text = match what {
         Generated::Openapi => agentadmit_http::openapi().to_pretty_json().map(|text| text + "\n"),
-        Generated::ErrorCodes => serde_json::to_string_pretty(&agentadmit_http::error_codes())
-            .map(|text| text + "\n"),
+        Generated::ErrorCodes => {
+            serde_json::to_string_pretty(&agentadmit_http::error_codes()).map(|text| text + "\n")
+        }
         Generated::CliReference => Ok(cli_reference()),
     };
     let text = text.map_err(|error| Failure::could_not(error.to_string()))?;
@@ -62,7 +63,8 @@ mod tests {
     #[test]
     fn the_reference_has_every_visible_command_and_no_hidden_one() {
         let page = cli_reference();
-        for name in ["agentadmit serve", "agentadmit audit verify", "agentadmit store accept-clock"] {
+        for name in ["agentadmit serve", "agentadmit audit verify", "agentadmit store accept-clock"]
+        {
             assert!(page.contains(&format!("`{name}`")), "{name}");
         }
         assert!(!page.contains("__"));

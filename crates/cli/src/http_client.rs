@@ -25,7 +25,7 @@ use url::Url;
 /// Until the connection stands.
 const CONNECT: Duration = Duration::from_secs(5);
 /// Until an answer begins.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_mins(1);
 /// The largest answer that is read as a whole.
 const MAX_BODY: usize = 16 << 20;
 
@@ -39,7 +39,9 @@ pub(crate) enum ClientError {
     #[error("{url} gave no answer: {cause}")]
     NoAnswer { url: String, cause: String },
     /// https without certificates to trust.
-    #[error("for https, name a file of certificates to trust: --ca-file FILE (the system's own are often in /etc/ssl/certs/ca-certificates.crt)")]
+    #[error(
+        "for https, name a file of certificates to trust: --ca-file FILE (the system's own are often in /etc/ssl/certs/ca-certificates.crt)"
+    )]
     NoCertificates,
     /// The file of certificates cannot be used.
     #[error("{0}")]
@@ -141,9 +143,7 @@ pub(crate) async fn json(answer: Response<Incoming>) -> Result<(StatusCode, Valu
 }
 
 fn trusting(path: &Path) -> Result<ClientConfig, ClientError> {
-    let wrong = |cause: String| {
-        ClientError::Certificates(format!("{}: {cause}", path.display()))
-    };
+    let wrong = |cause: String| ClientError::Certificates(format!("{}: {cause}", path.display()));
     let certificates =
         CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))?;
     let mut roots = RootCertStore::empty();

@@ -32,7 +32,8 @@ impl Local {
     /// # Errors
     /// When store or secret key cannot be used.
     pub(crate) fn open(location: &StoreLocation) -> Result<Self, Failure> {
-        let settings = storage::Settings { access: Access::Command, ..storage::Settings::default() };
+        let settings =
+            storage::Settings { access: Access::Command, ..storage::Settings::default() };
         let Opened { store, clock, keyring } = storage::open(location.path(), &settings)?;
         let options = EngineOptions {
             issuer: issuer_of(location.path()),
@@ -51,8 +52,12 @@ impl Local {
     ///
     /// # Errors
     /// A request that cannot be built.
-    pub(crate) async fn send(&self, request: &Request) -> Result<(StatusCode, AnswerBody), Failure> {
-        let base = Url::parse("http://localhost").map_err(|error| Failure::could_not(error.to_string()))?;
+    pub(crate) async fn send(
+        &self,
+        request: &Request,
+    ) -> Result<(StatusCode, AnswerBody), Failure> {
+        let base = Url::parse("http://localhost")
+            .map_err(|error| Failure::could_not(error.to_string()))?;
         let url = request.url(&base);
         let mut builder = http::Request::builder()
             .method(request.method.clone())
@@ -65,8 +70,7 @@ impl Local {
             }
             None => Body::empty(),
         };
-        let request =
-            builder.body(body).map_err(|error| Failure::could_not(error.to_string()))?;
+        let request = builder.body(body).map_err(|error| Failure::could_not(error.to_string()))?;
         let answer = match self.router.clone().oneshot(request).await {
             Ok(answer) => answer,
             Err(never) => match never {},

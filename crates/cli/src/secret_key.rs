@@ -51,9 +51,7 @@ fn find(store: &dyn Store, file: &Path, variable: Option<String>) -> Result<Secr
             SecretKey::parse(&text).map_err(|error| Failure::usage(format!("{shown}: {error}")))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => make(store, file),
-        Err(error) => {
-            Err(Failure::usage(format!("{} cannot be read: {error}", file.display())))
-        }
+        Err(error) => Err(Failure::usage(format!("{} cannot be read: {error}", file.display()))),
     }
 }
 
@@ -73,7 +71,9 @@ fn make(store: &dyn Store, file: &Path) -> Result<SecretKey, Failure> {
     let key = SecretKey::new(bytes);
     write_new(file, key.to_text().as_bytes())
         .map_err(|error| Failure::could_not(format!("{shown} cannot be written: {error}")))?;
-    note(&format!("made the secret key {shown}: keep a copy of it apart from backups of the store"));
+    note(&format!(
+        "made the secret key {shown}: keep a copy of it apart from backups of the store"
+    ));
     Ok(key)
 }
 

@@ -107,7 +107,9 @@ fn first_operator_token() -> Result<Option<SecretHash>, Failure> {
         None => Ok(None),
         Some(Ok((SecretKind::OperatorToken, hash))) => Ok(Some(hash)),
         Some(Ok(_)) => Err(Failure::usage(format!("{OPERATOR_TOKEN} is another kind of secret"))),
-        Some(Err(error)) => Err(Failure::usage(format!("{OPERATOR_TOKEN} is no operator token: {error}"))),
+        Some(Err(error)) => {
+            Err(Failure::usage(format!("{OPERATOR_TOKEN} is no operator token: {error}")))
+        }
     }
 }
 

@@ -40,7 +40,8 @@ pub(crate) struct Opened {
 pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Opened, Failure> {
     let options = options(settings)?;
     let clock = Arc::clone(&options.clock);
-    let store = SqliteStore::open(path, options, settings.access).map_err(failure)?;
+    let store =
+        SqliteStore::open(path, options, settings.access).map_err(|error| failure(&error))?;
     let keyring = secret_key::open_keyring(&store, path)?;
     Ok(Opened { store: Arc::new(store), clock, keyring })
 }
@@ -64,7 +65,7 @@ pub(crate) fn seed() -> Result<[u8; 32], Failure> {
 
 /// What went wrong with a store: its state is what it is, so none of it is wrong usage but a path
 /// that names no store.
-pub(crate) fn failure(error: OpenError) -> Failure {
+pub(crate) fn failure(error: &OpenError) -> Failure {
     match error {
         OpenError::NotAStore(_) | OpenError::Missing(_) => Failure::usage(error.to_string()),
         _ => Failure::could_not(error.to_string()),

@@ -97,11 +97,11 @@ fn finish(
 ) {
     let elapsed = Duration::from_nanos(elapsed_ns);
     state.metrics().request(method, route, status, elapsed);
-    let elapsed_us = elapsed_ns / 1_000;
+    let micros = elapsed_ns / 1_000;
     let (status, request_id) = (status.as_u16(), request_id.as_str());
     if status >= 500 {
-        tracing::warn!(%method, route, status, elapsed_us, request_id, "request");
+        tracing::warn!(%method, route, status, micros, request_id, "request");
     } else {
-        tracing::info!(%method, route, status, elapsed_us, request_id, "request");
+        tracing::info!(%method, route, status, micros, request_id, "request");
     }
 }

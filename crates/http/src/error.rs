@@ -141,11 +141,7 @@ impl ApiError {
     }
 
     /// Too many calls, and whose limit it is.
-    pub fn rate_limited(
-        limit: RateLimitOf,
-        retry_in: Duration,
-        description: &'static str,
-    ) -> Self {
+    pub fn rate_limited(limit: RateLimitOf, retry_in: Duration, description: &'static str) -> Self {
         let seconds = retry_in.as_secs() + u64::from(retry_in.subsec_nanos() > 0);
         Self::new(ErrorCode::RateLimited, description)
             .with(|body| body.limit = Some(limit.as_str().into()))
@@ -234,7 +230,9 @@ pub(crate) const fn meaning(code: ErrorCode) -> &'static str {
             "The request cannot be read: JSON that does not parse, bad UTF-8, a query parameter or \
              form that is wrong, a connection token that looks cut off."
         }
-        ErrorCode::InvalidScope => "A scope that is not in the catalogue, or may not be granted here.",
+        ErrorCode::InvalidScope => {
+            "A scope that is not in the catalogue, or may not be granted here."
+        }
         ErrorCode::InvalidDuration => {
             "A duration out of bounds, or \"for ever\" where it is not allowed."
         }

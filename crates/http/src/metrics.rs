@@ -1,6 +1,5 @@
 //! What `/metrics` shows. Names say their unit; labels are from closed lists, never from a caller.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -10,10 +9,9 @@ use agentadmit_engine::admission::HistogramSnapshot;
 use agentadmit_engine::verbs::verify::{Denial, VerifyAnswer};
 use http::{Method, StatusCode};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
-use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
@@ -156,7 +154,11 @@ impl Collector for Admission {
         let stats = self.engine.stats();
         let gauges = [
             ("admission_queued", "Calls that wait", &stats.queued),
-            ("admission_reserved_queued", "Revocations and operator calls that wait", &stats.reserved_queued),
+            (
+                "admission_reserved_queued",
+                "Revocations and operator calls that wait",
+                &stats.reserved_queued,
+            ),
         ];
         for (name, help, value) in gauges {
             let value = i64::try_from(value.load(Relaxed)).unwrap_or(i64::MAX);
@@ -166,7 +168,11 @@ impl Collector for Admission {
         let counters = [
             ("admission_batches", "Batches that were admitted", &stats.batches),
             ("admission_calls", "Calls in those batches", &stats.jobs),
-            ("admission_refused_full", "Calls refused because a queue was full", &stats.refused_full),
+            (
+                "admission_refused_full",
+                "Calls refused because a queue was full",
+                &stats.refused_full,
+            ),
             ("admission_timed_out", "Calls that waited too long", &stats.timed_out),
             ("admission_abandoned", "Calls whose caller had left", &stats.abandoned),
         ];
@@ -195,6 +201,6 @@ fn histogram(
     let buckets: Vec<(f64, u64)> =
         snapshot.buckets.iter().map(|(upper, count)| (bound(*upper), *count)).collect();
     let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
-    let no_labels: Option<&HashMap<usize, Exemplar<[(&str, &str); 0], f64>>> = None;
-    metric.encode_histogram(snapshot.sum as f64 * unit, snapshot.count, &buckets, no_labels)
+    let sum = snapshot.sum as f64 * unit;
+    metric.encode_histogram::<NoLabelSet>(sum, snapshot.count, &buckets, None)
 }

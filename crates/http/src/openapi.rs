@@ -3,14 +3,26 @@
 //! A handler names what only it can answer. What follows from a route's shape (a body, a
 //! credential, an id in its path) is added here, so that no handler can forget it.
 
+use agentadmit_protocol::api::audit::ExportFormat;
+use agentadmit_protocol::api::connections::ConnectionStatus;
+use agentadmit_protocol::api::query::{Cursor, PageLimit};
+use agentadmit_protocol::api::usage::Day;
+use agentadmit_protocol::audit::AuditEvent;
+use agentadmit_protocol::environment::Environment;
 use agentadmit_protocol::error::ErrorCode;
+use agentadmit_protocol::id::{AppId, ConnectionId, KeyId, OperatorId};
+use agentadmit_protocol::settings::RateLimits;
+use agentadmit_protocol::text::UserId;
+use agentadmit_protocol::time::Timestamp;
+use utoipa::ToSchema;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
+use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
-    ContentBuilder, Header, InfoBuilder, License, ObjectBuilder, OpenApi, OpenApiVersion, Ref, RefOr,
-    Response, ResponseBuilder, Type,
+    ContentBuilder, Header, InfoBuilder, License, ObjectBuilder, OpenApi, OpenApiVersion, Ref,
+    RefOr, Response, ResponseBuilder, Schema, Type,
 };
 
 use crate::error::meaning;
@@ -29,10 +41,14 @@ pub fn openapi() -> OpenApi {
         ))
         .license(Some(License::new("MIT OR Apache-2.0")))
         .build();
-    document.tags = Some(TAGS.map(|(name, text)| {
-        TagBuilder::new().name(name).description(Some(text)).build()
-    }).to_vec());
+    document.tags = Some(
+        TAGS.map(|(name, text)| TagBuilder::new().name(name).description(Some(text)).build())
+            .to_vec(),
+    );
     let components = document.components.get_or_insert_default();
+    for (name, schema) in uncollected_schemas() {
+        components.schemas.entry(name).or_insert(schema);
+    }
     for (name, scheme) in security_schemes() {
         components.security_schemes.insert(name.to_owned(), RefOr::T(scheme));
     }
@@ -62,6 +78,30 @@ const TAGS: [(&str, &str); 9] = [
     ("operator", "For whoever runs the service."),
     ("service", "About the service itself."),
 ];
+
+/// Types that only queries and paths name, and one behind a type that is not looked into: the
+/// routes collect the rest.
+fn uncollected_schemas() -> [(String, RefOr<Schema>); 14] {
+    fn of<T: ToSchema>() -> (String, RefOr<Schema>) {
+        (T::name().into_owned(), T::schema())
+    }
+    [
+        of::<AppId>(),
+        of::<AuditEvent>(),
+        of::<ConnectionId>(),
+        of::<ConnectionStatus>(),
+        of::<Cursor>(),
+        of::<Day>(),
+        of::<Environment>(),
+        of::<ExportFormat>(),
+        of::<KeyId>(),
+        of::<OperatorId>(),
+        of::<PageLimit>(),
+        of::<RateLimits>(),
+        of::<Timestamp>(),
+        of::<UserId>(),
+    ]
+}
 
 fn security_schemes() -> [(&'static str, SecurityScheme); 4] {
     let http = |scheme, text: &str| {
@@ -108,6 +148,9 @@ fn complete(path: &str, operation: &mut Operation) {
             errors.push((422, &[ErrorCode::UnprocessableRequest]));
         }
     }
+    for schema in optional_schemas(operation) {
+        forbid_null(schema);
+    }
     let responses = &mut operation.responses.responses;
     for (status, codes) in errors {
         responses.entry(status.to_string()).or_insert_with(|| RefOr::T(error(codes)));
@@ -116,6 +159,45 @@ fn complete(path: &str, operation: &mut Operation) {
         if let RefOr::T(response) = response {
             add_headers(path, status, response);
         }
+    }
+}
+
+/// The schemas of bodies and headers. What need not be sent is written as what may be null.
+fn optional_schemas(operation: &mut Operation) -> impl Iterator<Item = &mut RefOr<Schema>> {
+    let bodies = operation.request_body.iter_mut().filter_map(|body| match body {
+        RefOr::T(body) => Some(body.content.values_mut()),
+        RefOr::Ref(_) => None,
+    });
+    let bodies = bodies.flatten().filter_map(|content| match content {
+        RefOr::T(content) => content.schema.as_mut(),
+        RefOr::Ref(_) => None,
+    });
+    let headers =
+        operation.parameters.iter_mut().flatten().filter_map(|parameter| match parameter {
+            RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Header => {
+                parameter.schema.as_mut()
+            }
+            _ => None,
+        });
+    bodies.chain(headers)
+}
+
+/// Absent is not null: a body or header of `null` is an error.
+fn forbid_null(schema: &mut RefOr<Schema>) {
+    match schema {
+        RefOr::T(Schema::OneOf(either)) => {
+            if let [some, _null] = either.items.as_slice() {
+                *schema = some.clone();
+            }
+        }
+        RefOr::T(Schema::Object(object)) => {
+            if let SchemaType::Array(types) = &object.schema_type
+                && let [some, Type::Null] = types.as_slice()
+            {
+                object.schema_type = SchemaType::Type(some.clone());
+            }
+        }
+        _ => {}
     }
 }
 

@@ -95,9 +95,7 @@ fn also_under_api(
     (schemas, paths, handlers): UtoipaMethodRouter<ServiceState>,
 ) -> OpenApiRouter<ServiceState> {
     let aliases: Vec<String> = paths.paths.keys().map(|path| format!("/api{path}")).collect();
-    let router = aliases
-        .iter()
-        .fold(router, |router, alias| router.route(alias, handlers.clone()));
+    let router = aliases.iter().fold(router, |router, alias| router.route(alias, handlers.clone()));
     router.routes((schemas, paths, handlers))
 }
 
@@ -108,4 +106,49 @@ fn finished(routes: OpenApiRouter<ServiceState>, state: ServiceState) -> Router 
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(state.clone(), envelope))
         .with_state(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use agentadmit_engine::admission::AdmissionLimits;
+    use agentadmit_engine::keyring::SecretKey;
+    use agentadmit_engine::{Engine, EngineOptions, Keyring, WriterOptions};
+    use agentadmit_testkit::store::{SystemClock, model::ModelStore};
+    use axum::body::Body;
+    use axum::routing::get;
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::state::HttpOptions;
+
+    async fn panics() {
+        panic!("on purpose, with aa_live_secrets");
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_that_tells_nothing() {
+        let clock = Arc::new(SystemClock::new());
+        let store = ModelStore::new([1; 32], WriterOptions::default(), Arc::clone(&clock) as _);
+        let keyring = Keyring::open(&store, &SecretKey::new([2; 32])).unwrap();
+        let options = EngineOptions {
+            issuer: "https://service.example".to_owned(),
+            limits: AdmissionLimits::default(),
+            retention: None,
+            is_service: true,
+        };
+        let engine = Engine::start(Arc::new(store), clock, keyring, options).unwrap();
+        let state = ServiceState::new(engine, HttpOptions::default());
+        let router = finished(OpenApiRouter::default().route("/v1/panics", get(panics)), state);
+        let request = http::Request::get("/v1/panics").body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 500);
+        let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((&body["error"], &body["request_id"]), (&"internal".into(), &id.into()));
+        assert!(!body.to_string().contains("secrets"), "{body}");
+    }
 }

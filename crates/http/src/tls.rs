@@ -92,7 +92,11 @@ impl ResolvesServerCert for Current {
     }
 }
 
-fn read(certificate: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
+fn read(
+    certificate: &Path,
+    key: &Path,
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, TlsError> {
     let file = |path: &Path, cause: rustls::pki_types::pem::Error| TlsError::File {
         path: path.to_owned(),
         cause: cause.to_string(),

@@ -212,7 +212,7 @@ pub(crate) fn cursor(next: Option<Cursor>) -> Answer<Option<CursorText>> {
 }
 
 /// What an environment used.
-pub(crate) fn usage(usage: Usage) -> Answer<UsageAnswer> {
+pub(crate) fn usage(usage: Usage) -> UsageAnswer {
     let plan = match usage.tenant.environment {
         Environment::Live => usage.app.plan,
         // test has its own count and no plan
@@ -220,7 +220,7 @@ pub(crate) fn usage(usage: Usage) -> Answer<UsageAnswer> {
     };
     let limit = plan.call_limit;
     let used = usage.calls_used;
-    Ok(UsageAnswer {
+    UsageAnswer {
         app_id: usage.tenant.app_id,
         environment: usage.tenant.environment,
         plan: PlanUsage {
@@ -250,5 +250,5 @@ pub(crate) fn usage(usage: Usage) -> Answer<UsageAnswer> {
                 refused: used.refused,
             })
             .collect(),
-    })
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! The copy is taken in steps on the writer's own connection, which is let go between them: what is
 //! written meanwhile is carried over, so a backup ends under any load, and no verify waits for more
-//! than one step. What was copied is then checked, and only a sound copy gets its name.
+//! than one step. (A command beside a running service copies one moment instead.) What was copied is then checked, and only a sound copy gets its name.
 //!
 //! The key that the store's own secrets are encrypted under is no part of it.
 
@@ -12,11 +12,14 @@ use std::path::{Path, PathBuf};
 
 use agentadmit_protocol::time::Timestamp;
 use parking_lot::MutexGuard;
+use rusqlite::backup::{Backup, Progress as BackupProgress, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
+use crate::connect::{self, Purpose};
 use crate::copying::{Copying, Progress};
 use crate::error::OpenError;
 use crate::lock::beside;
+use crate::options::Access;
 use crate::soundness;
 use crate::store::SqliteStore;
 
@@ -74,16 +77,9 @@ impl SqliteStore {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<BackupReport, OpenError> {
         let copy = new_file(partial)?;
-        self.begin_copy(copy)?;
-        let copy = loop {
-            match self.step_copy() {
-                Ok(Step::More(so_far)) => progress(so_far),
-                Ok(Step::Complete(copy)) => break copy,
-                Err(error) => {
-                    self.writer.lock().copying = None;
-                    return Err(error);
-                }
-            }
+        let copy = match self.shared.access {
+            Access::Service => self.copy_beside_writes(copy, progress)?,
+            Access::Command => self.copy_one_moment(copy, progress)?,
         };
         // one file: nothing of a backup may lie beside it
         copy.pragma_update(None, "journal_mode", "DELETE")?;
@@ -98,6 +94,47 @@ impl SqliteStore {
             chains: contents.chains,
             newest_record_at: contents.newest_record_at,
         })
+    }
+
+    /// On the writer's own connection: what it writes meanwhile is carried over.
+    fn copy_beside_writes(
+        &self,
+        copy: Connection,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Connection, OpenError> {
+        self.begin_copy(copy)?;
+        loop {
+            match self.step_copy() {
+                Ok(Step::More(so_far)) => progress(so_far),
+                Ok(Step::Complete(copy)) => return Ok(copy),
+                Err(error) => {
+                    self.writer.lock().copying = None;
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Beside the service, which is another process: each of its writes would make a copy in steps
+    /// begin anew, without an end under load. One read transaction holds the moment instead; the
+    /// service goes on, and its write-ahead log is taken in when the copy is done.
+    fn copy_one_moment(
+        &self,
+        mut copy: Connection,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Connection, OpenError> {
+        let source = connect::connect(&self.path, &self.shared.options, Purpose::Reader)?;
+        source.execute_batch("BEGIN")?;
+        // a transaction sees the moment of its first reading
+        source.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        let backup = Backup::new(&source, &mut copy)?;
+        while backup.step(STEP_PAGES)? != StepResult::Done {
+            let BackupProgress { pagecount, remaining } = backup.progress();
+            let number = |pages: c_int| u64::try_from(pages).unwrap_or(0);
+            progress(Progress { pages: number(pagecount), remaining: number(remaining) });
+        }
+        drop(backup);
+        Ok(copy)
     }
 
     fn begin_copy(&self, copy: Connection) -> Result<(), OpenError> {

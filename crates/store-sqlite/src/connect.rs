@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use agentadmit_protocol::time::Timestamp;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::OpenError;
@@ -30,6 +31,8 @@ pub(crate) enum Purpose {
     Writer,
     /// One that only reads.
     Reader,
+    /// The one that reads what is indexed, and checkpoints.
+    Maintenance,
 }
 
 /// Opens a database file as it is.
@@ -44,6 +47,9 @@ pub(crate) fn raw(
         None => Connection::open_with_flags(path, flags)?,
     };
     conn.busy_timeout(BUSY)?;
+    // plans must not depend on bound values: else SQLite prepares every statement with `LIMIT ?`
+    // anew at every run, which took half of the time of an issue
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_prepared_statement_cache_capacity(st::ALL.len() + 8);
     conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA trusted_schema = OFF;")?;
     Ok(conn)
@@ -58,7 +64,7 @@ pub(crate) fn connect(
     let conn = raw(path, options, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let cache_kib = match purpose {
         Purpose::Writer => WRITER_CACHE_KIB,
-        Purpose::Reader => READER_CACHE_KIB,
+        Purpose::Reader | Purpose::Maintenance => READER_CACHE_KIB,
     };
     conn.pragma_update(None, "cache_size", -cache_kib)?;
     let synchronous = match options.synchronous {

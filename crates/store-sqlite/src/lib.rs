@@ -13,7 +13,7 @@
 //! | `activity` | calls per connection, between the log and the tables |
 //! | `log`, `terms`, `index`, `search` | the audit log, its segments, their index, reading it |
 //! | `maintain` | folding, indexing, retention, checkpoints, in slices |
-//! | [`backup`], [`restore`], `soundness` | copies, and whether they hold together |
+//! | [`backup`], [`mod@restore`], `soundness` | copies, and whether they hold together |
 //! | `connect`, `writer`, `readers`, `lock` | connections, and who may have them |
 
 mod activity;

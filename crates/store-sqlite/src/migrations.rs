@@ -69,13 +69,13 @@ pub(crate) fn schema(conn: &Connection) -> Result<Schema, OpenError> {
     let mut statement = conn.prepare("SELECT version, sha256 FROM migrations ORDER BY version")?;
     let applied = statement
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<Vec<(i64, [u8; 32])>>>()?;
+        .collect::<rusqlite::Result<Vec<(i64, Vec<u8>)>>>()?;
     let found = applied.last().map_or(0, |(version, _)| *version);
     if found > newest() {
         return Err(OpenError::SchemaTooNew { found, known: newest() });
     }
     for (known, (version, sha256)) in MIGRATIONS.iter().zip(&applied) {
-        if known.version != *version || known.sha256() != *sha256 {
+        if known.version != *version || known.sha256() != **sha256 {
             let (version, name) = (known.version, known.name.to_owned());
             return Err(OpenError::MigrationChanged { version, name });
         }

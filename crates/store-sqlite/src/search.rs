@@ -22,7 +22,7 @@ use crate::sql;
 use crate::statements as st;
 use crate::terms::{self, Term};
 
-/// Records fetched at a time.
+/// Most records fetched at a time.
 const CHUNK: usize = 256;
 
 /// In which order records come.
@@ -176,8 +176,9 @@ impl Session<'_> {
         let mut first = segment.first.max(*stretch.start());
         let mut last = segment.end().min(*stretch.end());
         while first <= last && !walk.is_over() {
-            let candidates = self.candidates(source, first..=last, order)?;
-            let is_all = candidates.len() < CHUNK;
+            let chunk = usize::try_from(walk.budget).map_or(CHUNK, |budget| budget.min(CHUNK));
+            let candidates = self.candidates(source, first..=last, order, chunk)?;
+            let is_all = candidates.len() < chunk;
             for candidate in candidates {
                 let position = candidate.0;
                 match order {
@@ -201,9 +202,10 @@ impl Session<'_> {
         source: &Source,
         within: Stretch,
         order: Order,
+        most: usize,
     ) -> Result<Vec<Logged>, StoreError> {
         let (first, last) = within.into_inner();
-        let chunk = codec::limit(CHUNK);
+        let chunk = codec::limit(most);
         let Source::Terms(segment, terms) = source else {
             let sql = match order {
                 Order::NewestFirst => st::RECORDS_DOWN,
@@ -228,7 +230,7 @@ impl Session<'_> {
         if order == Order::NewestFirst {
             hits.reverse();
         }
-        hits.truncate(CHUNK);
+        hits.truncate(most);
         hits.into_iter().map(|position| Ok((position, record_at(self.conn, position)?))).collect()
     }
 

@@ -1,4 +1,4 @@
-//! Every statement that the store prepares, in one place.
+//! Every statement of the store, in one place (but for the counts of `soundness`).
 //!
 //! A test asks SQLite for the plan of each: all but those named in [`SMALL_TABLES`] go by a key or
 //! an index. Hot statements come first.

@@ -77,7 +77,7 @@ impl SqliteStore {
             Ok(tail)
         })?;
         shared.clock.lock().floor = tail.newest_at;
-        let conn = connect::connect(&path, &shared.options, Purpose::Writer)?;
+        let conn = connect::connect(&path, &shared.options, Purpose::Maintenance)?;
         let maintenance = Mutex::new(Maintenance::new(conn, reading.monotonic_ns));
         let readers = Readers::new(shared.options.readers);
         Ok(Self { path, shared, writer: Mutex::new(writer), maintenance, readers, _lock: lock })

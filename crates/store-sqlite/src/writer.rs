@@ -1,8 +1,9 @@
 //! The one connection that writes.
 //!
-//! After a failed write the connection is not trusted: before the next transaction it is opened
-//! anew, and a small transaction is committed. That write covers what a failed commit may have left
-//! in the write-ahead log, so that a crash cannot bring to life what was answered with an error.
+//! After a failed write the connection is not trusted: it is opened anew, and a small transaction is
+//! committed. That write covers what a failed commit may have left in the write-ahead log, so that
+//! a crash cannot bring to life what was answered with an error. It is tried before that answer
+//! leaves, and where it fails too, before the next transaction.
 
 use std::path::Path;
 
@@ -95,24 +96,31 @@ impl Writer {
             self.repair(path, shared)?;
         }
         execute(&self.conn, "BEGIN IMMEDIATE")?;
-        let result = work(&self.conn, &mut self.state, self.floor_is_lifted);
-        let result = result.and_then(|value| execute(&self.conn, "COMMIT").map(|()| value));
-        if let Err(error) = &result {
-            // a commit that failed may have rolled back already
-            let is_open = !self.conn.is_autocommit();
-            let is_stuck = is_open && execute(&self.conn, "ROLLBACK").is_err();
-            self.is_doubtful = is_stuck || !matches!(error, StoreError::Clock(_));
+        let value = match work(&self.conn, &mut self.state, self.floor_is_lifted) {
+            Ok(value) => value,
+            Err(error) => {
+                let is_stuck = execute(&self.conn, "ROLLBACK").is_err();
+                self.is_doubtful = is_stuck || !matches!(error, StoreError::Clock(_));
+                return Err(error);
+            }
+        };
+        if let Err(error) = execute(&self.conn, "COMMIT") {
+            self.is_doubtful = true;
+            if let Err(error) = self.repair(path, shared) {
+                tracing::error!(%error, "a commit failed, and what it left is not covered yet");
+            }
+            return Err(error);
         }
-        result
+        Ok(value)
     }
 
     fn repair(&mut self, path: &Path, shared: &Shared) -> Result<(), StoreError> {
         self.copying = None;
-        let conn = connect(path, &shared.options, Purpose::Writer).stored()?;
-        execute(&conn, "BEGIN IMMEDIATE")?;
-        sql::run(&conn, st::REPAIR, [])?;
-        execute(&conn, "COMMIT")?;
-        self.conn = conn;
+        // the old connection goes first, and with it whatever it still holds
+        self.conn = connect(path, &shared.options, Purpose::Writer).stored()?;
+        execute(&self.conn, "BEGIN IMMEDIATE")?;
+        sql::run(&self.conn, st::REPAIR, [])?;
+        execute(&self.conn, "COMMIT")?;
         self.is_doubtful = false;
         tracing::info!("the writing connection was opened anew after a failed write");
         Ok(())

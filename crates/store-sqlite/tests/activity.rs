@@ -1,5 +1,4 @@
 //! Calls per connection are exact, whatever crashes and whichever process appends.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -29,15 +28,14 @@ fn a_crash_anywhere_in_a_fold_loses_and_repeats_nothing() {
     let store = place.service(1);
     let world = place.world(&store);
     let caller = world.key(&world.app(), Environment::Live);
-    let agents = many_agents(&world, &caller, 1_200);
+    let agents = many_agents(&world, &caller, 1_010);
     let mut slices = 0;
     loop {
         // one slice at a time
         let more = store.maintain(Duration::ZERO).unwrap().more;
         // calls go on while a window is being folded
         assert_allowed(&caller.verify(&agents[slices]));
-        assert_allowed(&caller.verify(&agents[1_199 - slices]));
-        check::activity(&world, &world.log());
+        assert_allowed(&caller.verify(&agents[1_009 - slices]));
 
         let killed = place.killed();
         let restarted = killed.service(2);
@@ -45,7 +43,7 @@ fn a_crash_anywhere_in_a_fold_loses_and_repeats_nothing() {
         check::activity(&after, &after.log());
         after.maintain();
         check::activity(&after, &after.log());
-        assert_eq!(labels(&after, &caller), 1_200 + 2 * (slices as u64 + 1));
+        assert_eq!(labels(&after, &caller), 1_010 + 2 * (slices as u64 + 1));
         slices += 1;
         if !more || slices > 5 {
             break;

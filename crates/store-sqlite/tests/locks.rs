@@ -1,5 +1,4 @@
 //! Who may have a store at the same time.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

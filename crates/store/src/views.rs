@@ -167,7 +167,7 @@ pub trait Views {
     /// How many connections the filter matches: by the counts of the environment, or, where a user
     /// is named, by counting that user's.
     fn connection_total(&mut self, filter: &ConnectionFilter) -> Result<u64, StoreError>;
-    /// Ids of a user's connections that have not ended, at most `limit`.
+    /// Ids of a user's connections that have not ended, oldest first, at most `limit`.
     fn live_connections_of(
         &mut self,
         tenant: Tenant,
@@ -302,9 +302,9 @@ pub trait Rows: Views {
     fn register(&mut self, tenant: Option<Tenant>) -> Found<Chain>;
     /// The open chain of a writer for a tenant, if it has one.
     fn writer_chain(&mut self, tenant: Option<Tenant>, writer: u64) -> Found<Chain>;
-    /// Open chains of this writer, at most `limit`.
+    /// Open chains of this writer, by id, at most `limit`.
     fn open_chains_of(&mut self, writer: u64, limit: usize) -> Result<Vec<Chain>, StoreError>;
-    /// Open chains of writers other than `writer`, at most `limit`.
+    /// Open chains of writers other than `writer`, by id, at most `limit`.
     fn open_chains_of_others(
         &mut self,
         writer: u64,

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::power::tick;
 
 /// How long an answer may take. A test that waits this long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A request.
 #[derive(Clone)]
@@ -70,11 +70,11 @@ impl Request {
     fn to_bytes(&self, host: SocketAddr) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\nHost: {host}\r\n", self.method, self.path);
         for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head.extend([name, ": ", value, "\r\n"]);
         }
         let body = self.body.as_deref().unwrap_or_default();
         if self.body.is_some() {
-            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+            head.extend(["Content-Length: ", &body.len().to_string(), "\r\n"]);
         }
         head.push_str("\r\n");
         let mut bytes = head.into_bytes();
@@ -264,7 +264,10 @@ fn read_reply(stream: &mut BufReader<TcpStream>, Sent(sent): Sent) -> io::Result
 
 fn read_body(stream: &mut BufReader<TcpStream>, reply: &Reply) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
-    if reply.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
+    if reply
+        .header("transfer-encoding")
+        .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
+    {
         loop {
             let size_line = line(stream)?;
             let size = usize::from_str_radix(&size_line, 16).map_err(|_| malformed(&size_line))?;

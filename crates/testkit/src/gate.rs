@@ -8,7 +8,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::power::{FileKind, PowerVfs};
 
 /// How long a test waits for a sync. One that waits this long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Stands before the syncs of the write-ahead log of one VFS. It is open at first, and opens when
 /// it is dropped, so that a test that fails does not hang.

@@ -45,8 +45,9 @@ impl Load {
                     scope.spawn(move || {
                         let client = Client::new(app.address);
                         let mut actor = Actor { app, client, evidence: Evidence::default(), note };
-                        let _gone = (0..self.lives)
-                            .try_for_each(|life| actor.live(&format!("u{number}-{life}"), self.calls));
+                        let _gone = (0..self.lives).try_for_each(|life| {
+                            actor.live(&format!("u{number}-{life}"), self.calls)
+                        });
                         actor.evidence
                     })
                 })
@@ -81,8 +82,7 @@ impl Actor<'_> {
         self.evidence.answered(&id, Stage::Active);
         let access_token = text(&exchanged, "access_token");
         for call in 0..calls {
-            let (scope, status) =
-                if call % 3 == 2 { (SCOPES[1], 403) } else { (SCOPES[0], 200) };
+            let (scope, status) = if call % 3 == 2 { (SCOPES[1], 403) } else { (SCOPES[0], 200) };
             let reply = self.ask(&self.app.verify(&access_token, scope), status)?;
             self.evidence.heard(&reply);
         }

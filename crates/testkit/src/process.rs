@@ -12,7 +12,7 @@ use crate::service::{operator_token, secret_key};
 use crate::world::Operator;
 
 /// How long a start may take. A test that waits this long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How the last line of a start begins.
 const READY: &str = "listening on http://";
 
@@ -47,6 +47,13 @@ impl ServiceProcess {
         Operator { address: self.address, token: operator_token().expose().to_owned() }
     }
 
+    /// A command on the same store, which may be in use: `agentadmit ARGUMENTS`.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = command(&self.binary, &self.store);
+        command.args(arguments);
+        command
+    }
+
     /// SIGKILL: the process gets no chance to do anything.
     ///
     /// # Panics
@@ -74,13 +81,20 @@ impl Drop for ServiceProcess {
     }
 }
 
-fn spawn(binary: &Path, store: &Path) -> (Child, SocketAddr) {
+/// The binary, told by variables which store and which secrets to use.
+fn command(binary: &Path, store: &Path) -> Command {
     let mut command = Command::new(binary);
     command
-        .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--store"])
-        .arg(format!("sqlite:{}", store.display()))
+        .env("AGENTADMIT_STORE", format!("sqlite:{}", store.display()))
         .env("AGENTADMIT_OPERATOR_TOKEN", operator_token().expose())
-        .env("AGENTADMIT_SECRET_KEY", secret_key().to_text().as_str())
+        .env("AGENTADMIT_SECRET_KEY", secret_key().to_text().as_str());
+    command
+}
+
+fn spawn(binary: &Path, store: &Path) -> (Child, SocketAddr) {
+    let mut command = command(binary, store);
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());

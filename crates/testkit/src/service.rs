@@ -30,7 +30,7 @@ const POWERED_PATH: &str = "/store/agentadmit.db";
 pub type StartError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a test may set beside store and clock.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct ServiceOptions {
     /// How many calls may wait.
     pub limits: AdmissionLimits,
@@ -38,8 +38,8 @@ pub struct ServiceOptions {
     pub retention: Option<Duration>,
 }
 
-/// A running service. Dropping it pulls the plug: nothing is answered or flushed any more;
-/// [`TestService::stop`] ends it in good order.
+/// A running service. Dropping it pulls the plug: nothing is answered any more, and its store is
+/// closed some time later. [`TestService::stop`] ends it in good order.
 pub struct TestService {
     address: SocketAddr,
     engine: Engine,

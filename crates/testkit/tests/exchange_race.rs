@@ -1,12 +1,12 @@
 //! One exchange succeeds, ever, however many race (PROTOCOL, `POST /v1/token/exchange`), on a real
 //! SQLite file and real sockets.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Barrier;
 use std::thread;
 
 use agentadmit_testkit::client::Client;
 use agentadmit_testkit::evidence::{records, verify_export};
+use agentadmit_testkit::rounds;
 use agentadmit_testkit::service::TestService;
 use agentadmit_testkit::world::{App, SCOPES, no_rate_limits, text};
 use parking_lot::Mutex;
@@ -21,6 +21,7 @@ const RACES: usize = 200;
 /// what came of each race before the next one begins.
 fn races<T: Send>(
     app: &App,
+    races: usize,
     act: impl Fn(&mut Client, usize) -> T + Sync,
     judge: impl Fn(usize, Vec<T>),
 ) {
@@ -30,7 +31,7 @@ fn races<T: Send>(
         for _ in 0..RACERS {
             scope.spawn(|| {
                 let mut client = Client::new(app.address);
-                for round in 0..RACES {
+                for round in 0..races {
                     start.wait();
                     let outcome = act(&mut client, round);
                     outcomes.lock().push(outcome);
@@ -38,7 +39,7 @@ fn races<T: Send>(
                 }
             });
         }
-        for round in 0..RACES {
+        for round in 0..races {
             start.wait();
             end.wait();
             judge(round, std::mem::take(&mut *outcomes.lock()));
@@ -47,9 +48,9 @@ fn races<T: Send>(
 }
 
 /// As many connection tokens as there are races.
-fn issue_all(app: &App) -> Vec<Value> {
+fn issue_all(app: &App, races: usize) -> Vec<Value> {
     let mut client = app.client();
-    (0..RACES).map(|n| client.ask(&app.issue(&format!("u{n}"), &SCOPES)).expect(201)).collect()
+    (0..races).map(|n| client.ask(&app.issue(&format!("u{n}"), &SCOPES)).expect(201)).collect()
 }
 
 #[test]
@@ -57,16 +58,21 @@ fn of_64_exchanges_at_once_one_wins_and_the_replay_ends_the_connection() {
     let folder = tempfile::tempdir().unwrap();
     let service = TestService::on_sqlite(&folder.path().join("store.db"));
     let app = service.operator().app(&no_rate_limits());
-    let issued = issue_all(&app);
+    let issued = issue_all(&app, RACES);
     races(
         &app,
+        RACES,
         |client, round| client.ask(&app.exchange(&text(&issued[round], "token"))),
         |round, answers| {
             let (won, lost): (Vec<_>, Vec<_>) = answers.iter().partition(|it| it.status == 200);
             assert_eq!((won.len(), lost.len()), (1, RACERS - 1), "race {round}");
-            let texts: Vec<_> = lost.iter().map(|it| it.expect_error(400, "invalid_grant")).collect();
+            let texts: Vec<_> =
+                lost.iter().map(|it| it.expect_error(400, "invalid_grant")).collect();
             let told = |body: &Value| body["error_description"].clone();
-            assert!(texts.iter().all(|body| told(body) == told(&texts[0])), "one and the same text");
+            assert!(
+                texts.iter().all(|body| told(body) == told(&texts[0])),
+                "one and the same text"
+            );
 
             let mut client = app.client();
             let shown = client.ask(&app.show(&text(&issued[round], "connection_id"))).expect(200);
@@ -95,11 +101,14 @@ fn of_64_exchanges_with_one_idempotency_key_one_access_token_lives() {
     let folder = tempfile::tempdir().unwrap();
     let service = TestService::on_sqlite(&folder.path().join("store.db"));
     let app = service.operator().app(&no_rate_limits());
-    let issued = issue_all(&app);
+    // each race is twice the work: the exchange, and what became of its token
+    let count = rounds(RACES / 2, RACES);
+    let issued = issue_all(&app, count);
     let key = |round: usize| format!("0123456789abcdefghijkl-{round}");
     let all_have_exchanged = Barrier::new(RACERS);
     races(
         &app,
+        count,
         |client, round| {
             let exchange = app.exchange(&text(&issued[round], "token"));
             let exchanged = client.ask(&exchange.header("Idempotency-Key", key(round)));

@@ -3,7 +3,7 @@
 //!
 //! A verifier reads the victim's flag *before* it sends; the revoker sets it after it read the
 //! answer. So a verify that found the flag set began after the answer, and must be refused.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -12,9 +12,7 @@ use std::time::Duration;
 use agentadmit_testkit::client::{Client, Request};
 use agentadmit_testkit::rounds;
 use agentadmit_testkit::service::TestService;
-use agentadmit_testkit::world::{
-    App, Connection, Operator, SCOPES, catalogue, no_rate_limits,
-};
+use agentadmit_testkit::world::{App, Connection, Operator, SCOPES, catalogue, no_rate_limits};
 use parking_lot::{Condvar, Mutex};
 use serde_json::json;
 
@@ -24,7 +22,9 @@ const VERIFIERS: usize = 3;
 const REVOKERS: usize = 2;
 /// What every verify asks for, and what narrowing takes away.
 const SCOPE: &str = SCOPES[1];
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The turn of nobody, after a verifier failed.
+const FAILED: usize = usize::MAX;
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How something ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,6 +220,7 @@ impl Row {
         let (lock, changed) = &self.verified;
         let mut guard = lock.lock();
         while happened.load(Ordering::SeqCst) == 0 {
+            assert_ne!(self.turn.load(Ordering::SeqCst), FAILED, "a verifier failed");
             let timed_out = changed.wait_for(&mut guard, PATIENCE).timed_out();
             assert!(!timed_out, "nobody verifies any more");
         }
@@ -232,7 +233,8 @@ struct WakeOnDrop<'r>(&'r Row);
 impl Drop for WakeOnDrop<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.0.turn.store(usize::MAX, Ordering::SeqCst);
+            self.0.turn.store(FAILED, Ordering::SeqCst);
+            self.0.verified.1.notify_all();
         }
     }
 }

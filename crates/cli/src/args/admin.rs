@@ -309,7 +309,7 @@ pub(crate) struct PutPlan {
     /// The plan's name
     #[arg(long)]
     pub(crate) name: String,
-    /// none, trial, active, past_due or cancelled
+    /// none, trial, active, `past_due` or cancelled
     #[arg(long, value_name = "STATUS")]
     pub(crate) status: PlanStatus,
     /// Allowed calls of the live environment in a month; without it there is no limit
@@ -338,7 +338,7 @@ pub(crate) enum ConnectionsCommand {
     /// Lists connections, newest first
     ///
     /// With an operator token, or on a store: of all apps or of those that the flags name. With
-    /// AGENTADMIT_API_KEY and no operator token: of the key's own app and environment.
+    /// `AGENTADMIT_API_KEY` and no operator token: of the key's own app and environment.
     #[command(after_long_help = "\
 Example:
   agentadmit connections list --store sqlite:store.db --status active")]
@@ -412,7 +412,7 @@ pub(crate) struct Revoke {
 
 /// Shows an app's calls, connections and plan
 ///
-/// With an operator token, or on a store: of the app that --app names. With AGENTADMIT_API_KEY and
+/// With an operator token, or on a store: of the app that --app names. With `AGENTADMIT_API_KEY` and
 /// no operator token: of the key's own app and environment.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\

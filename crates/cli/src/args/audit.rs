@@ -23,7 +23,7 @@ pub(crate) enum AuditCommand {
     /// Shows records, newest first
     ///
     /// With an operator token, or on a store: of all apps or of those that the flags name. With
-    /// AGENTADMIT_API_KEY and no operator token: of the key's own app and environment.
+    /// `AGENTADMIT_API_KEY` and no operator token: of the key's own app and environment.
     #[command(after_long_help = "\
 Examples:
   agentadmit audit list --store sqlite:store.db --limit 20
@@ -78,7 +78,7 @@ pub(crate) struct RecordFilter {
     /// Only about this user
     #[arg(long, value_name = "USER_ID")]
     pub(crate) user: Option<String>,
-    /// Only this event, such as connection_revoked
+    /// Only this event, such as `connection_revoked`
     #[arg(long, value_name = "EVENT")]
     pub(crate) event: Option<String>,
     /// Not before this moment (RFC 3339)

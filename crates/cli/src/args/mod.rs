@@ -9,9 +9,9 @@ mod target;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use admin::{
-    ApiKeys, ApiKeysCommand, Apps, AppsCommand, Connections, ConnectionsCommand, NewApp,
-    Operator, OperatorCommand, Plan, PlanCommand, PublicKeys, PutPublicKeys,
-    PublicKeysCommand, Revoke, UpdateApp, Usage, Yes,
+    ApiKeys, ApiKeysCommand, Apps, AppsCommand, Connections, ConnectionsCommand, NewApp, Operator,
+    OperatorCommand, Plan, PlanCommand, PublicKeys, PublicKeysCommand, PutPublicKeys, Revoke,
+    UpdateApp, Usage, Yes,
 };
 pub(crate) use audit::{
     Audit, AuditCommand, Export, ExportForm, ListRecords, RecordFilter, VerifyFile,
@@ -36,7 +36,11 @@ Results go to stdout, progress to stderr. Secrets are printed once and never log
 /// administration, and a demonstration of the whole story.
 #[derive(Debug, Parser)]
 #[command(name = "agentadmit", version, after_help = EXIT_CODES, max_term_width = 100)]
-#[command(disable_help_subcommand = true, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 pub(crate) struct Cli {
     /// Print results as JSON on stdout; errors too, as the wire's error object
     #[arg(long, global = true, help_heading = "Output")]

@@ -17,9 +17,9 @@ use super::StoreLocation;
 ///
 /// Every flag is also an environment variable, and a key of the TOML file that `--config` names
 /// (`public_url = "https://…"`); an argument wins over the environment, and that over the file.
-/// Two secrets come from the environment alone: AGENTADMIT_SECRET_KEY seals the service's own keys
+/// Two secrets come from the environment alone: `AGENTADMIT_SECRET_KEY` seals the service's own keys
 /// (without it a file PATH.key of mode 0600 is made beside the store at the first start), and
-/// AGENTADMIT_OPERATOR_TOKEN becomes the first operator of a store that never had one.
+/// `AGENTADMIT_OPERATOR_TOKEN` becomes the first operator of a store that never had one.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -30,7 +30,13 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) options: ServeOptions,
     /// TOML file with any of these options
-    #[arg(long, value_name = "FILE", env = "AGENTADMIT_CONFIG", help_heading = "Configuration")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "AGENTADMIT_CONFIG",
+        hide_env_values = true,
+        help_heading = "Configuration"
+    )]
     pub(crate) config: Option<PathBuf>,
 }
 
@@ -39,51 +45,121 @@ pub(crate) struct Serve {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ServeOptions {
     /// Where to listen; port 0 takes a free port [default: 127.0.0.1:8700]
-    #[arg(long, value_name = "ADDR", env = "AGENTADMIT_LISTEN", help_heading = "Address")]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "AGENTADMIT_LISTEN",
+        hide_env_values = true,
+        help_heading = "Address"
+    )]
     pub(crate) listen: Option<SocketAddr>,
     /// The service's own address as apps know it: the issuer of its answers and the audience of
     /// client assertions [default: where it listens]
-    #[arg(long, value_name = "URL", env = "AGENTADMIT_PUBLIC_URL", help_heading = "Address")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "AGENTADMIT_PUBLIC_URL",
+        hide_env_values = true,
+        help_heading = "Address"
+    )]
     pub(crate) public_url: Option<String>,
     /// Give the operator API and /metrics an address of their own
-    #[arg(long, value_name = "ADDR", env = "AGENTADMIT_OPERATOR_LISTEN", help_heading = "Address")]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "AGENTADMIT_OPERATOR_LISTEN",
+        hide_env_values = true,
+        help_heading = "Address"
+    )]
     pub(crate) operator_listen: Option<SocketAddr>,
 
     /// Certificate chain in PEM; read anew on SIGHUP
-    #[arg(long, value_name = "FILE", env = "AGENTADMIT_TLS_CERT", help_heading = "Transport")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "AGENTADMIT_TLS_CERT",
+        hide_env_values = true,
+        help_heading = "Transport"
+    )]
     pub(crate) tls_cert: Option<PathBuf>,
     /// Private key of the certificate in PEM
-    #[arg(long, value_name = "FILE", env = "AGENTADMIT_TLS_KEY", help_heading = "Transport")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "AGENTADMIT_TLS_KEY",
+        hide_env_values = true,
+        help_heading = "Transport"
+    )]
     pub(crate) tls_key: Option<PathBuf>,
     /// Somebody else ends TLS in front of this service: listen without it on any address
-    #[arg(long, env = "AGENTADMIT_BEHIND_PROXY", help_heading = "Transport")]
+    #[arg(
+        long,
+        env = "AGENTADMIT_BEHIND_PROXY",
+        hide_env_values = true,
+        help_heading = "Transport"
+    )]
     #[arg(num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     #[arg(value_name = "BOOL", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) behind_proxy: Option<bool>,
     /// Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8
-    #[arg(long, value_name = "CIDR", env = "AGENTADMIT_TRUSTED_PROXIES", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "CIDR",
+        env = "AGENTADMIT_TRUSTED_PROXIES",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
     #[arg(num_args = 1.., action = ArgAction::Append, help_heading = "Transport")]
     pub(crate) trusted_proxies: Option<Vec<IpNet>>,
 
     /// The store; it is made when it is not there
-    #[arg(long, value_name = "sqlite:PATH", env = "AGENTADMIT_STORE", help_heading = "Store")]
+    #[arg(
+        long,
+        value_name = "sqlite:PATH",
+        env = "AGENTADMIT_STORE",
+        hide_env_values = true,
+        help_heading = "Store"
+    )]
     pub(crate) store: Option<StoreLocation>,
     /// Keep audit records this many days [default: for ever]
-    #[arg(long, value_name = "N", env = "AGENTADMIT_RETENTION_DAYS", help_heading = "Store")]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "AGENTADMIT_RETENTION_DAYS",
+        hide_env_values = true,
+        help_heading = "Store"
+    )]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub(crate) retention_days: Option<u32>,
 
     /// Live keys and live grants only for apps whose plan is paid
-    #[arg(long, env = "AGENTADMIT_LIVE_REQUIRES_PLAN", help_heading = "Rules")]
+    #[arg(
+        long,
+        env = "AGENTADMIT_LIVE_REQUIRES_PLAN",
+        hide_env_values = true,
+        help_heading = "Rules"
+    )]
     #[arg(num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     #[arg(value_name = "BOOL", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) live_requires_plan: Option<bool>,
 
     /// What is logged to stderr, such as `warn` or `info,agentadmit_http=debug` [default: info]
-    #[arg(long, value_name = "FILTER", env = "AGENTADMIT_LOG", help_heading = "Log")]
+    #[arg(
+        long,
+        value_name = "FILTER",
+        env = "AGENTADMIT_LOG",
+        hide_env_values = true,
+        help_heading = "Log"
+    )]
     pub(crate) log: Option<String>,
     /// The form of the log [default: text]
-    #[arg(long, value_name = "FORM", env = "AGENTADMIT_LOG_FORMAT", help_heading = "Log")]
+    #[arg(
+        long,
+        value_name = "FORM",
+        env = "AGENTADMIT_LOG_FORMAT",
+        hide_env_values = true,
+        help_heading = "Log"
+    )]
     pub(crate) log_format: Option<LogFormat>,
 }
 

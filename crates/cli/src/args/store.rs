@@ -17,7 +17,13 @@ Example:
   agentadmit backup --store sqlite:store.db /backups/store-monday.db")]
 pub(crate) struct Backup {
     /// The store that is copied
-    #[arg(long, value_name = "sqlite:PATH", env = "AGENTADMIT_STORE", help_heading = "Where")]
+    #[arg(
+        long,
+        value_name = "sqlite:PATH",
+        env = "AGENTADMIT_STORE",
+        hide_env_values = true,
+        help_heading = "Where"
+    )]
     pub(crate) store: StoreLocation,
     /// The file that is written; it must not be there yet
     #[arg(value_name = "FILE")]
@@ -36,7 +42,13 @@ Example:
   agentadmit restore --store sqlite:store.db /backups/store-monday.db")]
 pub(crate) struct Restore {
     /// The store that is replaced
-    #[arg(long, value_name = "sqlite:PATH", env = "AGENTADMIT_STORE", help_heading = "Where")]
+    #[arg(
+        long,
+        value_name = "sqlite:PATH",
+        env = "AGENTADMIT_STORE",
+        hide_env_values = true,
+        help_heading = "Where"
+    )]
     pub(crate) store: StoreLocation,
     /// Leave the backup's connections active: everything revoked since it was made lives again,
     /// unless the present store can still be read
@@ -57,7 +69,13 @@ Example:
   agentadmit migrate --store sqlite:store.db --plan")]
 pub(crate) struct Migrate {
     /// The store
-    #[arg(long, value_name = "sqlite:PATH", env = "AGENTADMIT_STORE", help_heading = "Where")]
+    #[arg(
+        long,
+        value_name = "sqlite:PATH",
+        env = "AGENTADMIT_STORE",
+        hide_env_values = true,
+        help_heading = "Where"
+    )]
     pub(crate) store: StoreLocation,
     /// Only say what would be done
     #[arg(long)]
@@ -69,7 +87,13 @@ pub(crate) struct Migrate {
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct Store {
     /// The store
-    #[arg(long, global = true, value_name = "sqlite:PATH", env = "AGENTADMIT_STORE")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "sqlite:PATH",
+        env = "AGENTADMIT_STORE",
+        hide_env_values = true
+    )]
     #[arg(help_heading = "Where")]
     pub(crate) store: Option<StoreLocation>,
     #[command(subcommand)]

@@ -12,19 +12,25 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Where")]
 pub(crate) struct Target {
-    /// Act on this running service, with an operator token [env: AGENTADMIT_SERVICE_URL]
+    /// Act on this running service, with an operator token [env: `AGENTADMIT_SERVICE_URL`]
     #[arg(long, global = true, value_name = "URL", conflicts_with = "store")]
     pub(crate) service: Option<String>,
     /// Act on this store of this machine, without a token; a service may be running on it
-    /// [env: AGENTADMIT_STORE]
+    /// [env: `AGENTADMIT_STORE`]
     #[arg(long, global = true, value_name = "sqlite:PATH")]
     pub(crate) store: Option<StoreLocation>,
-    /// File that holds the operator token; else AGENTADMIT_OPERATOR_TOKEN. A token is never a
+    /// File that holds the operator token; else `AGENTADMIT_OPERATOR_TOKEN`. A token is never a
     /// flag's value: others could read it in the list of processes
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "store")]
     pub(crate) operator_token_file: Option<PathBuf>,
     /// Trust the certificates in this PEM file for https
-    #[arg(long, global = true, value_name = "FILE", env = "AGENTADMIT_CA_FILE")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "AGENTADMIT_CA_FILE",
+        hide_env_values = true
+    )]
     pub(crate) ca_file: Option<PathBuf>,
 }
 

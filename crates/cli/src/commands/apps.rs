@@ -28,11 +28,16 @@ const DELETED: &[(&str, &str)] = &[
     ("keys ended", "keys"),
 ];
 
-pub(super) async fn run(at: &Transport, command: AppsCommand, output: Output) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    at: &Transport,
+    command: AppsCommand,
+    output: Output,
+) -> Result<Exit, Failure> {
     let answer = match command {
         AppsCommand::List(page) => {
-            let request =
-                Request::get(APPS).with("limit", page.limit.as_ref()).with("cursor", page.cursor.as_ref());
+            let request = Request::get(APPS)
+                .with("limit", page.limit.as_ref())
+                .with("cursor", page.cursor.as_ref());
             let answer = at.call(request).await?;
             output.result(&answer, |answer| table(&answer["apps"], COLUMNS))?;
             more(output, &answer);
@@ -64,7 +69,9 @@ fn new_app(app: NewApp) -> Result<Value, Failure> {
     let scopes = match app.scopes_file {
         Some(file) => Some(catalogue(json_file(&file)?)),
         None if app.scopes.is_empty() => None,
-        None => Some(app.scopes.iter().map(|scope| one_scope(scope)).collect::<Result<Value, _>>()?),
+        None => {
+            Some(app.scopes.iter().map(|scope| one_scope(scope)).collect::<Result<Value, _>>()?)
+        }
     };
     Ok(object([
         ("name", text(Some(app.name))),

@@ -24,7 +24,11 @@ const COLUMNS: &[(&str, &str)] = &[
     ("COUNT", "count"),
 ];
 
-pub(super) async fn list(at: &Transport, list: ListRecords, output: Output) -> Result<Exit, Failure> {
+pub(super) async fn list(
+    at: &Transport,
+    list: ListRecords,
+    output: Output,
+) -> Result<Exit, Failure> {
     let ListRecords { filter, page } = list;
     own_data_only(at, filter.app.is_some() || filter.environment.is_some())?;
     let path = match at.side() {
@@ -51,7 +55,11 @@ fn filtered(request: Request, filter: &RecordFilter) -> Request {
         .with("to", filter.to.as_ref())
 }
 
-pub(super) async fn export(at: &Transport, export: Export, output: Output) -> Result<Exit, Failure> {
+pub(super) async fn export(
+    at: &Transport,
+    export: Export,
+    output: Output,
+) -> Result<Exit, Failure> {
     let filter = &export.filter;
     own_data_only(at, filter.app.is_some() || filter.environment.is_some())?;
     if filter.app.is_some() != filter.environment.is_some() {
@@ -88,8 +96,9 @@ pub(super) async fn export(at: &Transport, export: Export, output: Output) -> Re
 
 /// Writes beside the file first: a name stands for a complete export.
 async fn save(body: AnswerBody, file: &Path) -> Result<u64, Failure> {
-    let failed =
-        |error: io::Error| Failure::could_not(format!("{} cannot be written: {error}", file.display()));
+    let failed = |error: io::Error| {
+        Failure::could_not(format!("{} cannot be written: {error}", file.display()))
+    };
     if file.exists() {
         return Err(Failure::usage(format!("{} is there already", file.display())));
     }
@@ -108,11 +117,13 @@ async fn copy(mut body: AnswerBody, to: &mut impl io::Write) -> Result<u64, Fail
         let frame =
             frame.map_err(|error| Failure::could_not(format!("the export broke off: {error}")))?;
         if let Ok(data) = frame.into_data() {
-            to.write_all(&data)
-                .map_err(|error| Failure::could_not(format!("the export cannot be written: {error}")))?;
+            to.write_all(&data).map_err(|error| {
+                Failure::could_not(format!("the export cannot be written: {error}"))
+            })?;
             bytes = bytes.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
         }
     }
-    to.flush().map_err(|error| Failure::could_not(format!("the export cannot be written: {error}")))?;
+    to.flush()
+        .map_err(|error| Failure::could_not(format!("the export cannot be written: {error}")))?;
     Ok(bytes)
 }

@@ -78,7 +78,7 @@ pub(super) async fn run(
             let body = object([
                 ("connection_id", text(connection_id)),
                 ("app_id", text(app)),
-                ("all", all.then(|| json!(true))),
+                ("all", all.then_some(json!(true))),
             ]);
             let answer = at.call(Request::post("/v1/operator/connections/resume", body)).await?;
             let members = [("connections resumed", "count"), ("at", "resumed_at")];
@@ -106,7 +106,9 @@ fn revocation(at: &Transport, revoke: Revoke) -> Result<Request, Failure> {
         Side::App => "/v1/revoke",
     };
     if revoke.connection_id.is_none() && revoke.app.is_none() && revoke.user.is_none() {
-        return Err(Failure::usage("name a connection, or whose: --app APP_ID, with --user USER_ID for one user"));
+        return Err(Failure::usage(
+            "name a connection, or whose: --app APP_ID, with --user USER_ID for one user",
+        ));
     }
     let body = object([
         ("connection_id", text(revoke.connection_id)),

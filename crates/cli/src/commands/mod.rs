@@ -38,28 +38,35 @@ pub(crate) async fn run(command: Command, output: Output) -> Result<Exit, Failur
                 on(&args.target, async |at: &Transport| audit::list(at, list, output).await).await
             }
             AuditCommand::Export(export) => {
-                on(&args.target, async |at: &Transport| audit::export(at, export, output).await).await
+                on(&args.target, async |at: &Transport| audit::export(at, export, output).await)
+                    .await
             }
         },
         Command::Operator(args) => {
-            on(&args.target, async |at: &Transport| operator::run(at, args.command, output).await).await
+            on(&args.target, async |at: &Transport| operator::run(at, args.command, output).await)
+                .await
         }
         Command::Apps(args) => {
             on(&args.target, async |at: &Transport| apps::run(at, args.command, output).await).await
         }
         Command::ApiKeys(args) => {
-            on(&args.target, async |at: &Transport| api_keys::run(at, args.command, output).await).await
+            on(&args.target, async |at: &Transport| api_keys::run(at, args.command, output).await)
+                .await
         }
         Command::PublicKeys(args) => {
-            on(&args.target, async |at: &Transport| public_keys::run(at, args.command, output).await)
-                .await
+            on(&args.target, async |at: &Transport| {
+                public_keys::run(at, args.command, output).await
+            })
+            .await
         }
         Command::Plan(args) => {
             on(&args.target, async |at: &Transport| plan::run(at, args.command, output).await).await
         }
         Command::Connections(args) => {
-            on(&args.target, async |at: &Transport| connections::run(at, args.command, output).await)
-                .await
+            on(&args.target, async |at: &Transport| {
+                connections::run(at, args.command, output).await
+            })
+            .await
         }
         Command::Usage(args) => {
             let target = args.target.clone();
@@ -135,7 +142,9 @@ fn settings(pairs: &[String]) -> Result<Option<Value>, Failure> {
             Some((outer, inner)) => {
                 let member = settings.entry(outer).or_insert_with(|| Value::Object(Map::new()));
                 let Some(member) = member.as_object_mut() else {
-                    return Err(Failure::usage(format!("--set {name}: `{outer}` was set as a whole")));
+                    return Err(Failure::usage(format!(
+                        "--set {name}: `{outer}` was set as a whole"
+                    )));
                 };
                 member.insert(inner.to_owned(), value);
             }

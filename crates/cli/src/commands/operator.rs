@@ -37,7 +37,7 @@ pub(super) async fn run(
         }
         OperatorCommand::Rotate { operator_id } => {
             let path = format!("{OPERATORS}/{operator_id}/rotate");
-            let answer = at.call(Request::post(path, object([]))).await?;
+            let answer = at.call(Request::post_nothing(path)).await?;
             output.result(&answer, |answer| card(answer, TOKEN))?;
             output.hint("keep the token now: it is shown this once; the one before is dead");
         }

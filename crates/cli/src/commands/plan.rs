@@ -17,7 +17,11 @@ const PLAN: &[(&str, &str)] = &[
     ("billing", "billing_url"),
 ];
 
-pub(super) async fn run(at: &Transport, command: PlanCommand, output: Output) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    at: &Transport,
+    command: PlanCommand,
+    output: Output,
+) -> Result<Exit, Failure> {
     let PlanCommand::Put(plan) = command;
     let body = json!({
         "name": plan.name,

@@ -55,14 +55,17 @@ fn entries(mut file: Value, put: &PutPublicKeys) -> Result<Value, Failure> {
         if key.contains_key("d") {
             return Err(Failure::usage("a key in the file is private: nothing was sent"));
         }
-        let said = [("environment", text(put.environment)), ("permissions", words(&put.permissions))];
+        let said =
+            [("environment", text(put.environment)), ("permissions", words(&put.permissions))];
         for (name, value) in said {
             if let (Some(value), false) = (value, key.contains_key(name)) {
                 key.insert(name.to_owned(), value);
             }
         }
         if !key.contains_key("environment") {
-            return Err(Failure::usage("a key in the file names no environment: add --environment"));
+            return Err(Failure::usage(
+                "a key in the file names no environment: add --environment",
+            ));
         }
     }
     Ok(Value::Array(keys))

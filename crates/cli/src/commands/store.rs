@@ -45,7 +45,7 @@ pub(super) async fn backup(args: Backup, output: Output) -> Result<Exit, Failure
                 note(&format!("{percent} % copied"));
             }
         });
-        let report = report.map_err(storage::failure)?;
+        let report = report.map_err(|error| storage::failure(&error))?;
         Ok(json!({
             "file": report.path,
             "bytes": report.bytes,
@@ -67,7 +67,7 @@ pub(super) async fn restore(args: Restore, output: Output) -> Result<Exit, Failu
         let store = storage::options(&Settings::default())?;
         let options = RestoreOptions { store, keep_connections: args.keep_connections };
         let report = restore_file(&args.from, args.store.path(), &options);
-        let report = report.map_err(storage::failure)?;
+        let report = report.map_err(|error| storage::failure(&error))?;
         Ok(json!({
             "expired": report.expired,
             "suspended": report.suspended,
@@ -80,11 +80,13 @@ pub(super) async fn restore(args: Restore, output: Output) -> Result<Exit, Failu
     })
     .await?;
     output.result(&answer, |answer| card(answer, RESTORED))?;
-    if answer["suspended"].as_u64().is_some_and(|suspended| suspended > 0) {
+    if answer.get("suspended").and_then(Value::as_u64).is_some_and(|count| count > 0) {
         output.hint("suspended connections wait for you: `agentadmit connections resume`");
     }
-    if answer["current_was_read"] == json!(false) {
-        output.hint("the store before could not be read: what was revoked since the backup is not known");
+    if answer.get("current_was_read") == Some(&json!(false)) {
+        output.hint(
+            "the store before could not be read: what was revoked since the backup is not known",
+        );
     }
     Ok(Exit::Done)
 }
@@ -95,7 +97,7 @@ pub(super) async fn migrate(args: Migrate, output: Output) -> Result<Exit, Failu
         let missing = missing_migrations(path)?;
         if !args.plan {
             let options = storage::options(&Settings::default())?;
-            SqliteStore::migrate(path, &options).map_err(storage::failure)?;
+            SqliteStore::migrate(path, &options).map_err(|error| storage::failure(&error))?;
         }
         Ok(json!({"migrations": missing, "applied": !args.plan}))
     })
@@ -106,7 +108,8 @@ pub(super) async fn migrate(args: Migrate, output: Output) -> Result<Exit, Failu
         match migrations {
             [] => "the store has this version's schema".to_owned(),
             some => {
-                let lines = some.iter().map(|it| format!("{verb}: {} {}", it["version"], it["name"]));
+                let lines =
+                    some.iter().map(|it| format!("{verb}: {} {}", it["version"], it["name"]));
                 lines.collect::<Vec<String>>().join("\n")
             }
         }
@@ -117,13 +120,13 @@ pub(super) async fn migrate(args: Migrate, output: Output) -> Result<Exit, Failu
 /// The migrations that a store lacks.
 fn missing_migrations(path: &Path) -> Result<Vec<Value>, Failure> {
     if !path.exists() {
-        return Err(storage::failure(OpenError::Missing(path.to_owned())));
+        return Err(storage::failure(&OpenError::Missing(path.to_owned())));
     }
     let options = storage::options(&Settings::default())?;
     let found = match SqliteStore::open(path, options, Access::Command) {
         Ok(_) => return Ok(Vec::new()),
         Err(OpenError::SchemaTooOld { found, .. }) => found,
-        Err(error) => return Err(storage::failure(error)),
+        Err(error) => return Err(storage::failure(&error)),
     };
     let missing = MIGRATIONS.iter().filter(|migration| migration.version > found);
     Ok(missing
@@ -135,7 +138,7 @@ pub(super) async fn run(args: Store, output: Output) -> Result<Exit, Failure> {
     let location =
         args.store.ok_or_else(|| Failure::usage("say which store: `--store sqlite:PATH`"))?;
     if !location.path().exists() {
-        return Err(storage::failure(OpenError::Missing(location.path().to_owned())));
+        return Err(storage::failure(&OpenError::Missing(location.path().to_owned())));
     }
     match args.command {
         StoreCommand::AcceptClock => {
@@ -167,10 +170,10 @@ async fn check(location: StoreLocation, output: Output) -> Result<Exit, Failure>
 fn open_existing(location: &StoreLocation) -> Result<SqliteStore, Failure> {
     let path = location.path();
     if !path.exists() {
-        return Err(storage::failure(OpenError::Missing(path.to_owned())));
+        return Err(storage::failure(&OpenError::Missing(path.to_owned())));
     }
     let options = storage::options(&Settings::default())?;
-    SqliteStore::open(path, options, Access::Command).map_err(storage::failure)
+    SqliteStore::open(path, options, Access::Command).map_err(|error| storage::failure(&error))
 }
 
 async fn blocking<T: Send + 'static>(

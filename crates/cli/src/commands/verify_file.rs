@@ -98,7 +98,9 @@ fn words(file: &Path, report: &Report) -> String {
     let (records, chains) = (report.records, report.chains);
     let verdict = match (report.ok, report.filtered) {
         (true, false) => "every record and chain is whole",
-        (true, true) => "every record is unaltered; whether any are missing cannot be said of a filtered export",
+        (true, true) => {
+            "every record is unaltered; whether any are missing cannot be said of a filtered export"
+        }
         (false, _) => "this is not what the service exported",
     };
     let _never = writeln!(text, "{shown}: {records} records, {chains} chains: {verdict}");

@@ -80,7 +80,7 @@ impl Agent {
         let origin = format!("http://{}", self.address);
         // a token goes to the address that the human named, and to no other
         let path = endpoint.strip_prefix(&origin).filter(|path| path.starts_with('/'));
-        self.exchange_path = path.ok_or("the exchange is at another address")?.to_owned();
+        path.ok_or("the exchange is at another address")?.clone_into(&mut self.exchange_path);
         Ok(json!({"status": status, "body": body}))
     }
 

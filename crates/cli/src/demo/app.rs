@@ -84,6 +84,18 @@ struct Shop {
 
 type Shared = State<Arc<Shop>>;
 
+/// The answer to whoever may not, or when something is not there.
+struct Refused(Box<Response>);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        *self.0
+    }
+}
+
+/// What a route answers.
+type Answer = Result<Response, Refused>;
+
 impl Shop {
     fn from_environment(origin: String) -> Result<Self, Failure> {
         let variable = |name: &str| {
@@ -101,9 +113,19 @@ impl Shop {
     }
 
     /// Asks the service, with the app's own key.
-    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(StatusCode, Value), Response> {
-        let unavailable =
-            || error(StatusCode::SERVICE_UNAVAILABLE, "authorization_unavailable", "the service cannot be asked");
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, Value), Refused> {
+        let unavailable = || {
+            error(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "authorization_unavailable",
+                "the service cannot be asked",
+            )
+        };
         let url = self.service.join(path).map_err(|_| unavailable())?;
         let answer = self.client.send(method, &url, Some(&self.api_key), body).await;
         let answer = answer.map_err(|_| unavailable())?;
@@ -117,11 +139,12 @@ impl Shop {
         scope: &str,
         method: &str,
         route: &str,
-    ) -> Result<Caller, Response> {
+    ) -> Result<Caller, Refused> {
         let Some(token) = agent_token(headers) else {
             return self.user(headers).map(Caller::User);
         };
-        let call = json!({"token": token, "scope_used": scope, "endpoint": route, "method": method});
+        let call =
+            json!({"token": token, "scope_used": scope, "endpoint": route, "method": method});
         let (status, answer) = self.ask(Method::POST, "/v1/verify", Some(&call)).await?;
         let ours = answer.get("app_id").and_then(Value::as_str) == Some(&self.app_id);
         match (status, answer.get("active").and_then(Value::as_bool)) {
@@ -134,7 +157,8 @@ impl Shop {
             }
             (StatusCode::FORBIDDEN, Some(false)) => Err(bad_token()),
             (StatusCode::FORBIDDEN, Some(true)) => {
-                Err((StatusCode::FORBIDDEN, Json(without_ids(&answer))).into_response())
+                let shown = (StatusCode::FORBIDDEN, Json(without_ids(&answer)));
+                Err(Refused(Box::new(shown.into_response())))
             }
             (StatusCode::TOO_MANY_REQUESTS, _) => {
                 Err(error(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "too many calls"))
@@ -148,7 +172,7 @@ impl Shop {
     }
 
     /// The signed-in user; agents are nobody here.
-    fn user(&self, headers: &HeaderMap) -> Result<&'static User, Response> {
+    fn user(&self, headers: &HeaderMap) -> Result<&'static User, Refused> {
         if agent_token(headers).is_some() {
             let text = "an agent cannot do this, whatever it holds";
             return Err(error(StatusCode::FORBIDDEN, "agent_not_allowed", text));
@@ -212,68 +236,59 @@ async fn discovery(State(shop): Shared) -> Json<Value> {
     }))
 }
 
-async fn log_in(State(shop): Shared, Json(body): Json<Value>) -> Response {
+async fn log_in(State(shop): Shared, Json(body): Json<Value>) -> Answer {
     let user = USERS.iter().find(|user| {
         user.name.eq_ignore_ascii_case(member(&body, "user"))
             && user.password == member(&body, "password")
     });
-    let Some(user) = user else {
-        return error(StatusCode::UNAUTHORIZED, "wrong_password", "no such user and password");
-    };
+    let user = user.ok_or_else(|| {
+        error(StatusCode::UNAUTHORIZED, "wrong_password", "no such user and password")
+    })?;
     let mut random = [0; 16];
-    if getrandom::fill(&mut random).is_err() {
-        return error(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "no randomness");
-    }
+    getrandom::fill(&mut random).map_err(|_| {
+        error(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the system gives no randomness")
+    })?;
     let session = format!("{:032x}", u128::from_be_bytes(random));
     let cookie = format!("session={session}; HttpOnly; SameSite=Strict; Path=/");
     shop.sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(session, user);
-    ([(SET_COOKIE, cookie)], Json(json!({"user": user.name}))).into_response()
+    Ok(([(SET_COOKIE, cookie)], Json(json!({"user": user.name}))).into_response())
 }
 
-async fn orders(State(shop): Shared, headers: HeaderMap) -> Response {
-    match shop.caller(&headers, "orders:read", "GET", "/orders").await {
-        Ok(caller) => {
-            Json(json!({"orders": caller.user().orders, "asked_by": caller.kind()})).into_response()
-        }
-        Err(refused) => refused,
-    }
+async fn orders(State(shop): Shared, headers: HeaderMap) -> Answer {
+    let caller = shop.caller(&headers, "orders:read", "GET", "/orders").await?;
+    let orders = json!({"orders": caller.user().orders, "asked_by": caller.kind()});
+    Ok(Json(orders).into_response())
 }
 
-async fn refund(State(shop): Shared, headers: HeaderMap, Json(body): Json<Value>) -> Response {
-    let caller = match shop.caller(&headers, "refunds:create", "POST", "/refunds").await {
-        Ok(caller) => caller,
-        Err(refused) => return refused,
-    };
+async fn refund(State(shop): Shared, headers: HeaderMap, Json(body): Json<Value>) -> Answer {
+    let caller = shop.caller(&headers, "refunds:create", "POST", "/refunds").await?;
     let order = member(&body, "order");
     if !caller.user().orders.contains(&order) {
-        return error(StatusCode::NOT_FOUND, "not_found", "no such order");
+        return Err(error(StatusCode::NOT_FOUND, "not_found", "no such order"));
     }
     let refunded = json!({"refunded": order, "asked_by": caller.kind()});
-    (StatusCode::CREATED, Json(refunded)).into_response()
+    Ok((StatusCode::CREATED, Json(refunded)).into_response())
 }
 
 /// A user grants: the token goes to the human, never to an agent.
-async fn generate_token(State(shop): Shared, headers: HeaderMap, Json(mut body): Json<Value>) -> Response {
-    let user = match shop.user(&headers) {
-        Ok(user) => user,
-        Err(refused) => return refused,
-    };
+async fn generate_token(
+    State(shop): Shared,
+    headers: HeaderMap,
+    Json(mut body): Json<Value>,
+) -> Answer {
+    let user = shop.user(&headers)?;
     if let Some(members) = body.as_object_mut() {
         members.insert("user_id".to_owned(), json!(user.id));
         members.insert("user_label".to_owned(), json!(user.name));
         members.insert("on_behalf_of".to_owned(), json!(format!("user:{}", user.id)));
     }
     let path = format!("/v1/apps/{}/token", shop.app_id);
-    match shop.ask(Method::POST, &path, Some(&body)).await {
-        Ok((status, mut answer)) => {
-            if let (StatusCode::CREATED, Some(members)) = (status, answer.as_object_mut()) {
-                let prompt = prompt(&shop.origin, members.get("token"));
-                members.insert("prompt".to_owned(), json!(prompt));
-            }
-            (status, [(CACHE_CONTROL, "no-store")], Json(answer)).into_response()
-        }
-        Err(refused) => refused,
+    let (status, mut answer) = shop.ask(Method::POST, &path, Some(&body)).await?;
+    if let (StatusCode::CREATED, Some(members)) = (status, answer.as_object_mut()) {
+        let prompt = prompt(&shop.origin, members.get("token"));
+        members.insert("prompt".to_owned(), json!(prompt));
     }
+    Ok(forwarded(status, answer))
 }
 
 /// The message that a user pastes to an agent.
@@ -285,41 +300,33 @@ fn prompt(origin: &str, token: Option<&Value>) -> String {
     )
 }
 
-async fn connections(State(shop): Shared, headers: HeaderMap) -> Response {
-    let user = match shop.user(&headers) {
-        Ok(user) => user,
-        Err(refused) => return refused,
-    };
+async fn connections(State(shop): Shared, headers: HeaderMap) -> Answer {
+    let user = shop.user(&headers)?;
     let path = format!("/v1/connections?user_id={}", user.id);
-    forward(shop.ask(Method::GET, &path, None).await)
+    let (status, answer) = shop.ask(Method::GET, &path, None).await?;
+    Ok(forwarded(status, answer))
 }
 
-async fn revoke(State(shop): Shared, headers: HeaderMap, Path(id): Path<String>) -> Response {
-    let user = match shop.user(&headers) {
-        Ok(user) => user,
-        Err(refused) => return refused,
-    };
+async fn revoke(State(shop): Shared, headers: HeaderMap, Path(id): Path<String>) -> Answer {
+    let user = shop.user(&headers)?;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if !id.bytes().all(is_plain) {
-        return error(StatusCode::NOT_FOUND, "not_found", "no such connection");
+        return Err(error(StatusCode::NOT_FOUND, "not_found", "no such connection"));
     }
     let path = format!("/v1/connections/{id}?user_id={}", user.id);
-    forward(shop.ask(Method::DELETE, &path, None).await)
+    let (status, answer) = shop.ask(Method::DELETE, &path, None).await?;
+    Ok(forwarded(status, answer))
 }
 
 /// Forwards token and label to the service, under the app's own credential.
-async fn exchange(State(shop): Shared, Json(body): Json<Value>) -> Response {
+async fn exchange(State(shop): Shared, Json(body): Json<Value>) -> Answer {
     let body = json!({"token": body.get("token"), "agent_label": body.get("agent_label")});
-    forward(shop.ask(Method::POST, "/v1/token/exchange", Some(&body)).await)
+    let (status, answer) = shop.ask(Method::POST, "/v1/token/exchange", Some(&body)).await?;
+    Ok(forwarded(status, answer))
 }
 
-fn forward(answer: Result<(StatusCode, Value), Response>) -> Response {
-    match answer {
-        Ok((status, answer)) => {
-            (status, [(CACHE_CONTROL, "no-store")], Json(answer)).into_response()
-        }
-        Err(refused) => refused,
-    }
+fn forwarded(status: StatusCode, answer: Value) -> Response {
+    (status, [(CACHE_CONTROL, "no-store")], Json(answer)).into_response()
 }
 
 fn agent_token(headers: &HeaderMap) -> Option<&str> {
@@ -330,12 +337,12 @@ fn agent_token(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// RFC 6750: the token is bad, get another one.
-fn bad_token() -> Response {
+fn bad_token() -> Refused {
     let text = "the token opens no connection: ask the user for a new one";
-    let mut answer = error(StatusCode::UNAUTHORIZED, "invalid_token", text);
+    let Refused(mut answer) = error(StatusCode::UNAUTHORIZED, "invalid_token", text);
     let challenge = http::HeaderValue::from_static("Bearer error=\"invalid_token\"");
     answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-    answer
+    Refused(answer)
 }
 
 /// What an agent may know of a refusal.
@@ -347,8 +354,9 @@ fn without_ids(answer: &Value) -> Value {
     Value::Object(shown)
 }
 
-fn error(status: StatusCode, code: &str, description: &str) -> Response {
-    (status, Json(json!({"error": code, "error_description": description}))).into_response()
+fn error(status: StatusCode, code: &str, description: &str) -> Refused {
+    let body = json!({"error": code, "error_description": description});
+    Refused(Box::new((status, Json(body)).into_response()))
 }
 
 fn member<'v>(value: &'v Value, name: &str) -> &'v str {

@@ -102,7 +102,8 @@ pub(super) struct Agent {
 impl Agent {
     /// Tells it to do something; says what it got for an answer.
     pub(super) async fn act(&mut self, order: &Value) -> Result<(u16, Value), Failure> {
-        let gone = |error: std::io::Error| Failure::could_not(format!("the agent is gone: {error}"));
+        let gone =
+            |error: std::io::Error| Failure::could_not(format!("the agent is gone: {error}"));
         self.stdin.write_all(format!("{order}\n").as_bytes()).await.map_err(gone)?;
         let line = self.answers.next_line().await.map_err(gone)?.unwrap_or_default();
         let said: Value = serde_json::from_str(&line)
@@ -116,7 +117,12 @@ impl Agent {
     }
 
     /// Tells it to call the shop with what it has.
-    pub(super) async fn call(&mut self, method: &str, path: &str, body: Value) -> Result<(u16, Value), Failure> {
+    pub(super) async fn call(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: Value,
+    ) -> Result<(u16, Value), Failure> {
         self.act(&json!({"do": "call", "method": method, "path": path, "body": body})).await
     }
 }

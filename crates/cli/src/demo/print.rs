@@ -31,20 +31,21 @@ impl Printer {
     }
 
     /// An answer that was received and is the documented one.
-    pub(super) fn answer(&self, who: &str, request: &str, status: u16, said: &str) -> Result<(), Failure> {
+    pub(super) fn answer(
+        &self,
+        who: &str,
+        request: &str,
+        status: u16,
+        said: &str,
+    ) -> Result<(), Failure> {
         let colour = if status < 400 { GREEN } else { YELLOW };
         let status = self.painted(colour, &status.to_string());
-        line(&format!("    {who:<7} {request:<47} {status}  {said}"))
+        line(&format!("    {who:<8} {request:<46} {status}  {said}"))
     }
 
     /// Something to know.
     pub(super) fn remark(&self, text: &str) -> Result<(), Failure> {
         line(&self.painted(DIM, &format!("    {text}")))
-    }
-
-    /// A line as it is.
-    pub(super) fn plain(&self, text: &str) -> Result<(), Failure> {
-        line(text)
     }
 
     /// The end of a story that went as it should.
@@ -73,7 +74,8 @@ pub(super) fn member<'v>(value: &'v Value, name: &str) -> &'v str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn line(text: &str) -> Result<(), Failure> {
+/// Prints a line as it is.
+pub(super) fn line(text: &str) -> Result<(), Failure> {
     print(format!("{text}\n").as_bytes())
 }
 

@@ -30,8 +30,9 @@ pub(super) struct Process {
 
 /// This binary, without the caller's `AGENTADMIT_` variables.
 pub(super) fn this_binary() -> Result<Command, Failure> {
-    let binary = std::env::current_exe()
-        .map_err(|error| Failure::could_not(format!("this program does not know where it is: {error}")))?;
+    let binary = std::env::current_exe().map_err(|error| {
+        Failure::could_not(format!("this program does not know where it is: {error}"))
+    })?;
     let mut command = Command::new(binary);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("AGENTADMIT_") {
@@ -50,7 +51,9 @@ impl Process {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|error| Failure::could_not(format!("a process could not be started: {error}")))?;
+            .map_err(|error| {
+                Failure::could_not(format!("a process could not be started: {error}"))
+            })?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         Ok(Self { child, log: Arc::default(), stdin, stdout })
     }

@@ -41,12 +41,21 @@ impl Service {
     }
 
     /// A request in the operator's name.
-    pub(super) async fn as_operator(&self, method: Method, path: &str, body: &Value) -> Result<(u16, Value), Failure> {
+    pub(super) async fn as_operator(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<(u16, Value), Failure> {
         self.send(method, path, self.operator_token.expose(), Some(body)).await
     }
 
     /// A request in the app's name.
-    pub(super) async fn as_app(&self, app: &Registered, path: &str) -> Result<(u16, Value), Failure> {
+    pub(super) async fn as_app(
+        &self,
+        app: &Registered,
+        path: &str,
+    ) -> Result<(u16, Value), Failure> {
         self.send(Method::GET, path, &app.api_key, None).await
     }
 

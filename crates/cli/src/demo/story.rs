@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::app::ADA;
 use super::cast::{Agent, Browser, Cast};
-use super::print::{Printer, masked, member};
+use super::print::{Printer, line, masked, member};
 use super::process::this_binary;
 use super::service::Registered;
 use crate::exit::{Exit, Failure};
@@ -34,7 +34,7 @@ pub(super) async fn tell(once: bool) -> Result<Exit, Failure> {
     let folder = tempfile::tempdir()
         .map_err(|error| Failure::could_not(format!("no temporary folder: {error}")))?;
     let mut story = Story { printer: Printer::new(), clock: SystemClock::new() };
-    story.printer.plain("AgentAdmit: the whole story, over real HTTP between real processes")?;
+    line("AgentAdmit: the whole story, over real HTTP between real processes")?;
     match story.play(folder.path(), once).await {
         Ok(()) => Ok(Exit::Done),
         Err(Stop::Wrong(text)) => {
@@ -80,8 +80,10 @@ impl Story {
 
     async fn open_the_shop(&mut self, cast: &mut Cast) -> Told<Registered> {
         self.printer.step("An operator registers a shop, with a test key for its servers")?;
-        let (status, app) =
-            cast.service.as_operator(Method::POST, "/v1/operator/apps", &super::service::registration()).await?;
+        let (status, app) = cast
+            .service
+            .as_operator(Method::POST, "/v1/operator/apps", &super::service::registration())
+            .await?;
         let app_id = member(&app, "app_id").to_owned();
         self.check("operator", "POST /v1/operator/apps", (status, &app), 201, None, &app_id)?;
         let path = format!("/v1/operator/apps/{app_id}/api-keys");
@@ -92,8 +94,8 @@ impl Story {
         self.check("operator", request, (status, &key), 201, None, &masked(&api_key))?;
         let shop = Registered { app_id, api_key };
         cast.open_shop(&shop).await?;
-        for line in cast.addresses() {
-            self.printer.remark(&line)?;
+        for address in cast.addresses() {
+            self.printer.remark(&address)?;
         }
         Ok(shop)
     }
@@ -120,7 +122,7 @@ impl Story {
         let path = "/agentadmit/connections/generate-token";
         let (status, body) = browser.send(Method::POST, path, Some(&wanted)).await?;
         let token = member(&body, "token").to_owned();
-        let said = format!("one-time token {} for Ada, not for the agent's maker", masked(&token));
+        let said = format!("one-time token {}, shown to Ada alone", masked(&token));
         self.check("Ada", &format!("POST {path}"), (status, &body), 201, None, &said)?;
         let connection_id = member(&body, "connection_id").to_owned();
         let prompt = member(&body, "prompt").to_owned();
@@ -130,7 +132,12 @@ impl Story {
         Ok(Granted { connection_id, token, prompt })
     }
 
-    async fn agent_comes_in(&mut self, agent: &mut Agent, cast: &Cast, granted: &Granted) -> Told<()> {
+    async fn agent_comes_in(
+        &mut self,
+        agent: &mut Agent,
+        cast: &Cast,
+        granted: &Granted,
+    ) -> Told<()> {
         self.printer.step("The agent gets an address and the token, and comes in")?;
         let meet = json!({"do": "meet", "address": cast.shop_address()?, "token": granted.token});
         let (status, body) = agent.act(&meet).await?;
@@ -142,7 +149,14 @@ impl Story {
         self.check("agent", request, (status, &body), 200, None, &format!("may: {scope}"))?;
         let (status, body) = agent.call("GET", "/orders", Value::Null).await?;
         let orders = body.get("orders").map(Value::to_string).unwrap_or_default();
-        self.check("agent", "GET /orders", (status, &body), 200, None, &format!("Ada's orders {orders}"))?;
+        self.check(
+            "agent",
+            "GET /orders",
+            (status, &body),
+            200,
+            None,
+            &format!("Ada's orders {orders}"),
+        )?;
         if scope != "orders:read" || !orders.contains("A-1001") || orders.contains("B-2001") {
             return Err(Stop::Wrong("the agent sees something else than Ada's orders".to_owned()));
         }
@@ -154,16 +168,35 @@ impl Story {
         let (status, body) = agent.call("POST", "/refunds", json!({"order": "A-1001"})).await?;
         let code = Some("insufficient_scope");
         let needed = member(&body, "required_scope").to_owned();
-        self.check("agent", "POST /refunds", (status, &body), 403, code, &format!("needs {needed}"))?;
+        self.check(
+            "agent",
+            "POST /refunds",
+            (status, &body),
+            403,
+            code,
+            &format!("needs {needed}"),
+        )?;
         if needed != "refunds:create" {
             return Err(Stop::Wrong("the refusal names another scope".to_owned()));
         }
         let (status, body) = agent.call("GET", "/agentadmit/connections", Value::Null).await?;
         let request = "GET /agentadmit/connections";
-        self.check("agent", request, (status, &body), 403, Some("agent_not_allowed"), "is Ada's alone")
+        self.check(
+            "agent",
+            request,
+            (status, &body),
+            403,
+            Some("agent_not_allowed"),
+            "is Ada's alone",
+        )
     }
 
-    async fn user_revokes(&mut self, browser: &Browser, agent: &mut Agent, granted: &Granted) -> Told<()> {
+    async fn user_revokes(
+        &mut self,
+        browser: &Browser,
+        agent: &mut Agent,
+        granted: &Granted,
+    ) -> Told<()> {
         self.printer.step("Ada takes it back; the very next call fails")?;
         let (status, body) = agent.call("GET", "/orders", Value::Null).await?;
         self.check("agent", "GET /orders", (status, &body), 200, None, "still in")?;
@@ -184,10 +217,22 @@ impl Story {
         self.printer.step("The agent tries the old one-time token again")?;
         let (status, body) = agent.act(&json!({"do": "replay"})).await?;
         let request = "POST /agentadmit/token/exchange";
-        self.check("agent", request, (status, &body), 400, Some("invalid_grant"), "caught, and recorded")
+        self.check(
+            "agent",
+            request,
+            (status, &body),
+            400,
+            Some("invalid_grant"),
+            "caught, and recorded",
+        )
     }
 
-    async fn audit_shows_it(&mut self, cast: &Cast, shop: &Registered, granted: &Granted) -> Told<()> {
+    async fn audit_shows_it(
+        &mut self,
+        cast: &Cast,
+        shop: &Registered,
+        granted: &Granted,
+    ) -> Told<()> {
         self.printer.step("The shop reads its audit log: everything is there")?;
         let path = format!("/v1/audit?connection_id={}", granted.connection_id);
         let (status, body) = cast.service.as_app(shop, &path).await?;
@@ -206,7 +251,8 @@ impl Story {
         }
         let missing = |(name, reason): &(&str, &str)| {
             let is_it = |event: &Value| {
-                member(event, "event") == *name && (reason.is_empty() || member(event, "reason") == *reason)
+                member(event, "event") == *name
+                    && (reason.is_empty() || member(event, "reason") == *reason)
             };
             !events.iter().any(is_it)
         };
@@ -230,7 +276,7 @@ impl Story {
         let could_not = |error: std::io::Error| Failure::could_not(error.to_string());
         let text = std::fs::read_to_string(folder.join("audit.ndjson")).map_err(could_not)?;
         // somebody would like the overstepping to have been something else
-        let text = text.replacen("refunds:create", "refunds:none", 1);
+        let text = text.replacen("insufficient_scope", "sufficient_scope", 1);
         std::fs::write(folder.join("forged.ndjson"), text).map_err(could_not)?;
         self.verify(folder, "forged.ndjson", 1).await
     }
@@ -266,9 +312,9 @@ impl Story {
     async fn stay(&mut self, cast: &mut Cast, browser: &Browser) -> Told<()> {
         self.printer.step("Now you: give this to an agent of yours")?;
         let granted = self.make_grant(browser).await?;
-        self.printer.plain(&format!("\n{}\n", granted.prompt))?;
-        for line in cast.addresses() {
-            self.printer.remark(&line)?;
+        line(&format!("\n{}\n", granted.prompt))?;
+        for address in cast.addresses() {
+            self.printer.remark(&address)?;
         }
         self.printer.remark(&format!("signing in at the shop: {} / {}", ADA.name, ADA.password))?;
         self.printer.remark("Ctrl-C ends everything and leaves nothing behind")?;

@@ -64,7 +64,10 @@ impl<T: DeserializeOwned> FromRequest<ServiceState> for Form<T> {
 /// The whole body, whether its length was announced or not.
 async fn read(request: Request) -> Answer<Bytes> {
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if announced.and_then(|length| length.parse().ok()).is_some_and(|length: usize| length > MAX_BODY) {
+    if announced
+        .and_then(|length| length.parse().ok())
+        .is_some_and(|length: usize| length > MAX_BODY)
+    {
         return Err(too_large());
     }
     let body: Body = request.into_body();

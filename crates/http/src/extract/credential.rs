@@ -132,14 +132,14 @@ impl FromRequestParts<ServiceState> for OAuthHeader {
             Some((scheme, bearer)) if scheme.eq_ignore_ascii_case("bearer") => {
                 Ok(Self::Bearer(bearer.to_owned()))
             }
-            Some((scheme, basic)) if scheme.eq_ignore_ascii_case("basic") => {
-                self::basic(basic).ok_or_else(|| {
+            Some((scheme, basic)) if scheme.eq_ignore_ascii_case("basic") => self::basic(basic)
+                .ok_or_else(|| {
                     let text = "the Basic credentials are not base64 of `app_id:api_key`";
                     ApiError::new(ErrorCode::InvalidClient, text)
-                })
-            }
+                }),
             _ => {
-                let text = "prove the client by Bearer, Basic, `client_secret` or `client_assertion`";
+                let text =
+                    "prove the client by Bearer, Basic, `client_secret` or `client_assertion`";
                 Err(ApiError::new(ErrorCode::InvalidClient, text))
             }
         }
@@ -149,7 +149,9 @@ impl FromRequestParts<ServiceState> for OAuthHeader {
 /// The Bearer of exactly one `Authorization` header (RFC 6750 section 2.1).
 fn required_bearer(headers: &HeaderMap, code: ErrorCode) -> Answer<&str> {
     let what = match code {
-        ErrorCode::InvalidOperatorToken => "send the operator token as `Authorization: Bearer aa_op_…`",
+        ErrorCode::InvalidOperatorToken => {
+            "send the operator token as `Authorization: Bearer aa_op_…`"
+        }
         _ => "send the API key as `Authorization: Bearer aa_test_…` or `aa_live_…`",
     };
     let missing = || ApiError::new(code, what).challenge(Challenge::Bearer);

@@ -115,8 +115,7 @@ pub(crate) async fn narrow(
     let engine = state.engine();
     let connection = engine.granted(Lane::App(&credential), verb).await?;
     let now = engine.wall();
-    let view = engine
-        .read("narrowed", move |views| query::view(views, connection.clone(), now))
-        .await?;
+    let view =
+        engine.read("narrowed", move |views| query::view(views, connection.clone(), now)).await?;
     Ok(axum::Json(wire::connection(view)))
 }

@@ -81,9 +81,29 @@ fn body(pieces: Receiver<Piece>, mut form: impl Form) -> Body {
 }
 
 const COLUMNS: [&str; 23] = [
-    "id", "chain", "seq", "occurred_at", "app_id", "environment", "event", "connection_id",
-    "user_id", "agent_label", "agent_ip", "scope", "endpoint", "method", "outcome", "reason",
-    "actor", "on_behalf_of", "request_id", "count", "details", "prev_hash", "hash",
+    "id",
+    "chain",
+    "seq",
+    "occurred_at",
+    "app_id",
+    "environment",
+    "event",
+    "connection_id",
+    "user_id",
+    "agent_label",
+    "agent_ip",
+    "scope",
+    "endpoint",
+    "method",
+    "outcome",
+    "reason",
+    "actor",
+    "on_behalf_of",
+    "request_id",
+    "count",
+    "details",
+    "prev_hash",
+    "hash",
 ];
 
 fn cells(record: &AuditRecord) -> [String; 23] {

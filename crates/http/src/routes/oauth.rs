@@ -58,7 +58,9 @@ pub(crate) async fn introspect(
         Decided::Allowed { connection, scopes, audit_id, .. } => {
             Ok(axum::Json(active(engine, &connection, &scopes, audit_id)))
         }
-        Decided::Dead { .. } | Decided::Denied { .. } => Ok(axum::Json(IntrospectAnswer::default())),
+        Decided::Dead { .. } | Decided::Denied { .. } => {
+            Ok(axum::Json(IntrospectAnswer::default()))
+        }
         Decided::RateLimited { limited, retry_in_ns, limits } => {
             let headers = limits::headers(&limits, engine.wall());
             Err(rate_limited(limited, retry_in_ns).with_headers(headers))
@@ -110,17 +112,18 @@ pub(crate) async fn revoke(
     let engine = state.engine();
     let client = Client::read(engine, header, &form).await?;
     let credential = client.credential.clone();
-    let result = match form.token {
-        Presented(Ok((SecretKind::AccessToken | SecretKind::ConnectionToken, hash))) => {
-            let target = RevokeTarget::Token(hash);
-            let verb = Revoke { credential, target, reason: None, origin: call.origin() };
-            engine.granted(Lane::Reserved, verb).await.map(|_| ())
-        }
+    let opens = match form.token {
+        Presented(Ok((SecretKind::AccessToken | SecretKind::ConnectionToken, hash))) => Some(hash),
+        Presented(_) => None,
+    };
+    let result = if let Some(hash) = opens {
+        let target = RevokeTarget::Token(hash);
+        let verb = Revoke { credential, target, reason: None, origin: call.origin() };
+        engine.granted(Lane::Reserved, verb).await.map(|_| ())
+    } else {
         // it opens nothing; the client must be who it says all the same
-        Presented(_) => {
-            let verb = Authorize { credential, permission: Permission::Verify };
-            engine.granted(Lane::App(&client.credential), verb).await.map(|_| ())
-        }
+        let verb = Authorize { credential, permission: Permission::Verify };
+        engine.granted(Lane::App(&client.credential), verb).await.map(|_| ())
     };
     result.map_err(|error| client.refused(error))?;
     Ok(StatusCode::OK)

@@ -21,7 +21,11 @@ pub(super) struct Client {
 
 impl Client {
     /// Reads the client's credential out of header and form.
-    pub(super) async fn read(engine: &Engine, header: OAuthHeader, form: &TokenForm) -> Answer<Self> {
+    pub(super) async fn read(
+        engine: &Engine,
+        header: OAuthHeader,
+        form: &TokenForm,
+    ) -> Answer<Self> {
         let challenge = match &header {
             OAuthHeader::Bearer(_) => Challenge::BearerInvalid,
             OAuthHeader::Absent | OAuthHeader::Basic { .. } => Challenge::Basic,

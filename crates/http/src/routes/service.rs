@@ -60,7 +60,7 @@ fn check(name: &str, detail: Option<String>) -> ReadyCheck {
     ReadyCheck { name: name.to_owned(), status, detail }
 }
 
-/// Shows metrics in the OpenMetrics text format
+/// Shows metrics as text
 ///
 /// Where it shares its address with the apps' routes it wants an operator token.
 #[utoipa::path(

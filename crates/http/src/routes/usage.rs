@@ -31,5 +31,5 @@ pub(crate) async fn usage(
             query::usage(views, app.app.clone(), app.caller.tenant, range, now)
         })
         .await?;
-    Ok(axum::Json(wire::usage(usage)?))
+    Ok(axum::Json(wire::usage(usage)))
 }

@@ -54,7 +54,11 @@ pub(crate) async fn verify(
     let verb = Verify {
         credential: credential.clone(),
         token: presented(&request.token),
-        scope_used: request.scope_used.as_ref().map(|list| list.iter().collect()).unwrap_or_default(),
+        scope_used: request
+            .scope_used
+            .as_ref()
+            .map(|list| list.iter().collect())
+            .unwrap_or_default(),
         introspection: false,
         origin,
     };
@@ -157,8 +161,12 @@ fn describe(reason: InvalidTokenReason, token: &Presented) -> &'static str {
             "this is no access token: a whole one begins with ag_at_ and has 55 characters"
         }
         (InvalidTokenReason::Unknown, _) => "no such token in this app and environment",
-        (InvalidTokenReason::Expired, _) => "this connection has expired: the user can grant a new one",
-        (InvalidTokenReason::Revoked, _) => "this connection was revoked: the user can grant a new one",
+        (InvalidTokenReason::Expired, _) => {
+            "this connection has expired: the user can grant a new one"
+        }
+        (InvalidTokenReason::Revoked, _) => {
+            "this connection was revoked: the user can grant a new one"
+        }
     }
 }
 

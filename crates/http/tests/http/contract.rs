@@ -1,1 +1,98 @@
-//! todo
+//! The documents that are generated: error codes, OpenAPI.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+fn document() -> Value {
+    serde_json::to_value(agentadmit_http::openapi()).unwrap()
+}
+
+#[test]
+fn the_error_table() {
+    insta::assert_json_snapshot!(agentadmit_http::error_codes());
+}
+
+#[test]
+fn the_document_is_openapi_3_1_and_stable() {
+    let document = document();
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document, self::document());
+    let schemes: BTreeSet<&String> =
+        document["components"]["securitySchemes"].as_object().unwrap().keys().collect();
+    assert_eq!(
+        schemes.into_iter().collect::<Vec<_>>(),
+        ["api_key", "client_assertion", "client_basic", "operator_token"]
+    );
+}
+
+#[test]
+fn every_operation_documents_what_follows_from_its_shape() {
+    let document = document();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let place = format!("{method} {path}");
+            let has = |status: &str| operation["responses"].get(status).is_some();
+            assert!(has("500") && has("503"), "{place}");
+            let body = operation.get("requestBody").is_some();
+            assert_eq!(has("413") && has("415"), body, "{place}");
+            assert!(!body || has("400"), "{place}");
+            assert_eq!(body && !path.starts_with("/oauth"), has("422"), "{place}");
+            assert!(!path.contains('{') || has("404"), "{place}");
+            assert!(operation.get("security").is_some(), "{place}");
+            assert!(
+                operation["summary"].is_string() && operation["operationId"].is_string(),
+                "{place}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_need_not_be_sent_is_not_null_when_it_is() {
+    let document = document();
+    let rotate = "/v1/operator/apps/{app_id}/api-keys/{key_id}/rotate";
+    let body = &document["paths"][rotate]["post"]["requestBody"];
+    assert_ne!(body["required"], true);
+    let schema = &body["content"]["application/json"]["schema"];
+    assert_eq!(schema["$ref"], "#/components/schemas/RotateRequest");
+    let key = &document["paths"]["/v1/token/exchange"]["post"]["parameters"][0];
+    assert_eq!((&key["schema"]["type"], &key["required"]), (&"string".into(), &false.into()));
+    let verify = &document["paths"]["/v1/verify"]["post"]["requestBody"];
+    assert_eq!(verify["required"], true);
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    fn references<'v>(value: &'v Value, found: &mut BTreeSet<&'v str>) {
+        match value {
+            Value::Object(members) => {
+                if let Some(Value::String(reference)) = members.get("$ref") {
+                    found.insert(reference);
+                }
+                members.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let document = document();
+    let mut found = BTreeSet::new();
+    references(&document, &mut found);
+    assert!(found.len() > 20, "{found:?}");
+    for reference in found {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+#[test]
+fn operations_have_names_of_their_own() {
+    let document = document();
+    let mut names = BTreeSet::new();
+    for item in document["paths"].as_object().unwrap().values() {
+        for operation in item.as_object().unwrap().values() {
+            assert!(names.insert(operation["operationId"].to_string()), "{operation}");
+        }
+    }
+}

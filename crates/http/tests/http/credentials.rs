@@ -171,7 +171,8 @@ impl<'s> World<'s> {
         let other = service.app(&json!({})).await;
         let granted = app.grant("u1").await;
         let (_, pending) = app.issue("u1").await;
-        let (operator_id, operator) = service.operator(&json!({})).await;
+        let (_, operator) = service.operator(&json!({})).await;
+        let (operator_id, _) = service.operator(&json!({})).await;
         let (_, billing) = service.operator(&json!({"access": "billing"})).await;
 
         let soon = json!({"environment": "live", "expires_at": "2026-11-22T12:00:01Z"});
@@ -270,7 +271,11 @@ impl<'s> World<'s> {
             let found = (reply.status, reply.text("error"));
             let place = format!("{} {} with {what}: {reply}", row.method, row.path);
             assert_eq!(found, (401, code.to_owned()), "{place}");
-            assert_eq!(reply.header("www-authenticate"), r#"Bearer error="invalid_token""#, "{place}");
+            assert_eq!(
+                reply.header("www-authenticate"),
+                r#"Bearer error="invalid_token""#,
+                "{place}"
+            );
             assert!(!String::from_utf8_lossy(&reply.body).contains(credential.as_str()), "{place}");
         }
     }
@@ -299,8 +304,10 @@ async fn no_route_opens_for_the_wrong_credential() {
                     world.expect_no_way_in(row, "invalid_api_key", BEARER).await;
                 }
                 world.expect_bad(row, &world.bad_for_apps, "invalid_api_key").await;
-                let others: Vec<&str> =
-                    ["verify", "issue", "manage"].into_iter().filter(|one| one != permission).collect();
+                let others: Vec<&str> = ["verify", "issue", "manage"]
+                    .into_iter()
+                    .filter(|one| one != permission)
+                    .collect();
                 let key = json!({"environment": "live", "permissions": others});
                 let (_, lacking) = world.app.key(&key).await;
                 world.ask(row, &lacking).await.expect_error(403, "forbidden");
@@ -373,7 +380,9 @@ fn the_table_names_every_route_of_the_document() {
 #[tokio::test]
 async fn nothing_from_a_socket_is_the_local_operator() {
     let service = Service::start();
-    for (name, value) in [("LocalOperator", "trusted"), ("X-Local-Operator", "1"), ("Forwarded", "for=127.0.0.1")] {
+    for (name, value) in
+        [("LocalOperator", "trusted"), ("X-Local-Operator", "1"), ("Forwarded", "for=127.0.0.1")]
+    {
         let ask = Ask::get("/v1/operator/apps").header(name, value);
         service.ask(ask).await.expect_error(401, "invalid_operator_token");
     }

@@ -43,8 +43,14 @@ async fn revocation_is_that_of_the_standard() {
     let service = Service::start();
     let app = service.app(&json!({})).await;
     let granted = app.grant("u1").await;
-    let revoke = async |token: &str| app.ask(Ask::new("POST", REVOKE).form(&[("token", token)])).await;
-    for token in ["nonsense", &unknown(SecretKind::AccessToken), &granted.access_token, &granted.access_token] {
+    let revoke =
+        async |token: &str| app.ask(Ask::new("POST", REVOKE).form(&[("token", token)])).await;
+    for token in [
+        "nonsense",
+        &unknown(SecretKind::AccessToken),
+        &granted.access_token,
+        &granted.access_token,
+    ] {
         let reply = revoke(token).await;
         assert_eq!((reply.status, reply.body.as_slice()), (200, b"".as_slice()), "{token}");
     }
@@ -65,9 +71,17 @@ async fn a_client_proves_itself_in_each_way() {
     for ask in [
         Ask::new("POST", INTROSPECT).form(&[("token", token)]).bearer(key),
         Ask::new("POST", INTROSPECT).form(&[("token", token), ("client_id", id)]).bearer(key),
-        Ask::new("POST", INTROSPECT).form(&[("token", token)]).header("authorization", &basic(id, key)),
-        Ask::new("POST", INTROSPECT).form(&[("token", token)]).header("authorization", &basic(id, &encoded)),
-        Ask::new("POST", INTROSPECT).form(&[("token", token), ("client_id", id), ("client_secret", key)]),
+        Ask::new("POST", INTROSPECT)
+            .form(&[("token", token)])
+            .header("authorization", &basic(id, key)),
+        Ask::new("POST", INTROSPECT)
+            .form(&[("token", token)])
+            .header("authorization", &basic(id, &encoded)),
+        Ask::new("POST", INTROSPECT).form(&[
+            ("token", token),
+            ("client_id", id),
+            ("client_secret", key),
+        ]),
     ] {
         assert_eq!(service.ask(ask).await.expect(200)["active"], true);
     }
@@ -104,7 +118,10 @@ async fn a_client_that_does_not_is_told_so() {
         (form(&[token, ("client_id", id), ("client_secret", key)]).bearer(key), None),
         (with(form(&[token, ("client_secret", key)]), &basic(id, key)), None),
         (form(&[token, ("client_assertion", "a.b.c")]), Some("client_assertion_type")),
-        (form(&[token, ("client_assertion", "a.b.c"), ("client_assertion_type", "x")]), Some("client_assertion_type")),
+        (
+            form(&[token, ("client_assertion", "a.b.c"), ("client_assertion_type", "x")]),
+            Some("client_assertion_type"),
+        ),
         (form(&[token, ("token", "x")]).bearer(key), Some("token")),
         (form(&[token, ("client_id", "a"), ("client_id", "b")]).bearer(key), Some("client_id")),
         (form(&[("token", "")]).bearer(key), Some("token")),

@@ -17,47 +17,47 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 /// The service's own address in these tests.
-pub const ISSUER: &str = "https://service.example";
+pub(crate) const ISSUER: &str = "https://service.example";
 
 /// A service in memory.
-pub struct Service {
-    pub router: Router,
-    pub engine: Engine,
-    pub clock: Arc<FakeClock>,
+pub(crate) struct Service {
+    pub(crate) router: Router,
+    pub(crate) engine: Engine,
+    pub(crate) clock: Arc<FakeClock>,
 }
 
 /// An answer.
 #[derive(Debug)]
-pub struct Reply {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Reply {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 
     /// A member of the body as text.
-    pub fn text(&self, member: &str) -> String {
+    pub(crate) fn text(&self, member: &str) -> String {
         self.json()[member].as_str().unwrap_or_default().to_owned()
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// The body, when the status is this.
     #[track_caller]
-    pub fn expect(&self, status: u16) -> Value {
+    pub(crate) fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self}");
         self.json()
     }
 
     /// An error as the contract has it: status, code, sentence, request id.
     #[track_caller]
-    pub fn expect_error(&self, status: u16, code: &str) -> Value {
+    pub(crate) fn expect_error(&self, status: u16, code: &str) -> Value {
         assert_eq!((self.status, self.text("error").as_str()), (status, code), "{self}");
         assert!(!self.text("error_description").is_empty(), "{self}");
         assert_eq!(self.text("request_id"), self.header("x-request-id"), "{self}");
@@ -78,67 +78,66 @@ impl std::fmt::Display for Reply {
 }
 
 /// A request in the making.
-pub struct Ask {
+pub(crate) struct Ask {
     builder: http::request::Builder,
     body: Body,
 }
 
 impl Ask {
-    pub fn new(method: &str, path: &str) -> Self {
+    pub(crate) fn new(method: &str, path: &str) -> Self {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         Self { builder: Request::builder().method(method).uri(path), body: Body::empty() }
     }
 
-    pub fn get(path: &str) -> Self {
+    pub(crate) fn get(path: &str) -> Self {
         Self::new("GET", path)
     }
 
-    pub fn post(path: &str, body: &Value) -> Self {
+    pub(crate) fn post(path: &str, body: &Value) -> Self {
         Self::new("POST", path).json(body)
     }
 
-    pub fn json(self, body: &Value) -> Self {
+    pub(crate) fn json(self, body: &Value) -> Self {
         self.body("application/json", body.to_string())
     }
 
-    pub fn form(self, pairs: &[(&str, &str)]) -> Self {
-        let form: String = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(pairs)
-            .finish();
+    pub(crate) fn form(self, pairs: &[(&str, &str)]) -> Self {
+        let form: String =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         self.body("application/x-www-form-urlencoded", form)
     }
 
-    pub fn body(mut self, content_type: &str, body: impl Into<Body>) -> Self {
+    pub(crate) fn body(mut self, content_type: &str, body: impl Into<Body>) -> Self {
         self.body = body.into();
         self.header(CONTENT_TYPE.as_str(), content_type)
     }
 
-    pub fn bearer(self, credential: &str) -> Self {
+    pub(crate) fn bearer(self, credential: &str) -> Self {
         self.header(AUTHORIZATION.as_str(), &format!("Bearer {credential}"))
     }
 
-    pub fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.builder = self.builder.header(name, value);
         self
     }
 
-    pub fn extension<T: Clone + Send + Sync + 'static>(mut self, extension: T) -> Self {
+    pub(crate) fn extension<T: Clone + Send + Sync + 'static>(mut self, extension: T) -> Self {
         self.builder = self.builder.extension(extension);
         self
     }
 
     /// As the command line on the machine asks.
-    pub fn local(self) -> Self {
+    pub(crate) fn local(self) -> Self {
         self.extension(LocalOperator::trusted())
     }
 }
 
 impl Service {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with(WriterOptions::default(), HttpOptions::default())
     }
 
-    pub fn with(writer: WriterOptions, options: HttpOptions) -> Self {
+    pub(crate) fn with(writer: WriterOptions, options: HttpOptions) -> Self {
         let clock = Arc::new(FakeClock::new("2026-11-22T12:00:00.000Z".parse().unwrap()));
         let store = Arc::new(ModelStore::new([1; 32], writer, Arc::clone(&clock) as _));
         let keyring = Keyring::open(&*store, &SecretKey::new([2; 32])).unwrap();
@@ -153,7 +152,7 @@ impl Service {
         Self { router, engine, clock }
     }
 
-    pub async fn ask(&self, ask: Ask) -> Reply {
+    pub(crate) async fn ask(&self, ask: Ask) -> Reply {
         let response =
             self.router.clone().oneshot(ask.builder.body(ask.body).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
@@ -162,20 +161,20 @@ impl Service {
     }
 
     /// As the command line on the machine asks.
-    pub async fn local(&self, method: &str, path: &str, body: &Value) -> Reply {
+    pub(crate) async fn local(&self, method: &str, path: &str, body: &Value) -> Reply {
         let ask = Ask::new(method, path).local();
         self.ask(if body.is_null() { ask } else { ask.json(body) }).await
     }
 
     /// A new operator's id and token.
-    pub async fn operator(&self, body: &Value) -> (String, String) {
+    pub(crate) async fn operator(&self, body: &Value) -> (String, String) {
         let made = self.local("POST", "/v1/operator/operators", body).await;
         made.expect(201);
         (made.text("operator_id"), made.text("operator_token"))
     }
 
     /// A new app with two scopes and these settings.
-    pub async fn app(&self, settings: &Value) -> App<'_> {
+    pub(crate) async fn app(&self, settings: &Value) -> App<'_> {
         let body = json!({"name": "Shop", "settings": settings, "scopes": [
             {"name": "orders:read", "description": "Read orders"},
             {"name": "orders:write", "description": "Change orders", "sensitive": true},
@@ -189,23 +188,24 @@ impl Service {
 }
 
 /// An app with a key for each environment.
-pub struct App<'s> {
-    pub service: &'s Service,
-    pub app_id: String,
-    pub test: String,
-    pub live: String,
+#[expect(clippy::struct_field_names, reason = "the contract calls it so")]
+pub(crate) struct App<'s> {
+    pub(crate) service: &'s Service,
+    pub(crate) app_id: String,
+    pub(crate) test: String,
+    pub(crate) live: String,
 }
 
 /// A connection that was exchanged.
-pub struct Granted {
-    pub connection_id: String,
-    pub connection_token: String,
-    pub access_token: String,
+pub(crate) struct Granted {
+    pub(crate) connection_id: String,
+    pub(crate) connection_token: String,
+    pub(crate) access_token: String,
 }
 
 impl App<'_> {
     /// A new key's id and secret.
-    pub async fn key(&self, body: &Value) -> (String, String) {
+    pub(crate) async fn key(&self, body: &Value) -> (String, String) {
         let path = format!("/v1/operator/apps/{}/api-keys", self.app_id);
         let made = self.service.local("POST", &path, body).await;
         made.expect(201);
@@ -213,12 +213,12 @@ impl App<'_> {
     }
 
     /// An answer to the app's live key.
-    pub async fn ask(&self, ask: Ask) -> Reply {
+    pub(crate) async fn ask(&self, ask: Ask) -> Reply {
         self.service.ask(ask.bearer(&self.live)).await
     }
 
     /// A new live connection's id and token.
-    pub async fn issue(&self, user_id: &str) -> (String, String) {
+    pub(crate) async fn issue(&self, user_id: &str) -> (String, String) {
         let path = format!("/v1/apps/{}/token", self.app_id);
         let body = json!({"user_id": user_id, "scopes": ["orders:read"], "user_label": "Ann"});
         let issued = self.ask(Ask::post(&path, &body)).await;
@@ -227,7 +227,7 @@ impl App<'_> {
     }
 
     /// A new live connection with its agent.
-    pub async fn grant(&self, user_id: &str) -> Granted {
+    pub(crate) async fn grant(&self, user_id: &str) -> Granted {
         let (connection_id, connection_token) = self.issue(user_id).await;
         let exchanged = self.exchange(&connection_token).await;
         exchanged.expect(200);
@@ -235,17 +235,18 @@ impl App<'_> {
         Granted { connection_id, connection_token, access_token }
     }
 
-    pub async fn exchange(&self, token: &str) -> Reply {
+    pub(crate) async fn exchange(&self, token: &str) -> Reply {
         self.ask(Ask::post("/v1/token/exchange", &json!({"token": token}))).await
     }
 
-    pub async fn verify(&self, token: &str, scope: &str) -> Reply {
-        let body = json!({"token": token, "scope_used": scope, "endpoint": "/orders", "method": "GET"});
+    pub(crate) async fn verify(&self, token: &str, scope: &str) -> Reply {
+        let body =
+            json!({"token": token, "scope_used": scope, "endpoint": "/orders", "method": "GET"});
         self.ask(Ask::post("/v1/verify", &body)).await
     }
 }
 
 /// A well-formed secret that nobody was given.
-pub fn unknown(kind: SecretKind) -> String {
+pub(crate) fn unknown(kind: SecretKind) -> String {
     Secret::mint(kind, [0x5a; 32]).expose().to_owned()
 }

@@ -7,7 +7,7 @@
 //! - connections that were active are suspended until an operator lifts it, unless
 //!   [`RestoreOptions::keep_connections`] says otherwise;
 //! - whatever the current store knows as ended or narrowed stays so, where it can still be read:
-//!   API keys, operators, public keys, apps, connections, scopes (see [`current`]);
+//!   API keys, operators, public keys, apps, connections, scopes;
 //! - a record `store_restored` with the counts begins a new chain.
 
 mod current;

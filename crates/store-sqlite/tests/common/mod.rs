@@ -14,27 +14,27 @@ use agentadmit_store::verbs::token::Issue;
 use agentadmit_store::{Clock, FakeClock, Store};
 use agentadmit_store_sqlite::{Access, OpenError, SqliteStore, StoreOptions};
 
-pub struct Place {
-    pub folder: tempfile::TempDir,
-    pub clock: Arc<FakeClock>,
+pub(crate) struct Place {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) clock: Arc<FakeClock>,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let clock = FakeClock::new("2026-05-14T08:00:00.000Z".parse().unwrap());
         Self { folder: tempfile::tempdir().unwrap(), clock: Arc::new(clock) }
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("store.db")
     }
 
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Options of a test; `seed` tells writers apart.
-    pub fn options(&self, seed: u8) -> StoreOptions {
+    pub(crate) fn options(&self, seed: u8) -> StoreOptions {
         StoreOptions {
             clock: Arc::<FakeClock>::clone(&self.clock),
             fold_every: Duration::ZERO,
@@ -42,26 +42,26 @@ impl Place {
         }
     }
 
-    pub fn try_open(&self, seed: u8, access: Access) -> Result<SqliteStore, OpenError> {
+    pub(crate) fn try_open(&self, seed: u8, access: Access) -> Result<SqliteStore, OpenError> {
         SqliteStore::open(self.path(), self.options(seed), access)
     }
 
-    pub fn service(&self, seed: u8) -> Arc<SqliteStore> {
+    pub(crate) fn service(&self, seed: u8) -> Arc<SqliteStore> {
         Arc::new(self.try_open(seed, Access::Service).unwrap())
     }
 
-    pub fn command(&self, seed: u8) -> Arc<SqliteStore> {
+    pub(crate) fn command(&self, seed: u8) -> Arc<SqliteStore> {
         Arc::new(self.try_open(seed, Access::Command).unwrap())
     }
 
-    pub fn world(&self, store: &Arc<SqliteStore>) -> World {
+    pub(crate) fn world(&self, store: &Arc<SqliteStore>) -> World {
         let store: Arc<dyn Store> = Arc::<SqliteStore>::clone(store);
         World { store, clock: Arc::clone(&self.clock) }
     }
 
     /// What a process that is killed now leaves behind: the files as they are, without the memory
     /// that its connections share.
-    pub fn killed(&self) -> Self {
+    pub(crate) fn killed(&self) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in ["store.db", "store.db-wal"] {
             std::fs::copy(self.file(name), folder.path().join(name)).unwrap();
@@ -70,13 +70,13 @@ impl Place {
     }
 
     /// A connection of nobody's, to look at or damage what is there.
-    pub fn raw(&self) -> rusqlite::Connection {
+    pub(crate) fn raw(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(self.path()).unwrap()
     }
 }
 
 /// Many agents that were connected and called once each, all in a few transactions.
-pub fn many_agents(world: &World, caller: &Caller<'_>, count: usize) -> Vec<Agent> {
+pub(crate) fn many_agents(world: &World, caller: &Caller<'_>, count: usize) -> Vec<Agent> {
     let mut agents = Vec::with_capacity(count);
     let numbers: Vec<usize> = (0..count).collect();
     for some in numbers.chunks(500) {
@@ -86,7 +86,7 @@ pub fn many_agents(world: &World, caller: &Caller<'_>, count: usize) -> Vec<Agen
                 for number in some {
                     let issue = Issue {
                         user_id: user_id(&format!("user-{number:08}")),
-                        agent_label: Some(Label::new(&format!("agent {}", number % 7)).unwrap()),
+                        agent_label: Some(Label::new(format!("agent {}", number % 7)).unwrap()),
                         lifetime: Lifetime::Seconds(2_592_000),
                         ..caller.issue("nobody")
                     };

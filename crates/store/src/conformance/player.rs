@@ -153,9 +153,11 @@ impl Player {
     /// One step inside a transaction, and its answer as text.
     fn step(&mut self, tx: &mut Tx<'_>, op: &Op) -> Result<String, StoreError> {
         match op {
-            Op::Issue { .. } | Op::Exchange { .. } | Op::Verify { .. } | Op::Malformed { .. } => {
-                self.agents_step(tx, op)
-            }
+            Op::Issue { .. }
+            | Op::Connect { .. }
+            | Op::Exchange { .. }
+            | Op::Verify { .. }
+            | Op::Malformed { .. } => self.agents_step(tx, op),
             Op::Revoke { .. }
             | Op::RevokeToken { .. }
             | Op::RevokeUser { .. }
@@ -173,6 +175,11 @@ impl Player {
             Op::Issue { who, user, scopes, seconds, labelled } => {
                 self.issue(tx, who, user, scopes, seconds, labelled)
             }
+            Op::Connect { who, user } => {
+                let issued = self.issue(tx, who, user, 0b0111, 3_600, true)?;
+                let exchanged = self.step(tx, &Op::Exchange { nth: 0, key: 1, presenter: None })?;
+                Ok(issued + &exchanged)
+            }
             Op::Exchange { nth, key, presenter } => {
                 let Some(number) = self.number(nth) else { return nothing() };
                 let exchange = Exchange {
@@ -189,7 +196,7 @@ impl Player {
                 said(&answer)
             }
             Op::Verify { nth, stranger, scopes, introspection } => {
-                let Some(held) = self.held(nth) else { return nothing() };
+                let Some(held) = self.exchanged(nth) else { return nothing() };
                 let verify = Verify {
                     credential: self.credential(stranger.unwrap_or(held.who)),
                     token: PresentedToken::Access(
@@ -397,6 +404,16 @@ impl Player {
 
     fn held(&self, nth: usize) -> Option<Held> {
         self.number(nth).map(|number| self.issued[number])
+    }
+
+    /// The same among those that were exchanged, where there are any.
+    fn exchanged(&self, nth: usize) -> Option<Held> {
+        let exchanged: Vec<&Held> =
+            self.issued.iter().rev().filter(|held| held.access_token.is_some()).collect();
+        match nth.checked_rem(exchanged.len()) {
+            Some(back) => Some(*exchanged[back]),
+            None => self.held(nth),
+        }
     }
 
     fn key(&self, who: Who) -> (KeyId, SecretHash) {

@@ -97,6 +97,10 @@ pub(super) fn a_clock_behind_is_refused_until_accepted(backend: &Backend<'_>) {
     let record = world.record(assert_allowed(&caller.verify(&agent)));
     assert_eq!(record.occurred_at, newest.plus_seconds(-30), "its floor is the new one");
     assert_eq!(world.store.clock().doubt(), None);
+    world.clock.set_wall(newest.plus_seconds(-40));
+    let doubt = Doubt::Behind { behind_ms: 10_000 };
+    assert_eq!(world.store.clock().doubt(), Some(doubt), "accepted once is not for ever");
+    assert!(matches!(write(&*world.store, &verify), Err(StoreError::Clock(found)) if found == doubt));
     check::everything(&world);
 }
 

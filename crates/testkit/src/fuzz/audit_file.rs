@@ -32,7 +32,8 @@ fn sample_changed(script: &mut Bytes<'_>) {
 
 /// One thing that somebody may do to a file.
 fn change(lines: &mut Vec<Vec<u8>>, script: &mut Bytes<'_>) {
-    let (what, place, other) = (script.byte(), script.below(lines.len()), script.below(lines.len()));
+    let (what, place, other) =
+        (script.byte(), script.below(lines.len()), script.below(lines.len()));
     match what % 8 {
         0 if !lines.is_empty() => drop(lines.remove(place)),
         1 if !lines.is_empty() => {

@@ -118,8 +118,7 @@ impl Log {
     fn checkpoint(&mut self) -> Result<(), Error> {
         let heads = vec![self.register.named(REGISTER), self.writer.named(WRITER)];
         let now = Timestamp::from_millis(SINCE + self.clock + 1);
-        let message =
-            checkpoint_message(Some(APP), Some(Environment::Test), &heads, KID, now)?;
+        let message = checkpoint_message(Some(APP), Some(Environment::Test), &heads, KID, now)?;
         let signature = URL_SAFE_NO_PAD.encode(sign(&PUBLIC_KEY, message.as_bytes()));
         let checkpoint = CheckpointDetails { heads, kid: KID.to_owned(), signature };
         self.append(REGISTER, AuditEvent::Checkpoint, Some(details(&checkpoint)?))

@@ -13,7 +13,10 @@
 //! | [`audit_file`] | `core::audit::Verifier` | whoever hands over an export to be checked |
 //! | [`configuration`] | the TOML file of `serve` | whoever runs the service |
 
-#![expect(clippy::missing_panics_doc, reason = "each target panics when its property does not hold")]
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "each target panics when its property does not hold"
+)]
 
 mod audit_file;
 mod client_assertion;
@@ -52,12 +55,12 @@ const TELLING: usize = 12;
 
 /// Whether a text that is shown to somebody holds a secret or a good part of one.
 fn shows_a_secret(text: &str) -> bool {
-    let begins_one = |rest: &str| {
-        rest.bytes().take_while(u8::is_ascii_alphanumeric).count() >= TELLING
-    };
+    let begins_one =
+        |rest: &str| rest.bytes().take_while(u8::is_ascii_alphanumeric).count() >= TELLING;
     SecretKind::ALL.iter().any(|kind| {
         let prefix = kind.prefix();
-        text.match_indices(prefix).any(|(at, _)| text.get(at + prefix.len()..).is_some_and(begins_one))
+        text.match_indices(prefix)
+            .any(|(at, _)| text.get(at + prefix.len()..).is_some_and(begins_one))
     })
 }
 

@@ -97,6 +97,9 @@ fn names_the_member(field: &str, description: &str) {
 
 /// The same body with a mark in every string: no refusal of it holds the mark.
 fn repeats_no_value<T: DeserializeOwned>(value: &Value) {
+    if value.to_string().contains(CANARY) {
+        return; // as the name of a member, which may be repeated
+    }
     let mut marked = value.clone();
     mark(&mut marked);
     if let Err(error) = json::from_slice::<T>(marked.to_string().as_bytes()) {

@@ -7,8 +7,7 @@ use agentadmit_engine::cursor::Cursor;
 use agentadmit_engine::query;
 use agentadmit_engine::verbs::apps::{CreateApp, DeleteApp, PutPlan, UpdateApp};
 use agentadmit_protocol::api::operator::{
-    AppList, AppView, CreateAppRequest, DeleteAppAnswer, DeletedStatus, PageQuery,
-    UpdateAppRequest,
+    AppList, AppView, CreateAppRequest, DeleteAppAnswer, DeletedStatus, PageQuery, UpdateAppRequest,
 };
 use agentadmit_protocol::api::usage::{Day, OperatorUsageQuery, UsageAnswer};
 use agentadmit_protocol::environment::Environment;
@@ -67,10 +66,8 @@ pub(crate) async fn list(
         _ => None,
     })?;
     let limit = wanted.limit.unwrap_or_default().get();
-    let apps = ask(&state, credential, "apps", move |views, _| {
-        views.apps(after, limit).map(Ok)
-    })
-    .await?;
+    let apps =
+        ask(&state, credential, "apps", move |views, _| views.apps(after, limit).map(Ok)).await?;
     let next = apps.last().filter(|_| apps.len() == limit).map(|last| Cursor::App(last.id));
     let apps = apps.into_iter().map(wire::app).collect::<Answer<_>>()?;
     Ok(axum::Json(AppList { apps, next_cursor: wire::cursor(next)? }))
@@ -195,5 +192,5 @@ pub(crate) async fn usage(
         None => Ok(Err(Refusal::not_found("app"))),
     })
     .await?;
-    Ok(axum::Json(wire::usage(usage)?))
+    Ok(axum::Json(wire::usage(usage)))
 }

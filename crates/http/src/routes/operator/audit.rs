@@ -7,6 +7,7 @@ use agentadmit_engine::query::{self, AuditFilter};
 use agentadmit_protocol::api::audit::{AuditList, OperatorAuditQuery, OperatorExportQuery};
 use agentadmit_protocol::api::operator::ClockAccepted;
 use agentadmit_protocol::environment::Environment;
+use agentadmit_protocol::error::ErrorBody;
 use agentadmit_protocol::id::AppId;
 use axum::extract::State;
 use axum::response::Response;
@@ -69,10 +70,13 @@ pub(crate) fn whose(
 #[utoipa::path(
     get, path = "/v1/operator/audit/export", tag = "operator", operation_id = "export_any_audit",
     params(OperatorExportQuery),
-    responses((status = 200, description = "The export, however long it is.", content(
-        (String = "application/x-ndjson"),
-        (String = "text/csv"),
-    ))),
+    responses(
+        (status = 200, description = "The export, however long it is.", content(
+            (String = "application/x-ndjson"),
+            (String = "text/csv"),
+        )),
+        (status = 404, description = "`not_found`: no such app.", body = ErrorBody),
+    ),
     security(("operator_token" = [])),
 )]
 pub(crate) async fn export(

@@ -6,11 +6,11 @@ use agentadmit_engine::cursor::Cursor;
 use agentadmit_engine::query::{self, ConnectionFilter};
 use agentadmit_engine::verbs::revoke::{OperatorRevoke, OperatorRevokeTarget};
 use agentadmit_engine::verbs::upkeep::{Resume, ResumeTarget};
+use agentadmit_protocol::api::connections::{OperatorConnectionList, OperatorConnectionView};
 use agentadmit_protocol::api::operator::{
     OperatorConnectionsQuery, OperatorRevokeRequest, OperatorRevokeTarget as Wanted, ResumeAnswer,
     ResumeRequest, ResumeTarget as ToResume,
 };
-use agentadmit_protocol::api::connections::{OperatorConnectionList, OperatorConnectionView};
 use agentadmit_protocol::api::revoke::RevokeAnswer;
 use agentadmit_protocol::error::{ErrorBody, ErrorCode};
 use agentadmit_protocol::id::ConnectionId;

@@ -23,11 +23,14 @@ async fn ask<R: Send + 'static>(
     name: &'static str,
     question: impl Fn(&mut dyn Views, Timestamp) -> Result<Answered<R>, StoreError> + Send + 'static,
 ) -> Answer<R> {
-    let answer = state.engine().ask_as_operator(credential, name, move |views, operator, now| {
-        match operator.require_full() {
-            Ok(()) => question(views, now),
-            Err(refusal) => Ok(Err(refusal)),
-        }
-    });
+    let answer =
+        state.engine().ask_as_operator(
+            credential,
+            name,
+            move |views, operator, now| match operator.require_full() {
+                Ok(()) => question(views, now),
+                Err(refusal) => Ok(Err(refusal)),
+            },
+        );
     Ok(answer.await?)
 }

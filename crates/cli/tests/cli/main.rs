@@ -1,0 +1,18 @@
+//! The program as people run it: real binary, real sockets, a store of its own for every test.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod administration;
+mod audit;
+mod config;
+mod copies;
+mod demo;
+mod failures;
+mod help;
+mod lifecycle;
+mod support;
+mod tls;
