@@ -1,5 +1,6 @@
 //! A store, the program, and a service on it.
 
+use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -63,6 +64,12 @@ impl Ran {
 #[track_caller]
 pub(crate) fn text(answer: &Value, member: &str) -> String {
     answer[member].as_str().unwrap_or_else(|| panic!("no `{member}` in {answer}")).to_owned()
+}
+
+/// The ids of the records in an NDJSON export.
+pub(crate) fn record_ids(export: &str) -> HashSet<String> {
+    let records = export.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    records.filter_map(|record| Some(record.get("id")?.as_str()?.to_owned())).collect()
 }
 
 /// A folder with a store in it.
