@@ -25,7 +25,7 @@ fn a_backup_carries_over_what_is_written_meanwhile() {
     let store = place.service(1);
     let world = place.world(&store);
     let caller = world.key(&world.app(), Environment::Live);
-    let agents = many_agents(&world, &caller, 1_500);
+    let agents = many_agents(&world, &caller, 2_500);
     store.maintain(Duration::MAX).unwrap();
 
     let mut steps = 0;
@@ -41,7 +41,7 @@ fn a_backup_carries_over_what_is_written_meanwhile() {
     });
     let report = report.unwrap();
     assert!(steps >= 2, "copied in {steps} steps");
-    assert_eq!(report.connections, 1_500);
+    assert_eq!(report.connections, 2_500);
     assert_eq!(report.bytes, std::fs::metadata(place.file("backup.db")).unwrap().len());
     let files: Vec<_> = std::fs::read_dir(place.folder.path())
         .unwrap()
