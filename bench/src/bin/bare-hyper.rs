@@ -32,8 +32,9 @@ async fn main() -> Result<()> {
         stream.set_nodelay(true)?;
         tokio::spawn(async move {
             // a client that goes away is not the yardstick's matter
-            let _closed =
-                http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+            let _closed = http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service_fn(answer))
+                .await;
         });
     }
 }

@@ -25,13 +25,17 @@ pub struct Reading {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Doubt {
     /// The wall clock stands behind the newest record on disk.
-    #[error("the clock stands {behind_ms} ms behind the newest audit record; set it right, or accept it with `agentadmit store accept-clock`")]
+    #[error(
+        "the clock stands {behind_ms} ms behind the newest audit record; set it right, or accept it with `agentadmit store accept-clock`"
+    )]
     Behind {
         /// By how much.
         behind_ms: i64,
     },
     /// The wall clock moved against the boot clock.
-    #[error("the clock jumped by {jump_ms} ms against the time since boot; set it right, or accept it with `agentadmit store accept-clock`")]
+    #[error(
+        "the clock jumped by {jump_ms} ms against the time since boot; set it right, or accept it with `agentadmit store accept-clock`"
+    )]
     Jumped {
         /// By how much; negative when it went back.
         jump_ms: i64,
@@ -91,10 +95,7 @@ mod tests {
     const HOUR_MS: i64 = 3_600_000;
 
     fn reading(wall_ms: i64, monotonic_ms: u64) -> Reading {
-        Reading {
-            wall: Timestamp::from_millis(wall_ms),
-            monotonic_ns: monotonic_ms * 1_000_000,
-        }
+        Reading { wall: Timestamp::from_millis(wall_ms), monotonic_ns: monotonic_ms * 1_000_000 }
     }
 
     #[test]
@@ -108,7 +109,10 @@ mod tests {
     fn a_clock_far_behind_the_floor_is_not_believed() {
         let floor = Timestamp::from_millis(20_000);
         let mut guard = ClockGuard::default();
-        assert_eq!(guard.now(reading(10_000, 0), Some(floor)), Err(Doubt::Behind { behind_ms: 10_000 }));
+        assert_eq!(
+            guard.now(reading(10_000, 0), Some(floor)),
+            Err(Doubt::Behind { behind_ms: 10_000 })
+        );
         assert_eq!(guard.now(reading(20_001, 1), Some(floor)), Ok(Timestamp::from_millis(20_001)));
     }
 

@@ -60,9 +60,9 @@ pub fn decide(
         return Exchange::Again;
     }
     let in_time = now < connection.token_expires_at;
-    let recorded_lately = connection.replayed_at.is_some_and(|at| {
-        now.millis_since(at) < REPLAY_RECORD_SECONDS * 1_000
-    });
+    let recorded_lately = connection
+        .replayed_at
+        .is_some_and(|at| now.millis_since(at) < REPLAY_RECORD_SECONDS * 1_000);
     let live = matches!(
         connection.standing(app, activity.last_used_at, now),
         Standing::Active | Standing::Suspended

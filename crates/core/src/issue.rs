@@ -54,7 +54,11 @@ impl Lifetime {
     ///
     /// # Errors
     /// `invalid_duration` where the app does not allow grants without an end.
-    pub fn end(self, created_at: Timestamp, settings: &Settings) -> Result<Option<Timestamp>, Refusal> {
+    pub fn end(
+        self,
+        created_at: Timestamp,
+        settings: &Settings,
+    ) -> Result<Option<Timestamp>, Refusal> {
         match self {
             Self::Seconds(seconds) => Ok(Some(created_at.plus_seconds(seconds))),
             Self::UntilRevoked if settings.allow_until_revoked => Ok(None),
@@ -121,7 +125,11 @@ fn invalid_scope(description: String) -> Refusal {
 /// # Errors
 /// `hosted_consent_required` where users grant on the hosted page only; `subscription_required`
 /// where the service demands a plan and the app has none.
-pub fn may_issue(app: &App, environment: Environment, live_requires_plan: bool) -> Result<(), Refusal> {
+pub fn may_issue(
+    app: &App,
+    environment: Environment,
+    live_requires_plan: bool,
+) -> Result<(), Refusal> {
     if environment == Environment::Test {
         return Ok(());
     }

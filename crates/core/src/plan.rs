@@ -11,7 +11,9 @@ pub fn period(now: Timestamp) -> (Timestamp, Timestamp) {
     };
     let first = moment.to_zoned(TimeZone::UTC).date().first_of_month();
     let start = first.to_zoned(TimeZone::UTC);
-    let end = first.checked_add(jiff::Span::new().months(1)).and_then(|date| date.to_zoned(TimeZone::UTC));
+    let end = first
+        .checked_add(jiff::Span::new().months(1))
+        .and_then(|date| date.to_zoned(TimeZone::UTC));
     match (start, end) {
         (Ok(start), Ok(end)) => (
             Timestamp::from_millis(start.timestamp().as_millisecond()),

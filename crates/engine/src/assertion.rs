@@ -154,7 +154,8 @@ fn checked_header(text: &str) -> Result<Header, Refusal> {
 }
 
 fn verified_claims(jwt: &str, key: &PublicKey) -> Result<Claims, Refusal> {
-    let bad_signature = || refuse("the signature is not the registered key's, or a claim has a wrong type");
+    let bad_signature =
+        || refuse("the signature is not the registered key's, or a claim has a wrong type");
     let key = DecodingKey::from_rsa_components(&key.n, &key.e).map_err(|_| bad_signature())?;
     let mut validation = Validation::new(Algorithm::RS256);
     // times, audience and issuer are checked by our own rules, which are narrower

@@ -98,9 +98,9 @@ impl Batches {
     /// One transaction for all. When it fails for a reason that is not the store's, it is run again
     /// in halves, so that one bad call fails alone.
     fn admit(&self, mut calls: Vec<AnyCall>) {
-        let result = self.store.transaction("admit", &mut |tx| {
-            calls.iter_mut().try_for_each(|call| call.run(tx))
-        });
+        let result = self
+            .store
+            .transaction("admit", &mut |tx| calls.iter_mut().try_for_each(|call| call.run(tx)));
         match result {
             Ok(()) => calls.into_iter().for_each(Call::committed),
             Err(StoreError::Corrupt(_)) if calls.len() > 1 => {

@@ -86,8 +86,7 @@ impl Engine {
             while write(&*store, &CloseChains::Others).map_err(io::Error::other)? {}
         }
         let keyring = Arc::new(keyring);
-        let upkeep =
-            Upkeep::new(Arc::clone(&clock), Arc::clone(&keyring), options.retention);
+        let upkeep = Upkeep::new(Arc::clone(&clock), Arc::clone(&keyring), options.retention);
         let ticks = Arc::clone(&clock);
         let admission = Admission::start(
             options.limits,
@@ -154,7 +153,11 @@ impl Engine {
         credential: AppCredential,
         permission: Permission,
         name: &'static str,
-        question: impl Fn(&mut dyn Views, &AuthenticatedApp, Timestamp) -> Result<Answered<R>, StoreError>
+        question: impl Fn(
+            &mut dyn Views,
+            &AuthenticatedApp,
+            Timestamp,
+        ) -> Result<Answered<R>, StoreError>
         + Send
         + 'static,
     ) -> Result<R, EngineError> {
@@ -194,7 +197,11 @@ impl Engine {
         &self,
         credential: OperatorCredential,
         name: &'static str,
-        question: impl Fn(&mut dyn Views, &AuthenticatedOperator, Timestamp) -> Result<Answered<R>, StoreError>
+        question: impl Fn(
+            &mut dyn Views,
+            &AuthenticatedOperator,
+            Timestamp,
+        ) -> Result<Answered<R>, StoreError>
         + Send
         + 'static,
     ) -> Result<R, EngineError> {
@@ -271,7 +278,8 @@ impl Engine {
         credential: OperatorCredential,
     ) -> Result<Timestamp, EngineError> {
         let asked = credential.clone();
-        self.ask_as_operator(asked, "operator", |_, operator, _| Ok(operator.require_full())).await?;
+        self.ask_as_operator(asked, "operator", |_, operator, _| Ok(operator.require_full()))
+            .await?;
         self.inner.store.clock().accept();
         let verb = agentadmit_store::verbs::upkeep::AcceptClock { credential };
         self.granted(Lane::Reserved, verb).await

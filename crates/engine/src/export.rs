@@ -76,8 +76,9 @@ struct Gone;
 impl Export {
     fn run(&self, issuer: String, keys: Vec<AuditKey>, now: Timestamp) -> Result<(), StoreError> {
         let tenant = self.request.tenant;
-        let (chains, end) =
-            read(&*self.store, "export_bounds", |views| Ok((views.chains(tenant)?, views.log_end()?)))?;
+        let (chains, end) = read(&*self.store, "export_bounds", |views| {
+            Ok((views.chains(tenant)?, views.log_end()?))
+        })?;
         let filtered = self.request.filter != AuditFilter::default();
         let register = chains.iter().find(|chain| chain.kind == ChainKind::Register);
         let others = chains.iter().filter(|chain| chain.kind != ChainKind::Register);

@@ -51,7 +51,8 @@ impl SecretKey {
 
     fn open(&self, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
         let key = RandomizedNonceKey::new(&AES_256_GCM, self.0.as_slice())?;
-        let (nonce, text) = sealed.split_at_checked(NONCE_LEN).ok_or(KeyringError::WrongSecretKey)?;
+        let (nonce, text) =
+            sealed.split_at_checked(NONCE_LEN).ok_or(KeyringError::WrongSecretKey)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce)?;
         let mut text = Zeroizing::new(text.to_vec());
         let length = key

@@ -100,7 +100,8 @@ impl Load {
             .replace("@HOT@", &HOT_TOKENS.to_string())
             .replace("@SEED@", &std::process::id().to_string());
         let file = scratch.join("verify.lua");
-        fs::write(&file, script).with_context(|| format!("{} cannot be written", file.display()))?;
+        fs::write(&file, script)
+            .with_context(|| format!("{} cannot be written", file.display()))?;
         Ok(Self { wrk: wrk()?, script: file })
     }
 
@@ -145,7 +146,8 @@ fn wrk() -> Result<PathBuf> {
 mod tests {
     use super::*;
 
-    const GOOD: &str = r#"{"requests":1000,"seconds":0.5,"p50_us":10.0,"p99_us":99.0,"refused":0,"broken":0}"#;
+    const GOOD: &str =
+        r#"{"requests":1000,"seconds":0.5,"p50_us":10.0,"p99_us":99.0,"refused":0,"broken":0}"#;
 
     #[test]
     fn figures_are_read_out_of_what_wrk_says() {

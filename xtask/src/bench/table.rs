@@ -49,9 +49,8 @@ pub(super) fn table(series: &[Series], yardstick: &str) -> String {
         "", "conns", "req/s", "min", "max", "p50 us", "p99 us", "CPU us", "core %", "ratio"
     );
     for one in series {
-        let is_same = |other: &&Series| {
-            other.server == yardstick && other.connections == one.connections
-        };
+        let is_same =
+            |other: &&Series| other.server == yardstick && other.connections == one.connections;
         let rate = one.median(Sample::requests_per_second);
         let ratio = series
             .iter()
