@@ -56,7 +56,7 @@ end
 /// What one measurement showed.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(super) struct Sample {
-    requests: u32,
+    pub(super) requests: u32,
     /// How long it took.
     pub(super) seconds: f64,
     /// The median wait of a client, in microseconds.
@@ -64,9 +64,9 @@ pub(super) struct Sample {
     /// The wait that one in a hundred exceeds, in microseconds.
     pub(super) p99_us: f64,
     /// Answers that were not 2xx or 3xx.
-    refused: u64,
+    pub(super) refused: u64,
     /// Connections that broke or timed out.
-    broken: u64,
+    pub(super) broken: u64,
     /// Processor time of the server, in seconds.
     #[serde(skip)]
     pub(super) cpu_seconds: f64,

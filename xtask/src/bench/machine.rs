@@ -25,6 +25,13 @@ pub(super) fn line() -> String {
     format!("machine: {processor}, {cores} cores, Linux {}", kernel.trim())
 }
 
+/// Programs that want a core at this moment, beside what is measured here: anything near 1 or above
+/// spoils the figures.
+pub(super) fn others_running() -> Option<f64> {
+    let text = fs::read_to_string("/proc/loadavg").ok()?;
+    text.split_whitespace().next()?.parse().ok()
+}
+
 /// `program`, on one core where that can be arranged.
 pub(super) fn pinned(core: usize, program: &Path) -> Command {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);

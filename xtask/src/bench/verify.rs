@@ -30,6 +30,9 @@ const CONNECTIONS: [u32; 3] = [1, 64, 256];
 /// Seconds that a server is asked before anything is measured.
 const WARM_UP_SECONDS: u32 = 2;
 
+/// The load average above which a machine is not quiet enough. Filling and building count too.
+const BUSY: f64 = 1.0;
+
 /// What is measured, and for how long.
 #[derive(Args)]
 pub(super) struct Verify {
@@ -74,10 +77,14 @@ impl Verify {
         let filled = self.filled_store(&programs, &scratch)?;
         let load = Load::new(&filled, &scratch)?;
         let copy = StoreCopy::of(&filled, &scratch)?;
+        let others = machine::others_running();
         let servers = self.start(&programs, &copy)?;
         let series = self.measure(&servers, &load)?;
         drop(servers);
         println!("\n{}", machine::line());
+        if let Some(load) = others.filter(|load| *load > BUSY) {
+            println!("NOT QUIET: load average {load} before the run; measure again when it is low");
+        }
         println!(
             "store: {} connections; {} rounds of {} s; server on core {}, load on core {}",
             self.connections_in_store,
@@ -86,7 +93,8 @@ impl Verify {
             machine::SERVER_CORE,
             machine::LOAD_CORE
         );
-        println!("Figures of one machine mean little: compare the ratios, which are of one run.\n");
+        println!("Figures of one machine mean little: compare the ratios, which are of one run.");
+        println!("`ratio` is of requests/s, `CPU` of processor time; both to bare hyper.\n");
         print!("{}", table::table(&series, Which::BareHyper.name()));
         Ok(Verdict::Clean)
     }
