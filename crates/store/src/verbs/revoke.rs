@@ -234,7 +234,8 @@ impl Tx<'_> {
     }
 
     /// One mark on the app's row ends every connection made so far. The rows follow in the
-    /// background; what lists and counts say of them is true at once.
+    /// background: counts, and the status of each connection that is shown, are true at once; a
+    /// list filtered by status finds it under the new one when its row has followed.
     fn revoke_app(&mut self, app: &App, by: &By<'_>) -> Result<u64, StoreError> {
         let marked = App { revoked_before: Some(app.creation_time(self.now)), ..app.clone() };
         self.rows.put_app(&marked)?;
