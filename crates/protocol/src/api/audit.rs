@@ -11,23 +11,30 @@ use crate::time::Timestamp;
 use crate::wire::words;
 
 /// Which records a search shows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 pub struct AuditQuery {
     /// Only about this connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub connection_id: Option<ConnectionId>,
     /// Only about this user.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
     /// Only this event.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<AuditEvent>,
     /// Not before this moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Timestamp>,
     /// Before this moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Timestamp>,
     /// How many, at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<PageLimit>,
     /// Where the page before ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<Cursor>,
 }
 

@@ -26,26 +26,31 @@ words! {
 }
 
 /// Which connections a list shows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 pub struct ConnectionsQuery {
     /// Only this user's.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
     /// Only those that stand so.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<ConnectionStatus>,
     /// How many, at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<PageLimit>,
     /// Where the page before ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<Cursor>,
 }
 
 /// `DELETE /v1/connections/{connection_id}`: the user that the caller means.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 pub struct DeleteConnectionQuery {
     /// The service compares: another user's connection is `not_found`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
 }
 

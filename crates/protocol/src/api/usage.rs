@@ -14,13 +14,15 @@ use crate::time::Timestamp;
 use crate::url_text::WebUrl;
 
 /// Which days a usage answer covers; without bounds, the plan's period.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 pub struct UsageQuery {
     /// The first day.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Day>,
     /// The last day.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Day>,
 }
 
