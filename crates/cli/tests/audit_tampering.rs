@@ -108,7 +108,7 @@ fn lived_through_everything() -> Vec<u8> {
             clock: Arc::clone(&clock) as _,
             segment_records: 100,
             retention: Some(RETENTION),
-            ..StoreOptions::new([seed; 32])
+            ..StoreOptions::repeatable_for_tests([seed; 32])
         };
         let store = open_when_free(&store, &options);
         let options = ServiceOptions { retention: Some(RETENTION), ..Default::default() };

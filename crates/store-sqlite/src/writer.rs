@@ -35,7 +35,7 @@ impl Writer {
         Ok(Self {
             copying: None,
             conn: connect(path, &shared.options, Purpose::Writer)?,
-            state: WriterState::new(shared.options.seed, shared.options.writer),
+            state: WriterState::new(shared.options.randomness.seed()?, shared.options.writer),
             floor_is_lifted: false,
             is_doubtful: false,
         })

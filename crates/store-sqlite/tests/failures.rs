@@ -85,7 +85,7 @@ fn open_on(vfs: &PowerVfs, seed: u8) -> SqliteStore {
     let options = StoreOptions {
         vfs: Some(vfs.name().to_str().unwrap().to_owned()),
         clock: Arc::new(clock),
-        ..StoreOptions::new([seed; 32])
+        ..StoreOptions::repeatable_for_tests([seed; 32])
     };
     SqliteStore::open(PathBuf::from("store.db"), options, Access::Service).unwrap()
 }

@@ -62,7 +62,7 @@ impl TestService {
     /// # Panics
     /// When it cannot be started.
     pub fn on_sqlite(path: &Path) -> Self {
-        let options = StoreOptions::new([1; 32]);
+        let options = StoreOptions::repeatable_for_tests([1; 32]);
         let clock = Arc::clone(&options.clock);
         match SqliteStore::open(path, options, Access::Service) {
             Ok(store) => Self::start(Arc::new(store), clock, ServiceOptions::default()),
