@@ -3,10 +3,11 @@
 use agentadmit_core::Refusal;
 use agentadmit_core::app::{App, ConnectionCounts, DayUsage, Tenant};
 use agentadmit_core::connection::{Activity, Connection, Standing};
+use agentadmit_core::credential::ApiKey;
 use agentadmit_core::plan;
 use agentadmit_protocol::audit::AuditRecord;
 use agentadmit_protocol::error::ErrorCode;
-use agentadmit_protocol::id::ConnectionId;
+use agentadmit_protocol::id::{AppId, ConnectionId};
 use agentadmit_protocol::scope::ScopeName;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::verbs::Answered;
@@ -103,6 +104,23 @@ pub fn connections(
         }
     }
     Ok(ConnectionPage { connections, total: views.connection_total(filter)?, next })
+}
+
+/// The API keys of an app, oldest first, each with the time of its newest record.
+///
+/// # Errors
+/// The store's.
+pub fn api_keys(
+    views: &mut dyn Views,
+    app_id: AppId,
+) -> Result<Answered<Vec<(ApiKey, Option<Timestamp>)>>, StoreError> {
+    if views.app(app_id)?.is_none() {
+        return Ok(Err(Refusal::not_found("app")));
+    }
+    let keys = views.api_keys(app_id)?.into_iter();
+    keys.map(|key| views.key_last_used_at(key.id).map(|used| (key, used)))
+        .collect::<Result<_, _>>()
+        .map(Ok)
 }
 
 /// A page of the log.

@@ -161,6 +161,10 @@ statements! {
         last_used_at = max(coalesce(last_used_at, excluded.last_used_at), excluded.last_used_at)";
     ADD_LABEL = "INSERT INTO usage_labels (tenant, day, label, calls) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (tenant, day, label) DO UPDATE SET calls = calls + excluded.calls";
+    /// No calls, as [`ACTIVITY`] has them: a key's are in its app's usage.
+    KEY_USE = "SELECT 0, last_used_at FROM key_use WHERE key_id = ?1";
+    ADD_KEY_USE = "INSERT INTO key_use (key_id, last_used_at) VALUES (?1, ?2)
+        ON CONFLICT (key_id) DO UPDATE SET last_used_at = max(last_used_at, excluded.last_used_at)";
     PUT_FOLD = "UPDATE fold SET generation = ?1, folded_to = ?2, window_to = ?3, window_after = ?4
         WHERE one = 1";
     CLOSE_SEGMENT = "UPDATE audit_segments SET last_pos = ?2, state = 1 WHERE segment = ?1";

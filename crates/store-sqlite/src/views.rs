@@ -18,6 +18,7 @@ use agentadmit_store::views::{
 use rusqlite::Row;
 use serde::de::DeserializeOwned;
 
+use crate::activity::Subject;
 use crate::codec::{self, Packed, TenantKey, limit, uncount};
 use crate::session::{CACHED, Session};
 use crate::sql;
@@ -170,7 +171,11 @@ impl Views for Session<'_> {
     }
 
     fn activity(&mut self, id: ConnectionId) -> Result<Activity, StoreError> {
-        self.exact_activity(id)
+        self.exact_activity(Subject::Connection(id))
+    }
+
+    fn key_last_used_at(&mut self, id: KeyId) -> Found<Timestamp> {
+        Ok(self.exact_activity(Subject::Key(id))?.last_used_at)
     }
 
     fn usage(

@@ -183,6 +183,9 @@ pub trait Views {
     ) -> Result<Vec<ConnectionId>, StoreError>;
     /// What an agent did with a connection, exact as of now.
     fn activity(&mut self, id: ConnectionId) -> Result<Activity, StoreError>;
+    /// When the newest record was written that this API key or public key is the actor of, exact as
+    /// of now. Retention takes records and leaves this.
+    fn key_last_used_at(&mut self, id: KeyId) -> Found<Timestamp>;
 
     /// Calls per day, from day `from` to day `to` inclusive (days since the Unix epoch), days
     /// without calls left out.

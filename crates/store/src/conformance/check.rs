@@ -6,9 +6,10 @@ use agentadmit_core::app::{App, ConnectionCounts, DayUsage, Tenant};
 use agentadmit_core::audit::chain::{ChainHead, record_hash};
 use agentadmit_core::connection::{Activity, Connection, State};
 use agentadmit_core::plan;
-use agentadmit_protocol::audit::{AuditEvent, AuditRecord, Outcome};
+use agentadmit_protocol::audit::{Actor, AuditEvent, AuditRecord, Outcome};
 use agentadmit_protocol::environment::Environment;
-use agentadmit_protocol::id::{AppId, ChainId, ConnectionId};
+use agentadmit_protocol::id::{AppId, ChainId, ConnectionId, KeyId};
+use agentadmit_protocol::time::Timestamp;
 
 use super::world::World;
 use crate::views::{Chain, ChainKind, ConnectionFilter};
@@ -24,6 +25,7 @@ pub fn everything(world: &World) {
     holders(world);
     if log.iter().all(|record| record.event != AuditEvent::AuditTrimmed) {
         activity(world, &log);
+        key_use(world, &log);
         usage(world, &log);
     }
 }
@@ -156,6 +158,23 @@ pub fn activity(world: &World, log: &[AuditRecord]) {
         let kept = world.read(|views| views.activity(connection.id));
         let counted = recount.get(&connection.id).copied().unwrap_or_default();
         assert_eq!(kept, counted, "activity of {}", connection.id);
+    }
+}
+
+/// The last use of every key is its newest record.
+pub fn key_use(world: &World, log: &[AuditRecord]) {
+    let mut recount: BTreeMap<KeyId, Timestamp> = BTreeMap::new();
+    for record in log {
+        if let Actor::Key(id) = record.actor {
+            let known = recount.entry(id).or_insert(record.occurred_at);
+            *known = record.occurred_at.max(*known);
+        }
+    }
+    for app in apps(world) {
+        for key in world.read(|views| views.api_keys(app.id)) {
+            let kept = world.read(|views| views.key_last_used_at(key.id));
+            assert_eq!(kept, recount.get(&key.id).copied(), "last use of {}", key.id);
+        }
     }
 }
 

@@ -197,6 +197,7 @@ cases! { $
         a_mark_is_carried_to_the_rows
         counts_are_those_of_a_recount
         activity_is_exact_before_and_after_maintenance
+        a_keys_last_use_is_its_newest_record
         usage_is_counted_by_day
         labels_are_counted_by_maintenance
         lists_go_by_pages_and_filters

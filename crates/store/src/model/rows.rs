@@ -7,7 +7,7 @@ use agentadmit_core::app::{App, CatalogueScope, DayUsage, EnvironmentState, Tena
 use agentadmit_core::audit::chain::ChainHead;
 use agentadmit_core::connection::{Activity, Connection, Status};
 use agentadmit_core::credential::{ApiKey, Operator, PublicKey};
-use agentadmit_protocol::audit::AuditRecord;
+use agentadmit_protocol::audit::{Actor, AuditRecord};
 use agentadmit_protocol::id::{AppId, ConnectionId, OperatorId};
 use agentadmit_protocol::scope::ScopeName;
 use agentadmit_protocol::secret::SecretHash;
@@ -197,6 +197,10 @@ impl Rows for Table<&mut State> {
     fn append(&mut self, record: &AuditRecord) -> Result<(), StoreError> {
         self.0.last_position += 1;
         self.0.newest_record_at = Some(record.occurred_at);
+        if let Actor::Key(id) = record.actor {
+            let known = self.0.key_use.entry(id).or_insert(record.occurred_at);
+            *known = record.occurred_at.max(*known);
+        }
         let position = self.0.last_position;
         self.0.log.push(Logged { position, record: Arc::new(record.clone()) });
         Ok(())

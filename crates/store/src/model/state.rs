@@ -34,6 +34,7 @@ pub(super) struct State {
     pub(super) access_tokens: BTreeMap<SecretHash, ConnectionId>,
     pub(super) connection_tokens: BTreeMap<SecretHash, ConnectionId>,
     pub(super) activity: BTreeMap<ConnectionId, Activity>,
+    pub(super) key_use: BTreeMap<KeyId, Timestamp>,
     pub(super) usage: BTreeMap<(Tenant, i32), DayUsage>,
     pub(super) labels: BTreeMap<(Tenant, i32, Option<String>), u64>,
     pub(super) chains: BTreeMap<ChainId, Chain>,

@@ -158,6 +158,10 @@ impl<S: Borrow<State>> Views for Table<S> {
         Ok(self.state().activity.get(&id).copied().unwrap_or_default())
     }
 
+    fn key_last_used_at(&mut self, id: KeyId) -> Found<Timestamp> {
+        Ok(self.state().key_use.get(&id).copied())
+    }
+
     fn usage(
         &mut self,
         tenant: Tenant,
