@@ -82,8 +82,8 @@ pub fn connection(
     }
 }
 
-/// A page of connections. The filter's status is held against what is true now, so a page may be
-/// shorter than its limit and still have a next one.
+/// A page of connections. The filter's status is held against what is true now: where time has ended
+/// a connection a moment ago, a page may be shorter than its limit and still have a next one.
 ///
 /// # Errors
 /// The store's.

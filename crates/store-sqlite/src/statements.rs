@@ -91,15 +91,18 @@ statements! {
     ALL_CONNECTIONS = "SELECT connection_id FROM connections WHERE connection_id < ?1
         ORDER BY connection_id DESC LIMIT ?2";
     CONNECTIONS_OF_STATUS = "SELECT connection_id FROM connections
-        WHERE tenant = ?1 AND status = ?2 AND connection_id < ?3
-        ORDER BY connection_id DESC LIMIT ?4";
-    CONNECTIONS_OF_USER = "SELECT connection_id FROM connections
-        WHERE tenant = ?1 AND user_id = ?2 AND status = ?3 AND connection_id < ?4
+        WHERE tenant = ?1 AND status = ?2 AND connection_id > ?3 AND connection_id < ?4
         ORDER BY connection_id DESC LIMIT ?5";
+    CONNECTIONS_OF_USER = "SELECT connection_id FROM connections
+        WHERE tenant = ?1 AND user_id = ?2 AND status = ?3
+        AND connection_id > ?4 AND connection_id < ?5
+        ORDER BY connection_id DESC LIMIT ?6";
     COUNT_OF_USER = "SELECT count(*) FROM connections
-        WHERE tenant = ?1 AND user_id = ?2 AND status = ?3";
+        WHERE tenant = ?1 AND user_id = ?2 AND status = ?3
+        AND connection_id > ?4 AND connection_id < ?5";
     LIVE_OF_USER = "SELECT connection_id FROM connections
-        WHERE tenant = ?1 AND user_id = ?2 AND status = ?3 ORDER BY connection_id LIMIT ?4";
+        WHERE tenant = ?1 AND user_id = ?2 AND status = ?3 AND connection_id > ?4
+        ORDER BY connection_id LIMIT ?5";
     DUE_CONNECTIONS = "SELECT connection_id FROM connections WHERE due_at <= ?1
         ORDER BY due_at, connection_id LIMIT ?2";
     NEW_CONNECTION = "INSERT INTO connections

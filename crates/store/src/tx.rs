@@ -123,8 +123,8 @@ impl<'a> Tx<'a> {
             None => None,
         };
         self.rows.put_connection(before, after, after.ends_at(app, last_used_at))?;
-        let was = before.map(|connection| counted_status(app, connection));
-        let is = counted_status(app, after);
+        let was = before.map(|connection| connection.status(app));
+        let is = after.status(app);
         if was != Some(is) {
             if let Some(was) = was {
                 self.rows.count_connections(after.tenant, was, -1)?;
@@ -332,19 +332,6 @@ impl<'a> Tx<'a> {
         self.rows.append(&record)?;
         self.writer.unchecked.insert(entry.tenant);
         Ok(id)
-    }
-}
-
-/// The status under which a connection is counted: the row's, unless a mark on the app has moved
-/// all of its connections already.
-fn counted_status(app: &App, connection: &Connection) -> Status {
-    use agentadmit_core::connection::State;
-    match connection.state {
-        State::Revoked { .. } => Status::Revoked,
-        State::Expired { .. } => Status::Expired,
-        _ if app.revokes(connection.created_at).is_some() => Status::Revoked,
-        State::Pending => Status::Pending,
-        State::Active(_) => Status::Active,
     }
 }
 

@@ -32,8 +32,63 @@ pub struct ConnectionFilter {
     pub tenant: Option<Tenant>,
     /// Only this user's.
     pub user_id: Option<UserId>,
-    /// Only those that stand so now.
+    /// Only those of this status, marks on their app considered (`Connection::status`).
     pub status: Option<Status>,
+}
+
+/// A part of a list of connections: rows of one status, between two ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// What the rows say.
+    pub row_status: Status,
+    /// Ids above this one.
+    pub after: Option<ConnectionId>,
+    /// Ids up to this one.
+    pub up_to: Option<ConnectionId>,
+}
+
+impl Run {
+    const ALL: [Self; 4] = [
+        Self::of(Status::Pending),
+        Self::of(Status::Active),
+        Self::of(Status::Revoked),
+        Self::of(Status::Expired),
+    ];
+
+    const fn of(row_status: Status) -> Self {
+        Self { row_status, after: None, up_to: None }
+    }
+}
+
+/// The rows of one app that a list of this status (`None`: of all) consists of.
+///
+/// A mark on the app revokes connections without a write to their rows. Ids begin with the time of
+/// creation, so a mark divides each run in two: what is at or before it counts as revoked, whatever
+/// the row still says.
+pub fn runs(status: Option<Status>, app: Option<&App>) -> Vec<Run> {
+    let Some(status) = status else { return Run::ALL.to_vec() };
+    let is_deleted = app.is_some_and(|app| app.deleted_at.is_some());
+    let marked = app.and_then(|app| app.revoked_before).map(last_id_at);
+    let own = Run::of(status);
+    match status {
+        Status::Expired => vec![own],
+        Status::Pending | Status::Active if is_deleted => Vec::new(),
+        Status::Pending | Status::Active => vec![Run { after: marked, ..own }],
+        Status::Revoked => {
+            let mut runs = vec![own];
+            if is_deleted || marked.is_some() {
+                let up_to = marked.filter(|_| !is_deleted);
+                runs.push(Run { up_to, ..Run::of(Status::Pending) });
+                runs.push(Run { up_to, ..Run::of(Status::Active) });
+            }
+            runs
+        }
+    }
+}
+
+/// The greatest id of a connection that was created at this moment or before.
+fn last_id_at(at: Timestamp) -> ConnectionId {
+    ConnectionId::v7(at, [0xff; 10])
 }
 
 /// Which records a search of the log shows.
@@ -156,18 +211,19 @@ pub trait Views {
     fn connection_by_connection_token(&mut self, hash: &SecretHash) -> Found<Connection>;
     /// A connection by its id.
     fn connection(&mut self, id: ConnectionId) -> Found<Connection>;
-    /// Connections, newest first, with ids below `before`, at most `limit`. Their status is the
-    /// row's: the caller looks again at marks and times.
+    /// Connections, newest first, with ids below `before`, at most `limit`. A status that the filter
+    /// names is held against row and marks ([`runs`]); the caller looks again at times.
     fn connections(
         &mut self,
         filter: &ConnectionFilter,
         before: Option<ConnectionId>,
         limit: usize,
     ) -> Result<Vec<Connection>, StoreError>;
-    /// How many connections the filter matches: by the counts of the environment, or, where a user
-    /// is named, by counting that user's.
+    /// How many connections the filter matches, marks considered: by the counts of the environment,
+    /// or, where a user is named, by counting that user's.
     fn connection_total(&mut self, filter: &ConnectionFilter) -> Result<u64, StoreError>;
-    /// Ids of a user's connections that have not ended, oldest first, at most `limit`.
+    /// Ids of a user's connections that neither their row nor a mark on their app has ended, oldest
+    /// first, at most `limit`.
     fn live_connections_of(
         &mut self,
         tenant: Tenant,

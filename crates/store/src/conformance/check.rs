@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use agentadmit_core::app::{App, ConnectionCounts, DayUsage, Tenant};
 use agentadmit_core::audit::chain::{ChainHead, record_hash};
-use agentadmit_core::connection::{Activity, Connection, State};
+use agentadmit_core::connection::{Activity, Connection, State, Status};
 use agentadmit_core::plan;
 use agentadmit_protocol::audit::{Actor, AuditEvent, AuditRecord, Outcome};
 use agentadmit_protocol::environment::Environment;
@@ -22,6 +22,7 @@ pub fn everything(world: &World) {
     let log = world.log();
     chains(world, &log);
     counts(world);
+    lists(world);
     holders(world);
     if log.iter().all(|record| record.event != AuditEvent::AuditTrimmed) {
         activity(world, &log);
@@ -117,6 +118,32 @@ pub fn counts(world: &World) {
         let filter = ConnectionFilter { tenant: Some(tenant), ..Default::default() };
         let total = world.read(|views| views.connection_total(&filter));
         assert_eq!(total, counts.total(), "connections of {tenant:?}");
+    }
+}
+
+/// Lists and totals by status, of every tenant and of each of its users, are what rows and marks say.
+pub fn lists(world: &World) {
+    let apps: BTreeMap<AppId, App> = apps(world).into_iter().map(|app| (app.id, app)).collect();
+    let all = connections(world, &ConnectionFilter::default(), 1_000);
+    for tenant in tenants(world) {
+        let own = all.iter().filter(|connection| connection.tenant == tenant);
+        let users: BTreeSet<_> = own.clone().map(|connection| &connection.user_id).collect();
+        for user_id in users.into_iter().take(4).cloned().map(Some).chain([None]) {
+            for status in [Status::Pending, Status::Active, Status::Revoked, Status::Expired] {
+                let expected: Vec<_> = own
+                    .clone()
+                    .filter(|c| user_id.as_ref().is_none_or(|user_id| c.user_id == *user_id))
+                    .filter(|c| c.status(&apps[&tenant.app_id]) == status)
+                    .cloned()
+                    .collect();
+                let user_id = user_id.clone();
+                let (tenant, status) = (Some(tenant), Some(status));
+                let filter = ConnectionFilter { tenant, user_id, status, app_id: None };
+                assert_eq!(connections(world, &filter, 100), expected, "{filter:?}");
+                let total = world.read(|views| views.connection_total(&filter));
+                assert_eq!(total, expected.len() as u64, "{filter:?}");
+            }
+        }
     }
 }
 

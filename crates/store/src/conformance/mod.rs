@@ -142,6 +142,9 @@ cases! { $
         a_token_revokes_itself
         a_mark_covers_the_whole_app
         what_is_issued_after_a_mark_lives
+        lists_and_totals_see_a_mark_at_once
+        a_mark_makes_room_for_a_user
+        a_mark_covers_what_a_clock_ahead_has_made
         a_deleted_app_is_dead
         an_expired_connection_stays_expired
     }
