@@ -134,11 +134,10 @@ fn begin<'t>(
     reading: Reading,
     floor_is_lifted: bool,
 ) -> Result<Tx<'t>, StoreError> {
-    if !floor_is_lifted {
-        return Tx::begin(session, state, reading);
+    if floor_is_lifted {
+        return Tx::begin_without_floor(session, state, reading);
     }
-    let now = state.clock.now(reading, None)?;
-    Ok(Tx::at(session, state, now, reading.monotonic_ns))
+    Tx::begin(session, state, reading)
 }
 
 fn execute(conn: &Connection, sql: &'static str) -> Result<(), StoreError> {

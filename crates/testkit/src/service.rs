@@ -162,6 +162,6 @@ pub(crate) fn operator_token() -> Secret {
 }
 
 /// The key under which every store here seals its own secrets.
-pub(crate) fn secret_key() -> SecretKey {
+pub fn secret_key() -> SecretKey {
     SecretKey::new([2; 32])
 }

@@ -180,15 +180,15 @@ pub(super) fn a_keys_last_use_is_its_newest_record(backend: &Backend<'_>) {
     let used = |caller: &Caller<'_>| world.read(|views| views.key_last_used_at(caller.key.id));
     assert_eq!((used(&caller), used(&other)), (None, None), "made and never used");
     let agent = caller.connect("ann");
-    let uses: [&dyn Fn(); 4] = [
+    let calls: [&dyn Fn(); 4] = [
         &|| _ = caller.verify(&agent),
         &|| _ = caller.verify_scopes(&agent, &["files:write"]),
         &|| _ = caller.verify_malformed(),
         &|| _ = caller.revoke(agent.id),
     ];
-    for (round, use_it) in uses.iter().enumerate() {
+    for (round, call) in calls.iter().enumerate() {
         world.pass(7);
-        use_it();
+        call();
         assert_eq!(used(&caller), Some(world.now()), "use {round}");
         world.pass(7);
         if round % 2 == 0 {
