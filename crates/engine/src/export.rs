@@ -98,7 +98,7 @@ impl Export {
             return Ok(());
         }
         if let Some(register) = register
-            && self.send_register(register, &chains)?.is_err()
+            && self.send_register(register, &chains, end)?.is_err()
         {
             return Ok(());
         }
@@ -112,23 +112,28 @@ impl Export {
         &self,
         register: ChainId,
         chains: &[Chain],
+        end: LogPosition,
     ) -> Result<Result<(), Gone>, StoreError> {
         let Some(chain) = chains.iter().find(|chain| chain.id == register) else {
             return Ok(Ok(()));
         };
-        let mut after = chain.tail.seq;
-        while after < chain.head.seq {
-            let mut records = read(&*self.store, "export_register", |views| {
-                views.chain_records(register, after, SLICE)
+        let (mut sent, mut after) = (chain.tail.seq, 0);
+        while sent < chain.head.seq {
+            let slice = read(&*self.store, "export_register", |views| {
+                views.chain_records(register, after, end, SLICE)
             })?;
-            records.retain(|record| record.seq <= chain.head.seq);
-            let Some(last) = records.last() else {
-                let text = format!("records after {after} of the register {register} are missing");
-                return Err(StoreError::Corrupt(text));
-            };
-            after = last.seq;
-            if self.send(Piece::Records(records)).is_err() {
+            sent = slice.records.last().map_or(sent, |last| last.seq);
+            if !slice.records.is_empty() && self.send(Piece::Records(slice.records)).is_err() {
                 return Ok(Err(Gone));
+            }
+            match slice.next {
+                Some(next) => after = next,
+                None if sent < chain.head.seq => {
+                    let text =
+                        format!("records after {sent} of the register {register} are missing");
+                    return Err(StoreError::Corrupt(text));
+                }
+                None => break,
             }
         }
         Ok(Ok(()))

@@ -106,14 +106,17 @@ pub fn connections(
     Ok(ConnectionPage { connections, total: views.connection_total(filter)?, next })
 }
 
-/// The API keys of an app, oldest first, each with the time of its newest record.
+/// An API key, and when its newest record was written.
+pub type UsedKey = (ApiKey, Option<Timestamp>);
+
+/// The API keys of an app, oldest first.
 ///
 /// # Errors
 /// The store's.
 pub fn api_keys(
     views: &mut dyn Views,
     app_id: AppId,
-) -> Result<Answered<Vec<(ApiKey, Option<Timestamp>)>>, StoreError> {
+) -> Result<Answered<Vec<UsedKey>>, StoreError> {
     if views.app(app_id)?.is_none() {
         return Ok(Err(Refusal::not_found("app")));
     }

@@ -152,9 +152,11 @@ statements! {
     SEGMENT_TENANTS = "SELECT DISTINCT tenant FROM audit_segment_chains WHERE segment = ?1";
     SEGMENT_CHAINS = "SELECT chain, first_seq, last_seq, last_hash FROM audit_segment_chains
         WHERE segment = ?1 AND tenant = ?2";
-    SEGMENT_HEADS = "SELECT chain, last_seq, last_hash FROM audit_segment_chains
-        WHERE segment = ?1";
-    SEGMENT_CHAIN = "SELECT first_seq, last_seq FROM audit_segment_chains
+    /// But for the service's own, whose key is empty.
+    TENANTS_IN_SEGMENT = "SELECT DISTINCT tenant FROM audit_segment_chains
+        WHERE segment = ?1 AND tenant > x'' ORDER BY tenant LIMIT ?2";
+    LET_GO_OF_SEGMENT = "DELETE FROM audit_segment_chains WHERE segment = ?1 AND tenant = ?2";
+    SEGMENT_CHAIN = "SELECT 1 FROM audit_segment_chains
         WHERE segment = ?1 AND tenant = ?2 AND chain = ?3";
     RUNS = "SELECT first_pos FROM audit_runs ORDER BY first_pos";
     NEW_RUN = "INSERT INTO audit_runs (first_pos) VALUES (?1)";

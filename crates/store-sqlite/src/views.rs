@@ -6,7 +6,6 @@ use agentadmit_core::app::{
 };
 use agentadmit_core::connection::{Activity, Connection};
 use agentadmit_core::credential::{ApiKey, Operator, PublicKey};
-use agentadmit_protocol::audit::AuditRecord;
 use agentadmit_protocol::id::{AppId, ChainId, ConnectionId, KeyId};
 use agentadmit_protocol::secret::SecretHash;
 use agentadmit_protocol::text::UserId;
@@ -226,10 +225,11 @@ impl Views for Session<'_> {
     fn chain_records(
         &mut self,
         chain: ChainId,
-        after_seq: u64,
+        after: LogPosition,
+        up_to: LogPosition,
         limit: usize,
-    ) -> Result<Vec<AuditRecord>, StoreError> {
-        self.read_chain(chain, after_seq, limit)
+    ) -> Result<LogSlice, StoreError> {
+        self.read_chain(chain, after, up_to, limit)
     }
 
     fn log_end(&mut self) -> Result<LogPosition, StoreError> {

@@ -147,6 +147,15 @@ pub struct LogSlice {
     pub next: Option<LogPosition>,
 }
 
+/// Some tenants' part of a segment of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OldestSegment {
+    /// The last record there of each chain of these tenants.
+    pub last: Vec<(Chain, ChainHead)>,
+    /// Whether nobody else has anything in it. The service's own chains come with the rest.
+    pub is_rest: bool,
+}
+
 /// A chain of audit records: one tenant's, one writer's (PROTOCOL, Chains).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chain {
@@ -277,13 +286,15 @@ pub trait Views {
         up_to: LogPosition,
         limit: usize,
     ) -> Result<LogSlice, StoreError>;
-    /// Reads one chain in order, after `after_seq`.
+    /// Reads one chain in order, as [`Views::log`] reads a tenant's log. A slice may be short, even
+    /// empty, and still have a next one: a backend looks at a bounded number of records.
     fn chain_records(
         &mut self,
         chain: ChainId,
-        after_seq: u64,
+        after: LogPosition,
+        up_to: LogPosition,
         limit: usize,
-    ) -> Result<Vec<AuditRecord>, StoreError>;
+    ) -> Result<LogSlice, StoreError>;
     /// The newest position in the log; 0 when it is empty.
     fn log_end(&mut self) -> Result<LogPosition, StoreError>;
     /// When the newest record was written.
@@ -374,9 +385,13 @@ pub trait Rows: Views {
     /// Appends a record to the log.
     fn append(&mut self, record: &AuditRecord) -> Result<(), StoreError>;
 
-    /// The oldest closed segment, if all of it was written before `before`: the last record of
-    /// each chain in it. `None` when nothing can be trimmed.
-    fn oldest_segment(&mut self, before: Timestamp) -> Found<Vec<(Chain, ChainHead)>>;
+    /// The oldest closed segment, if all of it was written before `before`: what at most `tenants`
+    /// of those have in it that have not let go of it. `None` when nothing can be trimmed.
+    fn oldest_segment(&mut self, before: Timestamp, tenants: usize) -> Found<OldestSegment>;
+    /// A tenant lets go of the oldest closed segment: [`Views::log`] of that tenant and
+    /// [`Views::chain_records`] of its chains do not see it from now on. Other reads may, until the
+    /// segment is dropped.
+    fn let_go_of_oldest_segment(&mut self, tenant: Option<Tenant>) -> Result<(), StoreError>;
     /// Marks the oldest closed segment as dropped: no read sees it from now on; its rows go in
     /// slices of [`crate::Store::maintain`].
     fn drop_oldest_segment(&mut self) -> Result<(), StoreError>;

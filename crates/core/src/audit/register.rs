@@ -7,7 +7,7 @@
 //! | --- | --- | --- |
 //! | `chain_opened` | [`ChainOpened`] | in the transaction of the chain's first record, so that an opened chain has records |
 //! | `chain_closed` | [`ChainClosed`] | the last word on a chain: nothing follows its last record |
-//! | `audit_trimmed` | [`AuditTrimmed`] | in the transaction of the first deletion it names; when the register itself is trimmed, the newest one names again every chain that is kept, or named by a kept record of the register, and no longer begins at 1, the register included |
+//! | `audit_trimmed` | [`AuditTrimmed`] | in the transaction from which on exports do not see what it names; when the register itself is trimmed, the newest one names again every chain that is kept, or named by a kept record of the register, and no longer begins at 1, the register included |
 //! | `checkpoint` | [`CheckpointDetails`] | names the head of every open chain, the register's own as it was just before |
 
 use agentadmit_protocol::audit::{AuditEvent, AuditHash, AuditRecord, Details};

@@ -191,6 +191,7 @@ cases! { $
         an_index_finds_what_a_scan_finds
         trimming_keeps_what_is_younger
         a_trimmed_export_verifies
+        a_segment_goes_by_slices_of_tenants
         a_chain_trimmed_away_may_be_closed_later
         time_bounds_hold_after_a_clock_was_set_back
     }

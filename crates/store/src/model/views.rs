@@ -224,30 +224,18 @@ impl<S: Borrow<State>> Views for Table<S> {
         up_to: LogPosition,
         limit: usize,
     ) -> Result<LogSlice, StoreError> {
-        let oldest_first = self.state().log.iter();
-        let mut hits = oldest_first
-            .filter(|logged| after < logged.position && logged.position <= up_to)
-            .filter(|logged| tenant.is_none() || logged.tenant() == tenant);
-        let slice: Vec<&Logged> = hits.by_ref().take(limit).collect();
-        let next = slice.last().map(|last| last.position).filter(|_| hits.next().is_some());
-        Ok(LogSlice {
-            records: slice.iter().map(|l| AuditRecord::clone(&l.record)).collect(),
-            next,
-        })
+        let is_its = |logged: &Logged| tenant.is_none() || logged.tenant() == tenant;
+        Ok(self.state().slice(after, up_to, limit, is_its))
     }
 
     fn chain_records(
         &mut self,
         chain: ChainId,
-        after_seq: u64,
+        after: LogPosition,
+        up_to: LogPosition,
         limit: usize,
-    ) -> Result<Vec<AuditRecord>, StoreError> {
-        let records = self.state().log.iter().map(|logged| &logged.record);
-        Ok(records
-            .filter(|record| record.chain == chain && record.seq > after_seq)
-            .take(limit)
-            .map(|record| AuditRecord::clone(record))
-            .collect())
+    ) -> Result<LogSlice, StoreError> {
+        Ok(self.state().slice(after, up_to, limit, |logged| logged.record.chain == chain))
     }
 
     fn log_end(&mut self) -> Result<LogPosition, StoreError> {
