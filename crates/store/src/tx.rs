@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use agentadmit_core::app::{App, DayUsage, Tenant};
 use agentadmit_core::audit::chain::{self, ChainHead};
-use agentadmit_core::audit::register::{AuditTrimmed, TrimmedChain};
+use agentadmit_core::audit::register::{AuditTrimmed, StoreRestored, TrimmedChain};
 use agentadmit_core::clock::{Doubt, JUMP_LIMIT_MS, Reading};
 use agentadmit_core::connection::{Connection, Status};
 use agentadmit_core::plan;
@@ -280,6 +280,25 @@ impl<'a> Tx<'a> {
         let details =
             Details::new(&trimmed).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let mut entry = Entry::new(AuditEvent::AuditTrimmed, Actor::System).details(details);
+        entry.tenant = tenant;
+        self.register(entry)?;
+        Ok(())
+    }
+
+    /// Says in a tenant's register where its chains ended in the backup that this store was restored
+    /// from. The first record of a register after a restore; nothing where there is no register.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn record_restored(&mut self, tenant: Option<Tenant>) -> Result<(), StoreError> {
+        let chains = self.chain_heads(tenant)?;
+        if !chains.iter().any(|chain| chain.kind == ChainKind::Register) {
+            return Ok(());
+        }
+        let heads = chains.iter().map(Chain::named_head).collect();
+        let details = Details::new(&StoreRestored { heads })
+            .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let mut entry = Entry::new(AuditEvent::StoreRestored, Actor::System).details(details);
         entry.tenant = tenant;
         self.register(entry)?;
         Ok(())

@@ -6,6 +6,7 @@ use agentadmit_core::app::{
     App, CatalogueScope, ConnectionCounts, DayUsage, EnvironmentState, Tenant,
 };
 use agentadmit_core::audit::chain::ChainHead;
+use agentadmit_core::audit::register::NamedHead;
 use agentadmit_core::connection::{Activity, Connection, Status};
 use agentadmit_core::credential::{ApiKey, Operator, PublicKey};
 use agentadmit_protocol::audit::{AuditEvent, AuditRecord};
@@ -171,6 +172,13 @@ pub struct Chain {
     pub head: ChainHead,
     /// Whether more records may come.
     pub open: bool,
+}
+
+impl Chain {
+    /// Its newest record, by name.
+    pub fn named_head(&self) -> NamedHead {
+        NamedHead { chain: self.id, seq: self.head.seq, hash: self.head.hash }
+    }
 }
 
 /// What a chain is for.

@@ -132,11 +132,8 @@ impl Verb for Checkpoint<'_> {
     const NAME: &'static str = "checkpoint";
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        let heads: Vec<NamedHead> = tx
-            .chain_heads(self.tenant)?
-            .iter()
-            .map(|chain| NamedHead { chain: chain.id, seq: chain.head.seq, hash: chain.head.hash })
-            .collect();
+        let heads: Vec<NamedHead> =
+            tx.chain_heads(self.tenant)?.iter().map(Chain::named_head).collect();
         let (app_id, environment) =
             (self.tenant.map(|tenant| tenant.app_id), self.tenant.map(|tenant| tenant.environment));
         let message = checkpoint_message(app_id, environment, &heads, self.kid, tx.now)
