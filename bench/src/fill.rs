@@ -41,7 +41,7 @@ const SEED: [u8; 32] = *b"the same store at every filling.";
 pub fn fill(folder: &Path, connections: u32, say: impl Fn(String)) -> Result<()> {
     fs::create_dir(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     let path = folder.join("store.db");
-    let store = SqliteStore::open(path, StoreOptions::new(SEED), Access::Service)?;
+    let store = SqliteStore::open(path, StoreOptions::repeatable_for_tests(SEED), Access::Service)?;
     let issuer = Issuer::new(&store)?;
     fs::write(folder.join("api_key"), format!("{}\n", issuer.key.expose()))?;
     let mut tokens = BufWriter::new(File::create(folder.join("tokens"))?);

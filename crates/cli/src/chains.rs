@@ -1,12 +1,15 @@
 //! `agentadmit store check`: every audit chain of a store, hashed again from its first kept record.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use agentadmit_core::app::Tenant;
 use agentadmit_core::audit::{ChainHead, record_hash};
+use agentadmit_protocol::audit::AuditRecord;
 use agentadmit_protocol::environment::Environment;
-use agentadmit_store::views::Chain;
-use agentadmit_store::{Store, StoreError, read};
+use agentadmit_protocol::id::ChainId;
+use agentadmit_store::views::{Chain, LogPosition};
+use agentadmit_store::{Store, StoreError, Views, read};
 use serde::Serialize;
 
 use crate::exit::Failure;
@@ -49,30 +52,31 @@ impl ChainsReport {
     }
 }
 
-/// Checks every chain of every tenant and of the service itself.
+/// Checks every chain of every tenant and of the service itself, in one walk through the log.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub(crate) fn check(store: &dyn Store) -> Result<ChainsReport, Failure> {
     let mut report = ChainsReport::default();
-    let checked = tenants(store).and_then(|tenants| {
-        for tenant in tenants {
-            for chain in read(store, "check_chains", |views| views.chains(tenant))? {
-                check_chain(store, &chain, &mut report)?;
-            }
+    let checked = read(store, "check_chains", |views| {
+        let mut walks = HashMap::new();
+        for tenant in tenants(views)? {
+            let chains = views.chains(tenant)?.into_iter();
+            walks.extend(chains.map(|chain| (chain.id, Walk { at: chain.tail, chain })));
         }
-        Ok(())
-    });
+        Ok((walks, views.log_end()?))
+    })
+    .and_then(|(walks, end)| walk(store, walks, end, &mut report));
     checked.map_err(|error| Failure::could_not(error.to_string()))?;
     report.ok = report.findings.is_empty();
     Ok(report)
 }
 
-fn tenants(store: &dyn Store) -> Result<Vec<Option<Tenant>>, StoreError> {
+fn tenants(views: &mut dyn Views) -> Result<Vec<Option<Tenant>>, StoreError> {
     let mut tenants = vec![None];
     let mut after = None;
     loop {
-        let apps = read(store, "check_apps", |views| views.apps(after, PAGE))?;
+        let apps = views.apps(after, PAGE)?;
         for app in &apps {
             let of = |environment| Some(Tenant::new(app.id, environment));
             tenants.extend(Environment::ALL.iter().copied().map(of));
@@ -84,37 +88,73 @@ fn tenants(store: &dyn Store) -> Result<Vec<Option<Tenant>>, StoreError> {
     }
 }
 
-/// Follows a chain from its tail to its head. Records that are appended meanwhile are left out.
-fn check_chain(
+/// A chain, and how far it was followed.
+struct Walk {
+    chain: Chain,
+    at: ChainHead,
+}
+
+/// Follows every chain from its tail to its head. Records that are appended meanwhile are left out.
+fn walk(
     store: &dyn Store,
-    chain: &Chain,
+    mut walks: HashMap<ChainId, Walk>,
+    end: LogPosition,
     report: &mut ChainsReport,
 ) -> Result<(), StoreError> {
-    report.chains += 1;
     let mut scratch = String::new();
-    let mut at: ChainHead = chain.tail;
-    while at.seq < chain.head.seq {
-        let records =
-            read(store, "check_chain", |views| views.chain_records(chain.id, at.seq, PAGE))?;
-        if records.is_empty() {
+    let mut after = 0;
+    loop {
+        let slice = read(store, "check_log", |views| views.log(None, after, end, PAGE))?;
+        for record in &slice.records {
+            match walks.get_mut(&record.chain) {
+                Some(walk) => check_record(store, walk, record, &mut scratch, report)?,
+                None => report.find(format!("{}: has records and is not known", record.chain)),
+            }
+        }
+        match slice.next {
+            Some(next) => after = next,
+            None => break,
+        }
+    }
+    let mut walks: Vec<Walk> = walks.into_values().collect();
+    walks.sort_unstable_by_key(|walk| walk.chain.id);
+    for Walk { chain, at } in walks {
+        report.chains += 1;
+        if at.seq < chain.head.seq {
             report.find(format!("{}: no record after {} of {}", chain.id, at.seq, chain.head.seq));
-            return Ok(());
-        }
-        for record in records.iter().filter(|record| record.seq <= chain.head.seq) {
-            report.records += 1;
-            let (id, seq) = (chain.id, record.seq);
-            if record_hash(record, &mut scratch) != record.hash {
-                report.find(format!("{id}: record {seq} was altered: its hash does not match it"));
-            }
-            if seq != at.seq + 1 || record.prev_hash != at.hash {
-                report.find(format!("{id}: record {seq} does not follow record {}", at.seq));
-            }
-            at = ChainHead { seq, hash: record.hash };
+        } else if at != chain.head {
+            let id = chain.id;
+            report.find(format!("{id}: its last record is not the one that its head names"));
         }
     }
-    if at != chain.head {
-        report.find(format!("{}: its last record is not the one that its head names", chain.id));
+    Ok(())
+}
+
+fn check_record(
+    store: &dyn Store,
+    walk: &mut Walk,
+    record: &AuditRecord,
+    scratch: &mut String,
+    report: &mut ChainsReport,
+) -> Result<(), StoreError> {
+    let (id, seq) = (record.chain, record.seq);
+    if seq <= walk.chain.tail.seq {
+        // trimmed; its segment is on its way out
+        return Ok(());
     }
+    report.records += 1;
+    if record_hash(record, scratch) != record.hash {
+        report.find(format!("{id}: record {seq} was altered: its hash does not match it"));
+    }
+    if seq != walk.at.seq + 1 || record.prev_hash != walk.at.hash {
+        // retention may have taken what stood between meanwhile
+        let chains = read(store, "check_trimmed", |views| views.chains(walk.chain.tenant))?;
+        let tail = chains.iter().find(|chain| chain.id == id).map(|chain| chain.tail);
+        if tail.is_none_or(|tail| (tail.seq + 1, tail.hash) != (seq, record.prev_hash)) {
+            report.find(format!("{id}: record {seq} does not follow record {}", walk.at.seq));
+        }
+    }
+    walk.at = ChainHead { seq, hash: record.hash };
     Ok(())
 }
 
@@ -160,16 +200,45 @@ mod tests {
     #[test]
     fn a_chain_that_does_not_reach_its_head_is_found() {
         let store = store_with_records();
-        let chains = read(&store, "test", |views| views.chains(None)).unwrap();
-        let mut chain = chains.into_iter().find(|chain| chain.head.seq >= 3).unwrap();
-        chain.head.seq += 1;
+        let (chains, end) =
+            read(&store, "test", |views| Ok((views.chains(None)?, views.log_end()?))).unwrap();
+        let findings = |change: &dyn Fn(&mut Walk)| {
+            let walks = chains.iter().map(|chain| {
+                let mut walk = Walk { chain: chain.clone(), at: chain.tail };
+                if chain.head.seq >= 3 {
+                    change(&mut walk);
+                }
+                (chain.id, walk)
+            });
+            let mut report = ChainsReport::default();
+            walk(&store, walks.collect(), end, &mut report).unwrap();
+            report.findings.join("\n")
+        };
+        assert_eq!(findings(&|_| ()), "");
+        assert!(findings(&|walk| walk.chain.head.seq += 1).contains("no record after"));
+        assert!(findings(&|walk| walk.chain.head.hash = walk.chain.tail.hash).contains("head"));
+    }
+
+    #[test]
+    fn a_record_that_is_missing_is_found() {
+        let store = store_with_records();
+        let (chains, log) =
+            read(&store, "test", |views| Ok((views.chains(None)?, views.log(None, 0, 99, 99)?)))
+                .unwrap();
+        let third = log.records.iter().find(|record| record.seq == 3).unwrap();
+        let chain = chains.into_iter().find(|chain| chain.id == third.chain).unwrap();
+        let mut walk = Walk { at: chain.tail, chain };
         let mut report = ChainsReport::default();
-        check_chain(&store, &chain, &mut report).unwrap();
-        assert!(report.findings[0].contains("no record after"), "{report:?}");
-        chain.head.seq -= 1;
-        chain.head.hash = chain.tail.hash;
+        check_record(&store, &mut walk, third, &mut String::new(), &mut report).unwrap();
+        assert!(report.findings[0].contains("does not follow record 0"), "{report:?}");
+    }
+
+    #[test]
+    fn a_record_of_an_unknown_chain_is_found() {
+        let store = store_with_records();
+        let end = read(&store, "test", |views| views.log_end()).unwrap();
         let mut report = ChainsReport::default();
-        check_chain(&store, &chain, &mut report).unwrap();
-        assert!(report.findings[0].contains("head"), "{report:?}");
+        walk(&store, HashMap::new(), end, &mut report).unwrap();
+        assert!(report.findings[0].contains("is not known"), "{report:?}");
     }
 }

@@ -38,7 +38,7 @@ pub(crate) struct Opened {
 /// # Errors
 /// When store or secret key cannot be used.
 pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Opened, Failure> {
-    let options = options(settings)?;
+    let options = options(settings);
     let clock = Arc::clone(&options.clock);
     let store =
         SqliteStore::open(path, options, settings.access).map_err(|error| failure(&error))?;
@@ -46,13 +46,14 @@ pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Opened, Failure> 
     Ok(Opened { store: Arc::new(store), clock, keyring })
 }
 
-/// The options of a store, with new randomness and the machine's clock.
-pub(crate) fn options(settings: &Settings) -> Result<StoreOptions, Failure> {
-    let mut options = StoreOptions::new(seed()?);
-    options.clock = Arc::new(SystemClock::new());
-    options.writer = settings.writer;
-    options.retention = settings.retention;
-    Ok(options)
+/// The options of a store, with the machine's randomness and clock.
+pub(crate) fn options(settings: &Settings) -> StoreOptions {
+    StoreOptions {
+        clock: Arc::new(SystemClock::new()),
+        writer: settings.writer,
+        retention: settings.retention,
+        ..StoreOptions::new()
+    }
 }
 
 /// 32 bytes of the system's randomness: the only ones that a component ever gets.

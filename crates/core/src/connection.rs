@@ -183,6 +183,23 @@ impl Connection {
         }
     }
 
+    /// The status under which it is listed and counted: the row's, unless a mark on its app has ended
+    /// it already. Time is not looked at: it changes a row within seconds.
+    pub fn status(&self, app: &App) -> Status {
+        let is_marked = !self.has_ended() && app.revokes(self.created_at).is_some();
+        if is_marked { Status::Revoked } else { self.row_status() }
+    }
+
+    /// The status that the row says.
+    pub fn row_status(&self) -> Status {
+        match &self.state {
+            State::Pending => Status::Pending,
+            State::Active(_) => Status::Active,
+            State::Revoked { .. } => Status::Revoked,
+            State::Expired { .. } => Status::Expired,
+        }
+    }
+
     /// When time will end it, if nothing else happens: the token's end while pending, else the
     /// earlier of the user's choice and the idle limit. `None` only for what has ended.
     pub fn ends_at(&self, app: &App, last_used_at: Option<Timestamp>) -> Option<Timestamp> {

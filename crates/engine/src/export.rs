@@ -1,8 +1,11 @@
 //! The audit export: a stream, however long the log is (PROTOCOL, Scopes, audit, usage).
 //!
 //! The bounds are fixed first; then the log is read in slices, each a snapshot of its own, so that
-//! a slow reader holds no read transaction. A reader who leaves ends the work.
+//! a slow reader holds no read transaction. A reader who leaves ends the work. Where retention takes
+//! records that were promised and not sent yet, the export is cut off: it would look as if somebody
+//! had taken them out.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use agentadmit_core::app::Tenant;
@@ -94,15 +97,17 @@ impl Export {
             keys,
         };
         let register = header.register.map(|register| register.chain);
-        if self.send(Piece::Header(Box::new(header))).is_err() {
+        let mut sent = Sent::begin(&header);
+        if self.send(Piece::Header(Box::new(header.clone()))).is_err() {
             return Ok(());
         }
         if let Some(register) = register
-            && self.send_register(register, &chains)?.is_err()
+            && self.send_register(register, &chains, end, &mut sent)?.is_err()
         {
             return Ok(());
         }
-        if self.send_log(register, end)?.is_ok() {
+        if self.send_log(register, end, &mut sent)?.is_ok() {
+            self.check_ends(&header, &sent)?;
             let _gone = self.send(Piece::End);
         }
         Ok(())
@@ -112,23 +117,24 @@ impl Export {
         &self,
         register: ChainId,
         chains: &[Chain],
+        end: LogPosition,
+        sent: &mut Sent,
     ) -> Result<Result<(), Gone>, StoreError> {
         let Some(chain) = chains.iter().find(|chain| chain.id == register) else {
             return Ok(Ok(()));
         };
-        let mut after = chain.tail.seq;
-        while after < chain.head.seq {
-            let mut records = read(&*self.store, "export_register", |views| {
-                views.chain_records(register, after, SLICE)
+        let mut after = 0;
+        while sent.last(register) < chain.head.seq {
+            let slice = read(&*self.store, "export_register", |views| {
+                views.chain_records(register, after, end, SLICE)
             })?;
-            records.retain(|record| record.seq <= chain.head.seq);
-            let Some(last) = records.last() else {
-                let text = format!("records after {after} of the register {register} are missing");
-                return Err(StoreError::Corrupt(text));
-            };
-            after = last.seq;
-            if self.send(Piece::Records(records)).is_err() {
+            self.check(sent, &slice.records)?;
+            if !slice.records.is_empty() && self.send(Piece::Records(slice.records)).is_err() {
                 return Ok(Err(Gone));
+            }
+            match slice.next {
+                Some(next) => after = next,
+                None => break,
             }
         }
         Ok(Ok(()))
@@ -138,6 +144,7 @@ impl Export {
         &self,
         register: Option<ChainId>,
         end: LogPosition,
+        sent: &mut Sent,
     ) -> Result<Result<(), Gone>, StoreError> {
         let filter = &self.request.filter;
         let mut after = 0;
@@ -151,6 +158,7 @@ impl Export {
                     && record.app_id == self.request.tenant.map(|tenant| tenant.app_id)
                     && filter.matches(record)
             });
+            self.check(sent, &records)?;
             if !records.is_empty() && self.send(Piece::Records(records)).is_err() {
                 return Ok(Err(Gone));
             }
@@ -161,9 +169,60 @@ impl Export {
         }
     }
 
+    /// Follows the chains of a full export. A gap in one is sent as it is, so that whoever checks
+    /// the file finds it, unless retention made it.
+    fn check(&self, sent: &mut Sent, records: &[AuditRecord]) -> Result<(), StoreError> {
+        for record in records {
+            let Some(last) = sent.0.get_mut(&record.chain) else { continue };
+            let missing = last.saturating_add(1);
+            if record.seq > missing && self.is_trimmed(record.chain, missing)? {
+                return Err(trimmed_meanwhile());
+            }
+            *last = record.seq.max(*last);
+        }
+        Ok(())
+    }
+
+    fn check_ends(&self, header: &ExportHeader, sent: &Sent) -> Result<(), StoreError> {
+        for bounds in header.register.iter().chain(&header.chains) {
+            let missing = sent.last(bounds.chain).saturating_add(1);
+            if missing <= bounds.last_seq && self.is_trimmed(bounds.chain, missing)? {
+                return Err(trimmed_meanwhile());
+            }
+        }
+        Ok(())
+    }
+
+    fn is_trimmed(&self, chain: ChainId, seq: u64) -> Result<bool, StoreError> {
+        let chains =
+            read(&*self.store, "export_bounds", |views| views.chains(self.request.tenant))?;
+        // a closed chain of which nothing is kept is not there any more
+        let known = chains.iter().find(|known| known.id == chain);
+        Ok(known.is_none_or(|known| known.tail.seq >= seq))
+    }
+
     fn send(&self, piece: Piece) -> Result<(), Gone> {
         self.pieces.blocking_send(piece).map_err(|_| Gone)
     }
+}
+
+/// The last record of each chain that was sent; empty for a filtered export.
+struct Sent(HashMap<ChainId, u64>);
+
+impl Sent {
+    fn begin(header: &ExportHeader) -> Self {
+        let chains = header.register.iter().chain(&header.chains);
+        Self(chains.map(|bounds| (bounds.chain, bounds.first_seq.saturating_sub(1))).collect())
+    }
+
+    fn last(&self, chain: ChainId) -> u64 {
+        self.0.get(&chain).copied().unwrap_or(0)
+    }
+}
+
+fn trimmed_meanwhile() -> StoreError {
+    let text = "retention took records while they were exported: export again";
+    StoreError::Unavailable(text.to_owned())
 }
 
 fn bounds(chain: &Chain) -> ChainBounds {
@@ -206,5 +265,50 @@ impl NdjsonLines {
             },
             Piece::Failed(_) => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Duration;
+
+    use agentadmit_store::model::ModelStore;
+    use agentadmit_store::verbs::Verb;
+    use agentadmit_store::verbs::auth::OperatorCredential;
+    use agentadmit_store::verbs::upkeep::{AcceptClock, Trim};
+    use agentadmit_store::{Clock, FakeClock, WriterOptions, write};
+
+    use super::*;
+
+    #[test]
+    fn an_export_is_cut_off_where_retention_takes_what_it_promised() {
+        let clock = Arc::new(FakeClock::new(Timestamp::from_millis(1_800_000_000_000)));
+        let store = ModelStore::new([1; 32], WriterOptions::default(), Arc::clone(&clock) as _);
+        let store: Arc<dyn Store> = Arc::new(store.with_segments_of(SLICE));
+        let verb = AcceptClock { credential: OperatorCredential::Local };
+        let mut fill = |tx: &mut agentadmit_store::Tx<'_>| {
+            (0..6 * SLICE).try_for_each(|_| verb.run(tx).map(|_| ()))
+        };
+        store.transaction("fill", &mut fill).unwrap();
+        clock.advance(Duration::from_secs(9));
+        store.maintain(Duration::MAX).unwrap();
+
+        let (pieces, mut receiver) = mpsc::channel(1);
+        let request = ExportRequest { tenant: None, filter: AuditFilter::default() };
+        let export = Export { store: Arc::clone(&store), request, pieces };
+        let running =
+            thread::spawn(move || export.run("test".to_owned(), Vec::new(), clock.read().wall));
+        assert!(matches!(receiver.blocking_recv(), Some(Piece::Header(_))));
+        // nobody takes the records meanwhile: most slices are not read yet
+        let before = Timestamp::from_millis(1_800_000_009_000);
+        while write(&*store, &Trim { before }).unwrap() {}
+        let mut ended = false;
+        while let Some(piece) = receiver.blocking_recv() {
+            ended |= matches!(piece, Piece::End);
+        }
+        let failed = running.join().unwrap();
+        assert!(matches!(failed, Err(StoreError::Unavailable(_))), "{failed:?}");
+        assert!(!ended, "no trailer stands under half of an export");
     }
 }

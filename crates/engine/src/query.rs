@@ -3,10 +3,11 @@
 use agentadmit_core::Refusal;
 use agentadmit_core::app::{App, ConnectionCounts, DayUsage, Tenant};
 use agentadmit_core::connection::{Activity, Connection, Standing};
+use agentadmit_core::credential::ApiKey;
 use agentadmit_core::plan;
 use agentadmit_protocol::audit::AuditRecord;
 use agentadmit_protocol::error::ErrorCode;
-use agentadmit_protocol::id::ConnectionId;
+use agentadmit_protocol::id::{AppId, ConnectionId};
 use agentadmit_protocol::scope::ScopeName;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::verbs::Answered;
@@ -81,8 +82,8 @@ pub fn connection(
     }
 }
 
-/// A page of connections. The filter's status is held against what is true now, so a page may be
-/// shorter than its limit and still have a next one.
+/// A page of connections. The filter's status is held against what is true now: where time has ended
+/// a connection a moment ago, a page may be shorter than its limit and still have a next one.
 ///
 /// # Errors
 /// The store's.
@@ -103,6 +104,26 @@ pub fn connections(
         }
     }
     Ok(ConnectionPage { connections, total: views.connection_total(filter)?, next })
+}
+
+/// An API key, and when its newest record was written.
+pub type UsedKey = (ApiKey, Option<Timestamp>);
+
+/// The API keys of an app, oldest first.
+///
+/// # Errors
+/// The store's.
+pub fn api_keys(
+    views: &mut dyn Views,
+    app_id: AppId,
+) -> Result<Answered<Vec<UsedKey>>, StoreError> {
+    if views.app(app_id)?.is_none() {
+        return Ok(Err(Refusal::not_found("app")));
+    }
+    let keys = views.api_keys(app_id)?.into_iter();
+    keys.map(|key| views.key_last_used_at(key.id).map(|used| (key, used)))
+        .collect::<Result<_, _>>()
+        .map(Ok)
 }
 
 /// A page of the log.

@@ -21,6 +21,7 @@ use agentadmit_protocol::environment::Environment;
 use agentadmit_protocol::secret::SecretKind;
 use agentadmit_protocol::settings::Plan;
 use agentadmit_protocol::text::{Label, Text};
+use agentadmit_protocol::time::Timestamp;
 
 use crate::error::{Answer, ApiError};
 
@@ -143,7 +144,7 @@ pub(crate) fn app(app: App) -> Answer<AppView> {
 }
 
 /// An API key as an operator sees it. Only its hash is known, so nothing of the secret is shown.
-pub(crate) fn api_key(key: &ApiKey) -> Answer<KeyView> {
+pub(crate) fn api_key(key: &ApiKey, last_used_at: Option<Timestamp>) -> Answer<KeyView> {
     let kind = match key.environment {
         Environment::Test => SecretKind::ApiKeyTest,
         Environment::Live => SecretKind::ApiKeyLive,
@@ -157,7 +158,7 @@ pub(crate) fn api_key(key: &ApiKey) -> Answer<KeyView> {
         created_at: key.created_at,
         expires_at: key.expires_at,
         revoked_at: key.revoked_at,
-        last_used_at: None,
+        last_used_at,
     })
 }
 

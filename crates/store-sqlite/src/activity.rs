@@ -1,6 +1,6 @@
-//! What agents did with connections, between the log and the tables.
+//! What was done with connections and keys, between the log and the tables.
 //!
-//! No verify writes a row of its connection: the record in the log says it all. What the records
+//! No verify writes a row of its connection or of its key: the record in the log says it all. What the records
 //! after the fold's mark say is kept in memory and added to the folded rows when somebody asks;
 //! [`crate::maintain`] folds it into the tables in the background. The log is the truth: whoever
 //! has no memory of it, or a stale one, reads the records again. So nothing is lost or counted
@@ -15,9 +15,9 @@ use std::collections::{BTreeMap, HashMap};
 use agentadmit_core::app::Tenant;
 use agentadmit_core::connection::Activity;
 use agentadmit_core::plan;
-use agentadmit_protocol::audit::{AuditEvent, AuditRecord, Outcome};
+use agentadmit_protocol::audit::{Actor, AuditEvent, AuditRecord, Outcome};
 use agentadmit_protocol::error::ErrorCode;
-use agentadmit_protocol::id::ConnectionId;
+use agentadmit_protocol::id::{ConnectionId, KeyId};
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
 use agentadmit_store::views::LogPosition;
@@ -31,13 +31,34 @@ use crate::statements as st;
 /// Records read at a time.
 const CHUNK: i64 = 1_000;
 
-/// What is counted: by connection, and by agent label and day. In the order in which it is folded.
+/// Whose use is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Subject {
+    /// A connection's: calls, and the newest of them.
+    Connection(ConnectionId),
+    /// A key's: its newest record.
+    Key(KeyId),
+}
+
+/// What is counted: by connection, by agent label and day, by key. In the order in which it is
+/// folded; the disk keeps one of them as a mark, so a new kind goes to the end.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum FoldKey {
     /// The calls of a connection.
     Connection(ConnectionId),
     /// The allowed calls of a tenant's day by label; empty for agents without one.
     Label(Tenant, i32, String),
+    /// The newest record of a key.
+    Key(KeyId),
+}
+
+impl From<Subject> for FoldKey {
+    fn from(subject: Subject) -> Self {
+        match subject {
+            Subject::Connection(id) => Self::Connection(id),
+            Subject::Key(id) => Self::Key(id),
+        }
+    }
 }
 
 /// How far the log is folded, as the disk says.
@@ -87,35 +108,35 @@ impl Fold {
 /// What some records say, counted.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    connections: HashMap<ConnectionId, Activity>,
+    uses: HashMap<Subject, Activity>,
     labels: HashMap<(Tenant, i32), HashMap<String, u64>>,
 }
 
 impl Batch {
     /// Counts a record.
     pub(crate) fn absorb(&mut self, record: &AuditRecord) {
-        if let Some((id, activity)) = activity_of(record) {
-            self.add(id, activity);
+        for (subject, activity) in uses_of(record) {
+            self.add(subject, activity);
         }
         if let Some((tenant, day, label)) = label_of(record) {
             self.add_label((tenant, day), label, u64::from(record.count));
         }
     }
 
-    /// What it says of a connection.
-    pub(crate) fn activity(&self, id: ConnectionId) -> Activity {
-        self.connections.get(&id).copied().unwrap_or_default()
+    /// What it says of a connection or key.
+    pub(crate) fn activity(&self, subject: Subject) -> Activity {
+        self.uses.get(&subject).copied().unwrap_or_default()
     }
 
     /// Whether it says nothing.
     pub(crate) fn is_empty(&self) -> bool {
-        self.connections.is_empty() && self.labels.is_empty()
+        self.uses.is_empty() && self.labels.is_empty()
     }
 
     /// Takes what another one says.
     pub(crate) fn merge(&mut self, newer: Self) {
-        for (id, activity) in newer.connections {
-            self.add(id, activity);
+        for (subject, activity) in newer.uses {
+            self.add(subject, activity);
         }
         for (day, labels) in newer.labels {
             for (label, calls) in labels {
@@ -124,8 +145,8 @@ impl Batch {
         }
     }
 
-    fn add(&mut self, id: ConnectionId, activity: Activity) {
-        let known = self.connections.entry(id).or_default();
+    fn add(&mut self, subject: Subject, activity: Activity) {
+        let known = self.uses.entry(subject).or_default();
         *known = known.and(activity);
     }
 
@@ -141,15 +162,29 @@ impl Batch {
 
     /// Everything in the order in which it is folded.
     fn sorted(self) -> BTreeMap<FoldKey, Activity> {
-        let connections =
-            self.connections.into_iter().map(|(id, activity)| (FoldKey::Connection(id), activity));
+        let uses =
+            self.uses.into_iter().map(|(subject, activity)| (FoldKey::from(subject), activity));
         let labels = self.labels.into_iter().flat_map(|((tenant, day), labels)| {
             labels.into_iter().map(move |(label, calls)| {
                 (FoldKey::Label(tenant, day, label), Activity { calls, last_used_at: None })
             })
         });
-        connections.chain(labels).collect()
+        uses.chain(labels).collect()
     }
+}
+
+/// What a record says of a connection and of a key.
+fn uses_of(record: &AuditRecord) -> impl Iterator<Item = (Subject, Activity)> + use<> {
+    let of_connection =
+        activity_of(record).map(|(id, activity)| (Subject::Connection(id), activity));
+    let of_key = match record.actor {
+        Actor::Key(id) => {
+            let activity = Activity { calls: 0, last_used_at: Some(record.occurred_at) };
+            Some((Subject::Key(id), activity))
+        }
+        _ => None,
+    };
+    of_connection.into_iter().chain(of_key)
 }
 
 /// What a record says of a connection: verbs append one for each call that they note.
@@ -235,8 +270,8 @@ impl Unfolded {
             self.fresh.absorb(record);
             return;
         }
-        if let Some((id, activity)) = activity_of(record) {
-            let key = FoldKey::Connection(id);
+        for (subject, activity) in uses_of(record) {
+            let key = FoldKey::from(subject);
             if !fold.has(position, &key) {
                 let known = self.folding.entry(key).or_default();
                 *known = known.and(activity);
@@ -255,14 +290,14 @@ impl Unfolded {
         self.fold.as_ref().map(|fold| fold.generation)
     }
 
-    /// What it says of a connection.
-    pub(crate) fn activity(&self, id: ConnectionId) -> Activity {
+    /// What it says of a connection or key.
+    pub(crate) fn activity(&self, subject: Subject) -> Activity {
         let folding = if self.folding.is_empty() {
             Activity::default()
         } else {
-            self.folding.get(&FoldKey::Connection(id)).copied().unwrap_or_default()
+            self.folding.get(&FoldKey::from(subject)).copied().unwrap_or_default()
         };
-        folding.and(self.fresh.activity(id))
+        folding.and(self.fresh.activity(subject))
     }
 
     /// A transaction is committed that appended the records up to `end`, which say `batch`.
@@ -323,9 +358,13 @@ impl Unfolded {
     }
 }
 
-/// What is folded of a connection's calls.
-pub(crate) fn folded(conn: &Connection, id: ConnectionId) -> Result<Activity, StoreError> {
-    let found = sql::one(conn, st::ACTIVITY, [id.as_bytes()], |row| {
+/// What is folded of the use of a connection or key.
+pub(crate) fn folded(conn: &Connection, subject: Subject) -> Result<Activity, StoreError> {
+    let (statement, key) = match &subject {
+        Subject::Connection(id) => (st::ACTIVITY, id.as_bytes()),
+        Subject::Key(id) => (st::KEY_USE, id.as_bytes()),
+    };
+    let found = sql::one(conn, statement, [key], |row| {
         let last_used_at: Option<i64> = row.get(1)?;
         Ok(Activity {
             calls: uncount(row.get(0)?),
@@ -335,10 +374,10 @@ pub(crate) fn folded(conn: &Connection, id: ConnectionId) -> Result<Activity, St
     Ok(found.unwrap_or_default())
 }
 
-/// What the records after `after` up to `end` say of one connection.
+/// What the records after `after` up to `end` say of one connection or key.
 pub(crate) fn appended(
     conn: &Connection,
-    id: ConnectionId,
+    subject: Subject,
     after: LogPosition,
     end: LogPosition,
 ) -> Result<Activity, StoreError> {
@@ -356,5 +395,5 @@ pub(crate) fn appended(
         }
         after = up_to;
     }
-    Ok(batch.activity(id))
+    Ok(batch.activity(subject))
 }

@@ -161,16 +161,6 @@ pub(crate) fn status_code(status: Status) -> i64 {
     }
 }
 
-/// The status that a row says.
-pub(crate) fn row_status(connection: &Connection) -> Status {
-    match connection.state {
-        State::Pending => Status::Pending,
-        State::Active(_) => Status::Active,
-        State::Revoked { .. } => Status::Revoked,
-        State::Expired { .. } => Status::Expired,
-    }
-}
-
 /// What of a chain moves.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ChainEnds {

@@ -5,7 +5,7 @@
 //! end. `connections` has what lists and counts go by, and says where the row stands.
 //!
 //! Every list is the union of *runs*: one environment's, one status', perhaps one user's
-//! connections, each in the order of an index. The newest of a union are among the newest of its
+//! connections, perhaps up to a mark on their app or after it, each in the order of an index. The newest of a union are among the newest of its
 //! runs, so no list reads more than a page of index entries per run.
 
 use agentadmit_core::app::{ConnectionCounts, Tenant};
@@ -16,16 +16,15 @@ use agentadmit_protocol::secret::SecretHash;
 use agentadmit_protocol::text::UserId;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
-use agentadmit_store::views::{ConnectionFilter, Found, Views};
+use agentadmit_store::views::{ConnectionFilter, Found, Run, Views, runs};
 use rusqlite::{Row, ToSql};
 
-use crate::codec::{Grant, Packed, TenantKey, limit, millis, row_status, status_code, uncount};
+use crate::codec::{Grant, Packed, TenantKey, limit, millis, status_code, uncount};
 use crate::session::Session;
 use crate::sql;
 use crate::statements as st;
 use crate::views::packed;
 
-const STATUSES: [Status; 4] = [Status::Pending, Status::Active, Status::Revoked, Status::Expired];
 /// Above every id.
 const NO_BOUND: [u8; 17] = [0xff; 17];
 
@@ -84,20 +83,21 @@ impl Session<'_> {
     }
 
     pub(crate) fn list_connections(
-        &self,
+        &mut self,
         filter: &ConnectionFilter,
         before: Option<ConnectionId>,
         most: usize,
     ) -> Result<Vec<Connection>, StoreError> {
-        let bound = before.map_or_else(|| NO_BOUND.to_vec(), |id| id.as_bytes().to_vec());
         let is_everything = *filter == ConnectionFilter::default();
         let mut ids = if is_everything {
+            let bound = before.map_or_else(|| NO_BOUND.to_vec(), |id| id.as_bytes().to_vec());
             sql::many(self.conn, st::ALL_CONNECTIONS, (bound, limit(most)), id)?
         } else {
             let mut ids = Vec::new();
             for tenant in self.tenants(filter)? {
-                for status in statuses(filter) {
-                    ids.extend(self.run(tenant, status, filter.user_id.as_ref(), &bound, most)?);
+                for run in self.runs(tenant, filter.status)? {
+                    let bounds = bounds(&run, before);
+                    ids.extend(self.run(tenant, &run, filter.user_id.as_ref(), bounds, most)?);
                 }
             }
             ids
@@ -112,23 +112,33 @@ impl Session<'_> {
         Ok(connections)
     }
 
+    /// The runs of a tenant's rows that have this status, a mark on the app considered.
+    fn runs(&mut self, tenant: Tenant, status: Option<Status>) -> Result<Vec<Run>, StoreError> {
+        let app = match status {
+            Some(_) => self.app(tenant.app_id)?,
+            None => None,
+        };
+        Ok(runs(status, app.as_ref()))
+    }
+
     fn run(
         &self,
         tenant: Tenant,
-        status: Status,
+        run: &Run,
         user_id: Option<&UserId>,
-        bound: &[u8],
+        (above, below): (Vec<u8>, Vec<u8>),
         most: usize,
     ) -> Result<Vec<ConnectionId>, StoreError> {
         let tenant = TenantKey::from(tenant);
-        let status = status_code(status);
+        let status = status_code(run.row_status);
         let most = limit(most);
         match user_id {
             None => {
-                sql::many(self.conn, st::CONNECTIONS_OF_STATUS, (tenant, status, bound, most), id)
+                let key = (tenant, status, above, below, most);
+                sql::many(self.conn, st::CONNECTIONS_OF_STATUS, key, id)
             }
             Some(user_id) => {
-                let key = (tenant, user_id.as_str(), status, bound, most);
+                let key = (tenant, user_id.as_str(), status, above, below, most);
                 sql::many(self.conn, st::CONNECTIONS_OF_USER, key, id)
             }
         }
@@ -143,11 +153,13 @@ impl Session<'_> {
             match &filter.user_id {
                 None => {
                     let counts = self.connection_counts(tenant)?;
-                    total += statuses(filter).map(|status| of_status(counts, status)).sum::<u64>();
+                    total += filter.status.map_or(counts.total(), |one| of_status(counts, one));
                 }
                 Some(user_id) => {
-                    for status in statuses(filter) {
-                        let key = (TenantKey::from(tenant), user_id.as_str(), status_code(status));
+                    for run in self.runs(tenant, filter.status)? {
+                        let (above, below) = bounds(&run, None);
+                        let status = status_code(run.row_status);
+                        let key = (TenantKey::from(tenant), user_id.as_str(), status, above, below);
                         let count = sql::one(self.conn, st::COUNT_OF_USER, key, |row| row.get(0))?;
                         total += count.map_or(0, uncount);
                     }
@@ -158,15 +170,18 @@ impl Session<'_> {
     }
 
     pub(crate) fn list_live_of(
-        &self,
+        &mut self,
         tenant: Tenant,
         user_id: &UserId,
         most: usize,
     ) -> Result<Vec<ConnectionId>, StoreError> {
         let mut ids = Vec::new();
         for status in [Status::Pending, Status::Active] {
-            let key = (TenantKey::from(tenant), user_id.as_str(), status_code(status), limit(most));
-            ids.extend(sql::many(self.conn, st::LIVE_OF_USER, key, id)?);
+            for run in self.runs(tenant, Some(status))? {
+                let ((above, _), status) = (bounds(&run, None), status_code(run.row_status));
+                let key = (TenantKey::from(tenant), user_id.as_str(), status, above, limit(most));
+                ids.extend(sql::many(self.conn, st::LIVE_OF_USER, key, id)?);
+            }
         }
         ids.sort_unstable();
         ids.truncate(most);
@@ -205,7 +220,7 @@ impl Session<'_> {
                 sql::run(self.conn, st::NEW_CONNECTION_TOKEN, (token, id.as_bytes()))?;
             }
         }
-        let status = status_code(row_status(after));
+        let status = status_code(after.row_status());
         sql::run(self.conn, st::MOVE_CONNECTION, (id.as_bytes(), status, new_key, millis(due)))?;
         Ok(())
     }
@@ -221,7 +236,7 @@ impl Session<'_> {
             &connection.id.as_bytes(),
             &TenantKey::from(connection.tenant),
             &connection.user_id.as_str(),
-            &status_code(row_status(connection)),
+            &status_code(connection.row_status()),
             &key,
             &millis(due),
         ];
@@ -251,9 +266,14 @@ pub(crate) fn key_is_taken() -> StoreError {
     StoreError::Unavailable("the key of a new secret is taken: try again".to_owned())
 }
 
-fn statuses(filter: &ConnectionFilter) -> impl Iterator<Item = Status> {
-    let wanted = filter.status;
-    STATUSES.into_iter().filter(move |status| wanted.is_none_or(|wanted| wanted == *status))
+/// The ids of a run below `before`: those between two keys, both excluded.
+fn bounds(run: &Run, before: Option<ConnectionId>) -> (Vec<u8>, Vec<u8>) {
+    let above = run.after.map_or_else(Vec::new, |id| id.as_bytes().to_vec());
+    // one byte more is above the id itself and below the next
+    let up_to = run.up_to.map(|id| [id.as_bytes().as_slice(), &[0]].concat());
+    let before = before.map(|id| id.as_bytes().to_vec());
+    let below = up_to.into_iter().chain(before).min();
+    (above, below.unwrap_or_else(|| NO_BOUND.to_vec()))
 }
 
 fn of_status(counts: ConnectionCounts, status: Status) -> u64 {

@@ -61,6 +61,9 @@ pub enum OpenError {
         /// What is wrong.
         finding: String,
     },
+    /// The operating system gives no randomness, so no secret can be made.
+    #[error("the system gives no randomness: {0}")]
+    NoRandomness(String),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -35,7 +35,7 @@ pub(crate) struct Build {
     last_at: Option<Timestamp>,
     terms: Vec<(Term, LogPosition)>,
     chains: BTreeMap<(Option<Tenant>, ChainId), (u64, ChainHead)>,
-    /// What of `terms` is written; `None` until the gathering is complete.
+    /// What of `terms` and then `chains` is written; `None` until the gathering is complete.
     written: Option<usize>,
 }
 
@@ -95,30 +95,34 @@ impl Build {
         Ok(u64::try_from(read).unwrap_or(u64::MAX))
     }
 
-    /// Writes a slice of terms, and with the last one that the segment is closed.
+    /// Writes a slice of terms and chains, and with the last one that the segment is closed.
     ///
     /// Says how much of it is written then, to be handed to [`Build::wrote`] once it is committed.
     pub(crate) fn write(&self, conn: &Connection) -> Result<usize, StoreError> {
         let written = self.written.unwrap_or(0);
         let segment = self.segment.number;
-        let slice = self.terms.iter().skip(written).take(WRITE_SLICE);
         let mut rows = 0;
-        for (term, position) in slice {
+        for (term, position) in self.terms.iter().skip(written).take(WRITE_SLICE) {
             sql::run(conn, st::ADD_TERM, (segment, term, position))?;
             rows += 1;
         }
-        if written + rows == self.terms.len() {
-            for ((tenant, chain), (first_seq, head)) in &self.chains {
-                let row = (
-                    segment,
-                    TenantKey(*tenant),
-                    chain.as_bytes(),
-                    count(*first_seq),
-                    count(head.seq),
-                    head.hash.as_bytes(),
-                );
-                sql::run(conn, st::ADD_SEGMENT_CHAIN, row)?;
-            }
+        // chains come after the last term; after a crash they are written again
+        let chains = self.chains.iter().skip((written + rows).saturating_sub(self.terms.len()));
+        let is_at_chains = written + rows >= self.terms.len();
+        let room = if is_at_chains { WRITE_SLICE - rows } else { 0 };
+        for ((tenant, chain), (first_seq, head)) in chains.take(room) {
+            let row = (
+                segment,
+                TenantKey(*tenant),
+                chain.as_bytes(),
+                count(*first_seq),
+                count(head.seq),
+                head.hash.as_bytes(),
+            );
+            sql::run(conn, st::ADD_SEGMENT_CHAIN, row)?;
+            rows += 1;
+        }
+        if written + rows == self.rows() {
             let last_at = self.last_at.map(Timestamp::as_millis);
             sql::run(conn, st::INDEXED_SEGMENT, (segment, last_at))?;
         }
@@ -128,6 +132,11 @@ impl Build {
     /// What [`Build::write`] wrote is committed. Says whether the index is complete.
     pub(crate) fn wrote(&mut self, written: usize) -> bool {
         self.written = Some(written);
-        written == self.terms.len()
+        written == self.rows()
+    }
+
+    /// What is written in the end: the terms, then the chains.
+    fn rows(&self) -> usize {
+        self.terms.len() + self.chains.len()
     }
 }

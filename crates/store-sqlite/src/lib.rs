@@ -45,6 +45,6 @@ mod writer;
 pub use backup::BackupReport;
 pub use copying::Progress;
 pub use error::OpenError;
-pub use options::{Access, StoreOptions, Synchronous};
+pub use options::{Access, Randomness, StoreOptions, Synchronous};
 pub use restore::{RestoreOptions, RestoreReport, restore};
 pub use store::SqliteStore;

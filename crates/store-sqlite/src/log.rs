@@ -3,16 +3,17 @@
 //! Records are rows in the order of their positions, and nothing else: what people search by is
 //! built for a segment after it is closed ([`crate::index`]), off the path of any call.
 
+use agentadmit_core::app::Tenant;
 use agentadmit_core::audit::chain::ChainHead;
 use agentadmit_protocol::audit::{AuditHash, AuditRecord};
 use agentadmit_protocol::id::ChainId;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
-use agentadmit_store::views::{Chain, Found, LogPosition};
+use agentadmit_store::views::{Found, LogPosition, OldestSegment};
 use rusqlite::Connection;
 
 use crate::activity::Fold;
-use crate::codec::{self, Packed, uncount};
+use crate::codec::{self, Packed, TenantKey, uncount};
 use crate::session::Session;
 use crate::sql;
 use crate::statements as st;
@@ -125,23 +126,41 @@ impl Session<'_> {
     pub(crate) fn droppable_segment(
         &mut self,
         before: Timestamp,
-    ) -> Found<Vec<(Chain, ChainHead)>> {
+        tenants: usize,
+    ) -> Found<OldestSegment> {
         let oldest = self.oldest_droppable()?;
         let Some(segment) = oldest.filter(|s| s.last_at.is_some_and(|last| last < before)) else {
             return Ok(None);
         };
-        let heads = sql::many(self.conn, st::SEGMENT_HEADS, [segment.number], |row| {
-            let hash = AuditHash::from_bytes(row.get(2)?);
-            let head = ChainHead { seq: uncount(row.get(1)?), hash };
-            Ok((ChainId::from_bytes(row.get(0)?), head))
-        })?;
-        let mut last = Vec::with_capacity(heads.len());
-        for (id, head) in heads {
-            let chain = sql::one(self.conn, st::CHAIN, [id.as_bytes()], codec::chain)?;
-            let missing = || StoreError::Corrupt(format!("{id} has records and no row"));
-            last.push((chain.ok_or_else(missing)?, head));
+        let key = (segment.number, codec::limit(tenants));
+        let mut some = sql::many(self.conn, st::TENANTS_IN_SEGMENT, key, |row| row.get(0))?;
+        let is_rest = some.len() < tenants;
+        if is_rest {
+            some.push(TenantKey(None));
         }
-        Ok(Some(last))
+        let mut last = Vec::new();
+        for tenant in some {
+            let heads =
+                sql::many(self.conn, st::SEGMENT_CHAINS, (segment.number, tenant), |row| {
+                    let hash = AuditHash::from_bytes(row.get(3)?);
+                    let head = ChainHead { seq: uncount(row.get(2)?), hash };
+                    Ok((ChainId::from_bytes(row.get(0)?), head))
+                })?;
+            for (id, head) in heads {
+                let chain = sql::one(self.conn, st::CHAIN, [id.as_bytes()], codec::chain)?;
+                let missing = || StoreError::Corrupt(format!("{id} has records and no row"));
+                last.push((chain.ok_or_else(missing)?, head));
+            }
+        }
+        Ok(Some(OldestSegment { last, is_rest }))
+    }
+
+    /// A tenant's chains are not looked for in the oldest segment any more.
+    pub(crate) fn let_go_of_segment(&mut self, tenant: Option<Tenant>) -> Result<(), StoreError> {
+        if let Some(segment) = self.oldest_droppable()? {
+            sql::run(self.conn, st::LET_GO_OF_SEGMENT, (segment.number, TenantKey(tenant)))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn drop_segment(&mut self) -> Result<(), StoreError> {

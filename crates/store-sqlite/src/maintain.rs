@@ -253,6 +253,9 @@ fn write_slice(conn: &Connection, slice: &Slice) -> Result<(), StoreError> {
                 let row = (TenantKey::from(*tenant), day, label, count(add.calls));
                 sql::run(conn, st::ADD_LABEL, row)?;
             }
+            FoldKey::Key(id) => {
+                sql::run(conn, st::ADD_KEY_USE, (id.as_bytes(), millis(add.last_used_at)))?;
+            }
         }
     }
     let fold = &slice.fold;

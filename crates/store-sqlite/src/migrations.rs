@@ -18,11 +18,10 @@ pub struct Migration {
 }
 
 /// All steps, in order.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "initial",
-    sql: include_str!("../migrations/0001_initial.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "initial", sql: include_str!("../migrations/0001_initial.sql") },
+    Migration { version: 2, name: "key_use", sql: include_str!("../migrations/0002_key_use.sql") },
+];
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS migrations (
   version    INTEGER PRIMARY KEY,

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use agentadmit_store::{Clock, SystemClock, WriterOptions};
 
+use crate::error::OpenError;
+
 /// Who opens a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -28,8 +30,8 @@ pub enum Synchronous {
 /// The settings of a store.
 #[derive(Clone)]
 pub struct StoreOptions {
-    /// All of its randomness.
-    pub seed: [u8; 32],
+    /// Where ids and secrets come from.
+    pub randomness: Randomness,
     /// Rules of the whole service that verbs need.
     pub writer: WriterOptions,
     /// The clock.
@@ -55,11 +57,52 @@ pub struct StoreOptions {
     pub fold_every: Duration,
 }
 
+/// What a store seeds its generator of ids and secrets with.
+///
+/// Two openings with one seed make the same secrets, so the seed is no setting: each opening draws
+/// its own from the operating system. Only [`Randomness::repeatable_for_tests`] is otherwise.
+#[derive(Clone)]
+pub struct Randomness(Source);
+
+#[derive(Clone)]
+enum Source {
+    System,
+    Repeated([u8; 32]),
+}
+
+impl Randomness {
+    /// The operating system's, drawn anew at every opening.
+    pub const fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// The same at every opening: whoever knows the seed knows every secret. For tests alone.
+    pub const fn repeatable_for_tests(seed: [u8; 32]) -> Self {
+        Self(Source::Repeated(seed))
+    }
+
+    /// The seed of one opening.
+    ///
+    /// # Errors
+    /// When the system gives no randomness: then nothing may be opened.
+    pub(crate) fn seed(&self) -> Result<[u8; 32], OpenError> {
+        match self.0 {
+            Source::Repeated(seed) => Ok(seed),
+            Source::System => {
+                let mut seed = [0; 32];
+                getrandom::fill(&mut seed)
+                    .map_err(|error| OpenError::NoRandomness(error.to_string()))?;
+                Ok(seed)
+            }
+        }
+    }
+}
+
 impl StoreOptions {
-    /// The defaults, with the machine's clock.
-    pub fn new(seed: [u8; 32]) -> Self {
+    /// The defaults, with the machine's clock and its randomness.
+    pub fn new() -> Self {
         Self {
-            seed,
+            randomness: Randomness::system(),
             writer: WriterOptions::default(),
             clock: Arc::new(SystemClock::new()),
             vfs: None,
@@ -72,6 +115,17 @@ impl StoreOptions {
             search_budget: 50_000,
             fold_every: Duration::from_secs(5),
         }
+    }
+
+    /// The defaults with a seed of the test's own: the store repeats its ids and secrets.
+    pub fn repeatable_for_tests(seed: [u8; 32]) -> Self {
+        Self { randomness: Randomness::repeatable_for_tests(seed), ..Self::new() }
+    }
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -1,7 +1,6 @@
 //! The writes: `Rows` over SQL, in the one writing transaction.
 
 use agentadmit_core::app::{App, CatalogueScope, DayUsage, EnvironmentState, Tenant};
-use agentadmit_core::audit::chain::ChainHead;
 use agentadmit_core::connection::{Activity, Connection, Status};
 use agentadmit_core::credential::{ApiKey, Operator, PublicKey};
 use agentadmit_protocol::audit::AuditRecord;
@@ -10,7 +9,7 @@ use agentadmit_protocol::scope::ScopeName;
 use agentadmit_protocol::secret::SecretHash;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
-use agentadmit_store::views::{Chain, Found, Rows};
+use agentadmit_store::views::{Chain, Found, OldestSegment, Rows};
 
 use crate::codec::{self, ChainEnds, Packed, TenantKey, count, limit};
 use crate::connections::key_is_taken;
@@ -206,8 +205,12 @@ impl Rows for Session<'_> {
         self.append_record(record)
     }
 
-    fn oldest_segment(&mut self, before: Timestamp) -> Found<Vec<(Chain, ChainHead)>> {
-        self.droppable_segment(before)
+    fn oldest_segment(&mut self, before: Timestamp, tenants: usize) -> Found<OldestSegment> {
+        self.droppable_segment(before, tenants)
+    }
+
+    fn let_go_of_oldest_segment(&mut self, tenant: Option<Tenant>) -> Result<(), StoreError> {
+        self.let_go_of_segment(tenant)
     }
 
     fn drop_oldest_segment(&mut self) -> Result<(), StoreError> {

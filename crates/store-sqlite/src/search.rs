@@ -15,7 +15,7 @@ use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
 use agentadmit_store::views::{AuditFilter, AuditPage, LogPosition, LogSlice};
 
-use crate::codec::{self, Packed, TenantKey, uncount};
+use crate::codec::{self, Packed, TenantKey};
 use crate::log::{Segment, SegmentState, record_at, visible_segments};
 use crate::session::Session;
 use crate::sql;
@@ -128,29 +128,33 @@ impl Session<'_> {
     pub(crate) fn read_chain(
         &self,
         id: ChainId,
-        after_seq: u64,
+        after: LogPosition,
+        up_to: LogPosition,
         limit: usize,
-    ) -> Result<Vec<AuditRecord>, StoreError> {
-        let known = sql::one(self.conn, st::CHAIN, [id.as_bytes()], codec::chain)?;
-        let Some(chain) = known.filter(|_| limit > 0) else { return Ok(Vec::new()) };
-        let is_next = |record: &AuditRecord| record.chain == id && record.seq > after_seq;
-        let mut walk = Walk { budget: u64::MAX, ..self.new_walk(&is_next, limit) };
-        walk.limit = limit;
-        let last = self.tail()?.end;
-        for segment in &visible_segments(self.conn)? {
-            let mut stretch = segment.first..=last.min(segment.end());
+    ) -> Result<LogSlice, StoreError> {
+        let Some(chain) = sql::one(self.conn, st::CHAIN, [id.as_bytes()], codec::chain)? else {
+            return Ok(LogSlice { records: Vec::new(), next: None });
+        };
+        let stretch = after.saturating_add(1)..=up_to.min(self.tail()?.end);
+        let is_its = |record: &AuditRecord| record.chain == id;
+        let mut walk = self.new_walk(&is_its, limit);
+        for segment in visible_segments(self.conn)?.iter().filter(|s| meets(s, &stretch)) {
+            if walk.is_over() {
+                break;
+            }
             let source = if segment.state == SegmentState::Closed {
-                let Some(first) = self.chain_position(segment, chain.tenant, id, after_seq)? else {
+                let key = (segment.number, TenantKey(chain.tenant), id.as_bytes());
+                if sql::one(self.conn, st::SEGMENT_CHAIN, key, |_| Ok(()))?.is_none() {
                     continue;
-                };
-                stretch = first..=*stretch.end();
+                }
                 Source::Terms(segment.number, vec![terms::chain(id)])
             } else {
                 Source::All
             };
             self.walk(&mut walk, &source, segment, &stretch, Order::OldestFirst)?;
         }
-        Ok(walk.hits.into_iter().map(|(_, record)| record).collect())
+        let (records, next) = walk.page();
+        Ok(LogSlice { records, next })
     }
 
     fn new_walk<'w>(&self, wanted: &'w dyn Fn(&AuditRecord) -> bool, limit: usize) -> Walk<'w> {
@@ -332,35 +336,6 @@ impl Session<'_> {
         end: LogPosition,
     ) -> Result<LogPosition, StoreError> {
         partition_point(start, end, |position| Ok(record_at(self.conn, position)?.occurred_at < at))
-    }
-
-    /// From where in a closed segment the chain's records after `after_seq` stand, if it has some.
-    fn chain_position(
-        &self,
-        segment: &Segment,
-        tenant: Option<Tenant>,
-        id: ChainId,
-        after_seq: u64,
-    ) -> Result<Option<LogPosition>, StoreError> {
-        let key = (segment.number, TenantKey(tenant), id.as_bytes());
-        let ends = sql::one(self.conn, st::SEGMENT_CHAIN, key, |row| {
-            Ok((uncount(row.get(0)?), uncount(row.get(1)?)))
-        })?;
-        let Some((first_seq, _)) = ends.filter(|(_, last_seq)| *last_seq > after_seq) else {
-            return Ok(None);
-        };
-        if first_seq > after_seq {
-            return Ok(Some(segment.first));
-        }
-        let (end, term) = (segment.end(), terms::chain(id));
-        // numbers of a chain grow with positions, so the next hit tells on which side to look
-        partition_point(segment.first, end.saturating_add(1), |position| {
-            let key = (segment.number, term, position, end, 1_i64);
-            let hit = sql::one(self.conn, st::HITS_UP, key, |row| row.get(0))?;
-            let Some(hit) = hit else { return Ok(false) };
-            Ok(record_at(self.conn, hit)?.seq <= after_seq)
-        })
-        .map(Some)
     }
 }
 

@@ -7,14 +7,14 @@ use agentadmit_core::clock::{ClockGuard, Doubt};
 use agentadmit_core::connection::Activity;
 use agentadmit_core::credential::ApiKey;
 use agentadmit_protocol::audit::AuditRecord;
-use agentadmit_protocol::id::{AppId, ConnectionId};
+use agentadmit_protocol::id::AppId;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
 use agentadmit_store::views::LogPosition;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
-use crate::activity::{self, Batch, Fold, Unfolded};
+use crate::activity::{self, Batch, Fold, Subject, Unfolded};
 use crate::codec::Packed;
 use crate::error::Stored;
 use crate::options::{Access, StoreOptions};
@@ -155,8 +155,8 @@ impl<'s> Session<'s> {
         }
     }
 
-    /// What an agent did with a connection, exact as of now.
-    pub(crate) fn exact_activity(&mut self, id: ConnectionId) -> Result<Activity, StoreError> {
+    /// What was done with a connection or key, exact as of now.
+    pub(crate) fn exact_activity(&mut self, subject: Subject) -> Result<Activity, StoreError> {
         match &mut self.role {
             Role::Writer(pending) => {
                 let mut unfolded = self.shared.unfolded.lock();
@@ -164,14 +164,14 @@ impl<'s> Session<'s> {
                     unfolded.sync(self.conn, pending.begin)?;
                     pending.synced = true;
                 }
-                let remembered = unfolded.activity(id);
+                let remembered = unfolded.activity(subject);
                 drop(unfolded);
-                let folded = activity::folded(self.conn, id)?;
-                Ok(folded.and(remembered).and(pending.batch.activity(id)))
+                let folded = activity::folded(self.conn, subject)?;
+                Ok(folded.and(remembered).and(pending.batch.activity(subject)))
             }
             Role::Reader { present, own } => {
                 if self.shared.access == Access::Service
-                    && let Some(activity) = present_activity(present, self.shared, id)?
+                    && let Some(activity) = present_activity(present, self.shared, subject)?
                 {
                     return Ok(activity);
                 }
@@ -182,7 +182,7 @@ impl<'s> Session<'s> {
                     unfolded.sync(self.conn, Tail::read(self.conn)?.end)?;
                     own.insert(unfolded)
                 };
-                Ok(activity::folded(self.conn, id)?.and(own.activity(id)))
+                Ok(activity::folded(self.conn, subject)?.and(own.activity(subject)))
             }
         }
     }
@@ -193,20 +193,21 @@ impl<'s> Session<'s> {
 fn present_activity(
     present: &Connection,
     shared: &Shared,
-    id: ConnectionId,
+    subject: Subject,
 ) -> Result<Option<Activity>, StoreError> {
     for _ in 0..LOOKS {
         let (generation, known_to, remembered) = {
             let unfolded = shared.unfolded.lock();
-            (unfolded.generation(), unfolded.known_to, unfolded.activity(id))
+            (unfolded.generation(), unfolded.known_to, unfolded.activity(subject))
         };
         let Some(generation) = generation else { return Ok(None) };
         let found = in_snapshot(present, |present| {
             if Fold::read(present)?.generation != generation {
                 return Ok(None);
             }
-            let folded = activity::folded(present, id)?;
-            let appended = activity::appended(present, id, known_to, Tail::read(present)?.end)?;
+            let folded = activity::folded(present, subject)?;
+            let appended =
+                activity::appended(present, subject, known_to, Tail::read(present)?.end)?;
             Ok(Some(folded.and(remembered).and(appended)))
         })?;
         if found.is_some() {

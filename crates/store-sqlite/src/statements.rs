@@ -91,15 +91,18 @@ statements! {
     ALL_CONNECTIONS = "SELECT connection_id FROM connections WHERE connection_id < ?1
         ORDER BY connection_id DESC LIMIT ?2";
     CONNECTIONS_OF_STATUS = "SELECT connection_id FROM connections
-        WHERE tenant = ?1 AND status = ?2 AND connection_id < ?3
-        ORDER BY connection_id DESC LIMIT ?4";
-    CONNECTIONS_OF_USER = "SELECT connection_id FROM connections
-        WHERE tenant = ?1 AND user_id = ?2 AND status = ?3 AND connection_id < ?4
+        WHERE tenant = ?1 AND status = ?2 AND connection_id > ?3 AND connection_id < ?4
         ORDER BY connection_id DESC LIMIT ?5";
+    CONNECTIONS_OF_USER = "SELECT connection_id FROM connections
+        WHERE tenant = ?1 AND user_id = ?2 AND status = ?3
+        AND connection_id > ?4 AND connection_id < ?5
+        ORDER BY connection_id DESC LIMIT ?6";
     COUNT_OF_USER = "SELECT count(*) FROM connections
-        WHERE tenant = ?1 AND user_id = ?2 AND status = ?3";
+        WHERE tenant = ?1 AND user_id = ?2 AND status = ?3
+        AND connection_id > ?4 AND connection_id < ?5";
     LIVE_OF_USER = "SELECT connection_id FROM connections
-        WHERE tenant = ?1 AND user_id = ?2 AND status = ?3 ORDER BY connection_id LIMIT ?4";
+        WHERE tenant = ?1 AND user_id = ?2 AND status = ?3 AND connection_id > ?4
+        ORDER BY connection_id LIMIT ?5";
     DUE_CONNECTIONS = "SELECT connection_id FROM connections WHERE due_at <= ?1
         ORDER BY due_at, connection_id LIMIT ?2";
     NEW_CONNECTION = "INSERT INTO connections
@@ -149,9 +152,11 @@ statements! {
     SEGMENT_TENANTS = "SELECT DISTINCT tenant FROM audit_segment_chains WHERE segment = ?1";
     SEGMENT_CHAINS = "SELECT chain, first_seq, last_seq, last_hash FROM audit_segment_chains
         WHERE segment = ?1 AND tenant = ?2";
-    SEGMENT_HEADS = "SELECT chain, last_seq, last_hash FROM audit_segment_chains
-        WHERE segment = ?1";
-    SEGMENT_CHAIN = "SELECT first_seq, last_seq FROM audit_segment_chains
+    /// But for the service's own, whose key is empty.
+    TENANTS_IN_SEGMENT = "SELECT DISTINCT tenant FROM audit_segment_chains
+        WHERE segment = ?1 AND tenant > x'' ORDER BY tenant LIMIT ?2";
+    LET_GO_OF_SEGMENT = "DELETE FROM audit_segment_chains WHERE segment = ?1 AND tenant = ?2";
+    SEGMENT_CHAIN = "SELECT 1 FROM audit_segment_chains
         WHERE segment = ?1 AND tenant = ?2 AND chain = ?3";
     RUNS = "SELECT first_pos FROM audit_runs ORDER BY first_pos";
     NEW_RUN = "INSERT INTO audit_runs (first_pos) VALUES (?1)";
@@ -161,6 +166,10 @@ statements! {
         last_used_at = max(coalesce(last_used_at, excluded.last_used_at), excluded.last_used_at)";
     ADD_LABEL = "INSERT INTO usage_labels (tenant, day, label, calls) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (tenant, day, label) DO UPDATE SET calls = calls + excluded.calls";
+    /// No calls, as [`ACTIVITY`] has them: a key's are in its app's usage.
+    KEY_USE = "SELECT 0, last_used_at FROM key_use WHERE key_id = ?1";
+    ADD_KEY_USE = "INSERT INTO key_use (key_id, last_used_at) VALUES (?1, ?2)
+        ON CONFLICT (key_id) DO UPDATE SET last_used_at = max(last_used_at, excluded.last_used_at)";
     PUT_FOLD = "UPDATE fold SET generation = ?1, folded_to = ?2, window_to = ?3, window_after = ?4
         WHERE one = 1";
     CLOSE_SEGMENT = "UPDATE audit_segments SET last_pos = ?2, state = 1 WHERE segment = ?1";

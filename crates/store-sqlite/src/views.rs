@@ -6,7 +6,6 @@ use agentadmit_core::app::{
 };
 use agentadmit_core::connection::{Activity, Connection};
 use agentadmit_core::credential::{ApiKey, Operator, PublicKey};
-use agentadmit_protocol::audit::AuditRecord;
 use agentadmit_protocol::id::{AppId, ChainId, ConnectionId, KeyId};
 use agentadmit_protocol::secret::SecretHash;
 use agentadmit_protocol::text::UserId;
@@ -18,6 +17,7 @@ use agentadmit_store::views::{
 use rusqlite::Row;
 use serde::de::DeserializeOwned;
 
+use crate::activity::Subject;
 use crate::codec::{self, Packed, TenantKey, limit, uncount};
 use crate::session::{CACHED, Session};
 use crate::sql;
@@ -170,7 +170,11 @@ impl Views for Session<'_> {
     }
 
     fn activity(&mut self, id: ConnectionId) -> Result<Activity, StoreError> {
-        self.exact_activity(id)
+        self.exact_activity(Subject::Connection(id))
+    }
+
+    fn key_last_used_at(&mut self, id: KeyId) -> Found<Timestamp> {
+        Ok(self.exact_activity(Subject::Key(id))?.last_used_at)
     }
 
     fn usage(
@@ -221,10 +225,11 @@ impl Views for Session<'_> {
     fn chain_records(
         &mut self,
         chain: ChainId,
-        after_seq: u64,
+        after: LogPosition,
+        up_to: LogPosition,
         limit: usize,
-    ) -> Result<Vec<AuditRecord>, StoreError> {
-        self.read_chain(chain, after_seq, limit)
+    ) -> Result<LogSlice, StoreError> {
+        self.read_chain(chain, after, up_to, limit)
     }
 
     fn log_end(&mut self) -> Result<LogPosition, StoreError> {

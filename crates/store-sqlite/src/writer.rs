@@ -35,7 +35,7 @@ impl Writer {
         Ok(Self {
             copying: None,
             conn: connect(path, &shared.options, Purpose::Writer)?,
-            state: WriterState::new(shared.options.seed, shared.options.writer),
+            state: WriterState::new(shared.options.randomness.seed()?, shared.options.writer),
             floor_is_lifted: false,
             is_doubtful: false,
         })
@@ -134,11 +134,10 @@ fn begin<'t>(
     reading: Reading,
     floor_is_lifted: bool,
 ) -> Result<Tx<'t>, StoreError> {
-    if !floor_is_lifted {
-        return Tx::begin(session, state, reading);
+    if floor_is_lifted {
+        return Tx::begin_without_floor(session, state, reading);
     }
-    let now = state.clock.now(reading, None)?;
-    Ok(Tx::at(session, state, now, reading.monotonic_ns))
+    Tx::begin(session, state, reading)
 }
 
 fn execute(conn: &Connection, sql: &'static str) -> Result<(), StoreError> {

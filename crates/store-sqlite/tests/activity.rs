@@ -41,8 +41,10 @@ fn a_crash_anywhere_in_a_fold_loses_and_repeats_nothing() {
         let restarted = killed.service(2);
         let after = killed.world(&restarted);
         check::activity(&after, &after.log());
+        check::key_use(&after, &after.log());
         after.maintain();
         check::activity(&after, &after.log());
+        check::key_use(&after, &after.log());
         assert_eq!(labels(&after, &caller), 1_010 + 2 * (slices as u64 + 1));
         slices += 1;
         if !more || slices > 5 {
@@ -96,6 +98,7 @@ fn another_process_may_append() {
     for world in [&here, &there] {
         assert_eq!(calls(world, &agent), 5);
         check::activity(world, &world.log());
+        check::key_use(world, &world.log());
     }
     assert_eq!(labels(&here, &caller), 5);
     // a command does not maintain a store that has a service

@@ -50,7 +50,7 @@ fn sqlite(options: Options) -> Arc<dyn Store> {
         clock: options.clock,
         segment_records: u64::try_from(options.segment_records).unwrap(),
         fold_every: Duration::ZERO,
-        ..StoreOptions::new(options.seed)
+        ..StoreOptions::repeatable_for_tests(options.seed)
     };
     let store =
         SqliteStore::open(folder.path().join("store.db"), settings, Access::Service).unwrap();

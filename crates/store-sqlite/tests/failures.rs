@@ -27,7 +27,7 @@ use common::Place;
 fn a_full_disk_refuses_and_changes_nothing() {
     let place = Place::new();
     let (portrait_when_full, agent, key) = {
-        let options = StoreOptions { max_pages: Some(120), ..place.options(1) };
+        let options = StoreOptions { max_pages: Some(121), ..place.options(1) };
         let store = SqliteStore::open(place.path(), options, Access::Service).unwrap();
         let world = place.world(&Arc::new(store));
         let caller = world.key(&world.app(), Environment::Live);
@@ -85,7 +85,7 @@ fn open_on(vfs: &PowerVfs, seed: u8) -> SqliteStore {
     let options = StoreOptions {
         vfs: Some(vfs.name().to_str().unwrap().to_owned()),
         clock: Arc::new(clock),
-        ..StoreOptions::new([seed; 32])
+        ..StoreOptions::repeatable_for_tests([seed; 32])
     };
     SqliteStore::open(PathBuf::from("store.db"), options, Access::Service).unwrap()
 }

@@ -2,13 +2,20 @@
 
 mod common;
 
+use std::time::Duration;
+
+use agentadmit_protocol::environment::Environment;
+use agentadmit_store::Store;
+use agentadmit_store::conformance::check;
 use agentadmit_store_sqlite::migrations::{MIGRATIONS, newest};
 use agentadmit_store_sqlite::{Access, OpenError, SqliteStore};
-use common::Place;
+use common::{Place, many_agents};
 
 /// SHA-256 of each migration, as it was released. Never changed: a change is a new migration.
-const RELEASED: &[(i64, &str)] =
-    &[(1, "6d772c59e169bf588f50eceaa8b9e5c1d9a0b333782a7d6914f45d27442728a6")];
+const RELEASED: &[(i64, &str)] = &[
+    (1, "6d772c59e169bf588f50eceaa8b9e5c1d9a0b333782a7d6914f45d27442728a6"),
+    (2, "39d4ad0ae6df509a4a100cb57c3528b750fbe4b6970abfe0b1c6c97299e0955b"),
+];
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
@@ -58,6 +65,41 @@ fn an_older_schema_is_migrated_by_command_only() {
     assert_eq!(SqliteStore::migrate(place.path(), &place.options(1)).unwrap(), MIGRATIONS.len());
     assert_eq!(SqliteStore::migrate(place.path(), &place.options(1)).unwrap(), 0);
     place.service(1);
+}
+
+/// Takes a store of this version back to the schema before its second migration.
+const BEFORE_KEY_USE: &str = "DROP TABLE key_use; DELETE FROM migrations WHERE version >= 2;";
+
+#[test]
+fn a_store_of_the_first_schema_keeps_its_data() {
+    let place = Place::new();
+    let store = place.service(1);
+    let world = place.world(&store);
+    let caller = world.key(&world.app(), Environment::Live);
+    let agents = many_agents(&world, &caller, 600);
+    // in the middle of a fold: the mark on disk must be understood later
+    store.maintain(Duration::ZERO).unwrap();
+    let before = world.log();
+    let key = caller.key.clone();
+    drop(caller);
+    drop((world, store));
+    place.raw().execute_batch(BEFORE_KEY_USE).unwrap();
+    let refused = place.try_open(2, Access::Service).map(|_| ());
+    assert!(matches!(refused, Err(OpenError::SchemaTooOld { found: 1, .. })), "{refused:?}");
+    assert_eq!(
+        SqliteStore::migrate(place.path(), &place.options(2)).unwrap(),
+        MIGRATIONS.len() - 1
+    );
+
+    let store = place.service(2);
+    let world = place.world(&store);
+    assert_eq!(world.log(), before);
+    check::everything(&world);
+    world.maintain();
+    check::everything(&world);
+    let used = world.read(|views| views.key_last_used_at(key.id));
+    assert_eq!(used, Some(world.now()), "the window that was being folded had it");
+    assert_eq!(world.read(|views| views.activity(agents[0].id)).calls, 1);
 }
 
 #[test]

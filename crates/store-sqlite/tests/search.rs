@@ -8,7 +8,7 @@ use std::sync::Arc;
 use agentadmit_protocol::audit::AuditEvent;
 use agentadmit_protocol::environment::Environment;
 use agentadmit_store::conformance::world::{World, user_id};
-use agentadmit_store::views::AuditFilter;
+use agentadmit_store::views::{AuditFilter, ChainKind};
 use agentadmit_store_sqlite::{Access, SqliteStore, StoreOptions};
 use common::{Place, many_agents};
 
@@ -52,6 +52,33 @@ fn a_closed_segment_is_not_walked_through() {
         assert!(!page.records.is_empty() && page.next.is_none(), "{filter:?}: {page:?}");
         assert_eq!(page.records, world.search(filter, 10));
     }
+}
+
+#[test]
+fn a_chain_is_read_in_bounded_slices() {
+    let place = Place::new();
+    let world = open(&place, 1_000);
+    let caller = world.key(&world.app(), Environment::Live);
+    many_agents(&world, &caller, 500);
+    // two segments are closed; the tail has hundreds of records and none of the register
+    world.maintain();
+    let (chains, end) =
+        world.read(|views| Ok((views.chains(Some(caller.tenant))?, views.log_end()?)));
+    let register = chains.iter().find(|chain| chain.kind == ChainKind::Register).unwrap();
+    let (mut found, mut slices, mut after) = (0, 0, 0);
+    loop {
+        let slice = world.read(|views| views.chain_records(register.id, after, end, 1_000));
+        found += slice.records.len();
+        slices += 1;
+        let Some(next) = slice.next else { break };
+        assert!(next - after <= 2_000, "a slice ends where its budget does");
+        after = next;
+    }
+    assert_eq!(u64::try_from(found).unwrap(), register.head.seq);
+    let in_tail = u64::try_from(end % 1_000).unwrap();
+    assert!(in_tail > 4 * BUDGET, "{in_tail} records in the tail");
+    assert!(slices > in_tail / BUDGET, "{slices} slices for {in_tail} records");
+    assert!(slices <= in_tail / BUDGET + 3, "{slices} slices: closed segments go by their index");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 
 use agentadmit_core::app::{App, DayUsage, Tenant};
 use agentadmit_core::audit::chain::{self, ChainHead};
-use agentadmit_core::audit::register::{AuditTrimmed, TrimmedChain};
-use agentadmit_core::clock::Reading;
+use agentadmit_core::audit::register::{AuditTrimmed, StoreRestored, TrimmedChain};
+use agentadmit_core::clock::{Doubt, JUMP_LIMIT_MS, Reading};
 use agentadmit_core::connection::{Connection, Status};
 use agentadmit_core::plan;
 use agentadmit_protocol::audit::{Actor, AuditEvent, AuditHash, AuditRecord, Details, Outcome};
@@ -20,6 +20,9 @@ use crate::record::{Entry, details};
 use crate::store::StoreError;
 use crate::views::{Chain, ChainKind, Rows};
 use crate::writer::WriterState;
+
+/// Records read at a time when an acceptance of the clock is looked for.
+const LOOK: usize = 1_000;
 
 /// One running transaction.
 pub struct Tx<'a> {
@@ -38,7 +41,9 @@ pub struct Tx<'a> {
 }
 
 impl<'a> Tx<'a> {
-    /// Begins: reads the clock once and holds it against the newest record on disk.
+    /// Begins: reads the clock once and holds it against the newest record on disk. A jump that
+    /// an operator has accepted elsewhere (`store accept-clock` beside a running service) is found
+    /// in the log.
     ///
     /// # Errors
     /// [`StoreError::Clock`] when the clock is not believed.
@@ -48,12 +53,25 @@ impl<'a> Tx<'a> {
         reading: Reading,
     ) -> Result<Self, StoreError> {
         let floor = rows.newest_record_at()?;
-        let now = writer.clock.now(reading, floor)?;
+        let now = believe(rows, writer, reading, floor)?;
         Ok(Self::at(rows, writer, now, reading.monotonic_ns))
     }
 
-    /// Begins at a time that an operator answers for (`store accept-clock`).
-    pub fn at(
+    /// As [`Tx::begin`] where an operator has accepted the clock and no record was written since:
+    /// the newest record is no floor.
+    ///
+    /// # Errors
+    /// [`StoreError::Clock`] when the clock has jumped again.
+    pub fn begin_without_floor(
+        rows: &'a mut dyn Rows,
+        writer: &'a mut WriterState,
+        reading: Reading,
+    ) -> Result<Self, StoreError> {
+        let now = believe(rows, writer, reading, None)?;
+        Ok(Self::at(rows, writer, now, reading.monotonic_ns))
+    }
+
+    fn at(
         rows: &'a mut dyn Rows,
         writer: &'a mut WriterState,
         now: Timestamp,
@@ -123,8 +141,8 @@ impl<'a> Tx<'a> {
             None => None,
         };
         self.rows.put_connection(before, after, after.ends_at(app, last_used_at))?;
-        let was = before.map(|connection| counted_status(app, connection));
-        let is = counted_status(app, after);
+        let was = before.map(|connection| connection.status(app));
+        let is = after.status(app);
         if was != Some(is) {
             if let Some(was) = was {
                 self.rows.count_connections(after.tenant, was, -1)?;
@@ -267,6 +285,25 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
+    /// Says in a tenant's register where its chains ended in the backup that this store was restored
+    /// from. The first record of a register after a restore; nothing where there is no register.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn record_restored(&mut self, tenant: Option<Tenant>) -> Result<(), StoreError> {
+        let chains = self.chain_heads(tenant)?;
+        if !chains.iter().any(|chain| chain.kind == ChainKind::Register) {
+            return Ok(());
+        }
+        let heads = chains.iter().map(Chain::named_head).collect();
+        let details = Details::new(&StoreRestored { heads })
+            .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let mut entry = Entry::new(AuditEvent::StoreRestored, Actor::System).details(details);
+        entry.tenant = tenant;
+        self.register(entry)?;
+        Ok(())
+    }
+
     fn chains_of(&mut self, tenant: Option<Tenant>) -> Result<Vec<Chain>, StoreError> {
         let mut chains = self.rows.chains(tenant)?;
         let gathered = [self.chains.get(&tenant), self.registers.get(&tenant)];
@@ -335,16 +372,46 @@ impl<'a> Tx<'a> {
     }
 }
 
-/// The status under which a connection is counted: the row's, unless a mark on the app has moved
-/// all of its connections already.
-fn counted_status(app: &App, connection: &Connection) -> Status {
-    use agentadmit_core::connection::State;
-    match connection.state {
-        State::Revoked { .. } => Status::Revoked,
-        State::Expired { .. } => Status::Expired,
-        _ if app.revokes(connection.created_at).is_some() => Status::Revoked,
-        State::Pending => Status::Pending,
-        State::Active(_) => Status::Active,
+/// The time to decide by, if the clock is believed or an operator has accepted it.
+fn believe(
+    rows: &mut dyn Rows,
+    writer: &mut WriterState,
+    reading: Reading,
+    floor: Option<Timestamp>,
+) -> Result<Timestamp, StoreError> {
+    let now = match writer.clock.now(reading, floor) {
+        Err(Doubt::Jumped { .. }) if was_accepted(rows, writer, reading)? => {
+            writer.clock.accept();
+            writer.clock.now(reading, floor)?
+        }
+        believed_or_not => believed_or_not?,
+    };
+    writer.seen_to = Some(rows.log_end()?);
+    Ok(now)
+}
+
+/// Whether an operator accepted this clock since this writer last believed it: a record of it that
+/// was written after all that the writer has seen, at about the time that the clock shows now.
+fn was_accepted(
+    rows: &mut dyn Rows,
+    writer: &mut WriterState,
+    reading: Reading,
+) -> Result<bool, StoreError> {
+    let end = rows.log_end()?;
+    let mut after = writer.seen_to.replace(end).unwrap_or(end);
+    loop {
+        let slice = rows.log(None, after, end, LOOK)?;
+        let is_of_this_clock = |record: &AuditRecord| {
+            let apart_ms = reading.wall.millis_since(record.occurred_at).saturating_abs();
+            record.event == AuditEvent::ClockAccepted && apart_ms <= JUMP_LIMIT_MS
+        };
+        if slice.records.iter().any(is_of_this_clock) {
+            return Ok(true);
+        }
+        match slice.next {
+            Some(next) => after = next,
+            None => return Ok(false),
+        }
     }
 }
 

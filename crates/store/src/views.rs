@@ -6,6 +6,7 @@ use agentadmit_core::app::{
     App, CatalogueScope, ConnectionCounts, DayUsage, EnvironmentState, Tenant,
 };
 use agentadmit_core::audit::chain::ChainHead;
+use agentadmit_core::audit::register::NamedHead;
 use agentadmit_core::connection::{Activity, Connection, Status};
 use agentadmit_core::credential::{ApiKey, Operator, PublicKey};
 use agentadmit_protocol::audit::{AuditEvent, AuditRecord};
@@ -32,8 +33,63 @@ pub struct ConnectionFilter {
     pub tenant: Option<Tenant>,
     /// Only this user's.
     pub user_id: Option<UserId>,
-    /// Only those that stand so now.
+    /// Only those of this status, marks on their app considered (`Connection::status`).
     pub status: Option<Status>,
+}
+
+/// A part of a list of connections: rows of one status, between two ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// What the rows say.
+    pub row_status: Status,
+    /// Ids above this one.
+    pub after: Option<ConnectionId>,
+    /// Ids up to this one.
+    pub up_to: Option<ConnectionId>,
+}
+
+impl Run {
+    const ALL: [Self; 4] = [
+        Self::of(Status::Pending),
+        Self::of(Status::Active),
+        Self::of(Status::Revoked),
+        Self::of(Status::Expired),
+    ];
+
+    const fn of(row_status: Status) -> Self {
+        Self { row_status, after: None, up_to: None }
+    }
+}
+
+/// The rows of one app that a list of this status (`None`: of all) consists of.
+///
+/// A mark on the app revokes connections without a write to their rows. Ids begin with the time of
+/// creation, so a mark divides each run in two: what is at or before it counts as revoked, whatever
+/// the row still says.
+pub fn runs(status: Option<Status>, app: Option<&App>) -> Vec<Run> {
+    let Some(status) = status else { return Run::ALL.to_vec() };
+    let is_deleted = app.is_some_and(|app| app.deleted_at.is_some());
+    let marked = app.and_then(|app| app.revoked_before).map(last_id_at);
+    let own = Run::of(status);
+    match status {
+        Status::Expired => vec![own],
+        Status::Pending | Status::Active if is_deleted => Vec::new(),
+        Status::Pending | Status::Active => vec![Run { after: marked, ..own }],
+        Status::Revoked => {
+            let mut runs = vec![own];
+            if is_deleted || marked.is_some() {
+                let up_to = marked.filter(|_| !is_deleted);
+                runs.push(Run { up_to, ..Run::of(Status::Pending) });
+                runs.push(Run { up_to, ..Run::of(Status::Active) });
+            }
+            runs
+        }
+    }
+}
+
+/// The greatest id of a connection that was created at this moment or before.
+fn last_id_at(at: Timestamp) -> ConnectionId {
+    ConnectionId::v7(at, [0xff; 10])
 }
 
 /// Which records a search of the log shows.
@@ -92,6 +148,15 @@ pub struct LogSlice {
     pub next: Option<LogPosition>,
 }
 
+/// Some tenants' part of a segment of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OldestSegment {
+    /// The last record there of each chain of these tenants.
+    pub last: Vec<(Chain, ChainHead)>,
+    /// Whether nobody else has anything in it. The service's own chains come with the rest.
+    pub is_rest: bool,
+}
+
 /// A chain of audit records: one tenant's, one writer's (PROTOCOL, Chains).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chain {
@@ -107,6 +172,13 @@ pub struct Chain {
     pub head: ChainHead,
     /// Whether more records may come.
     pub open: bool,
+}
+
+impl Chain {
+    /// Its newest record, by name.
+    pub fn named_head(&self) -> NamedHead {
+        NamedHead { chain: self.id, seq: self.head.seq, hash: self.head.hash }
+    }
 }
 
 /// What a chain is for.
@@ -156,18 +228,19 @@ pub trait Views {
     fn connection_by_connection_token(&mut self, hash: &SecretHash) -> Found<Connection>;
     /// A connection by its id.
     fn connection(&mut self, id: ConnectionId) -> Found<Connection>;
-    /// Connections, newest first, with ids below `before`, at most `limit`. Their status is the
-    /// row's: the caller looks again at marks and times.
+    /// Connections, newest first, with ids below `before`, at most `limit`. A status that the filter
+    /// names is held against row and marks ([`runs`]); the caller looks again at times.
     fn connections(
         &mut self,
         filter: &ConnectionFilter,
         before: Option<ConnectionId>,
         limit: usize,
     ) -> Result<Vec<Connection>, StoreError>;
-    /// How many connections the filter matches: by the counts of the environment, or, where a user
-    /// is named, by counting that user's.
+    /// How many connections the filter matches, marks considered: by the counts of the environment,
+    /// or, where a user is named, by counting that user's.
     fn connection_total(&mut self, filter: &ConnectionFilter) -> Result<u64, StoreError>;
-    /// Ids of a user's connections that have not ended, oldest first, at most `limit`.
+    /// Ids of a user's connections that neither their row nor a mark on their app has ended, oldest
+    /// first, at most `limit`.
     fn live_connections_of(
         &mut self,
         tenant: Tenant,
@@ -183,6 +256,9 @@ pub trait Views {
     ) -> Result<Vec<ConnectionId>, StoreError>;
     /// What an agent did with a connection, exact as of now.
     fn activity(&mut self, id: ConnectionId) -> Result<Activity, StoreError>;
+    /// When the newest record was written that this API key or public key is the actor of, exact as
+    /// of now. Retention takes records and leaves this.
+    fn key_last_used_at(&mut self, id: KeyId) -> Found<Timestamp>;
 
     /// Calls per day, from day `from` to day `to` inclusive (days since the Unix epoch), days
     /// without calls left out.
@@ -218,13 +294,15 @@ pub trait Views {
         up_to: LogPosition,
         limit: usize,
     ) -> Result<LogSlice, StoreError>;
-    /// Reads one chain in order, after `after_seq`.
+    /// Reads one chain in order, as [`Views::log`] reads a tenant's log. A slice may be short, even
+    /// empty, and still have a next one: a backend looks at a bounded number of records.
     fn chain_records(
         &mut self,
         chain: ChainId,
-        after_seq: u64,
+        after: LogPosition,
+        up_to: LogPosition,
         limit: usize,
-    ) -> Result<Vec<AuditRecord>, StoreError>;
+    ) -> Result<LogSlice, StoreError>;
     /// The newest position in the log; 0 when it is empty.
     fn log_end(&mut self) -> Result<LogPosition, StoreError>;
     /// When the newest record was written.
@@ -315,9 +393,13 @@ pub trait Rows: Views {
     /// Appends a record to the log.
     fn append(&mut self, record: &AuditRecord) -> Result<(), StoreError>;
 
-    /// The oldest closed segment, if all of it was written before `before`: the last record of
-    /// each chain in it. `None` when nothing can be trimmed.
-    fn oldest_segment(&mut self, before: Timestamp) -> Found<Vec<(Chain, ChainHead)>>;
+    /// The oldest closed segment, if all of it was written before `before`: what at most `tenants`
+    /// of those have in it that have not let go of it. `None` when nothing can be trimmed.
+    fn oldest_segment(&mut self, before: Timestamp, tenants: usize) -> Found<OldestSegment>;
+    /// A tenant lets go of the oldest closed segment: [`Views::log`] of that tenant and
+    /// [`Views::chain_records`] of its chains do not see it from now on. Other reads may, until the
+    /// segment is dropped.
+    fn let_go_of_oldest_segment(&mut self, tenant: Option<Tenant>) -> Result<(), StoreError>;
     /// Marks the oldest closed segment as dropped: no read sees it from now on; its rows go in
     /// slices of [`crate::Store::maintain`].
     fn drop_oldest_segment(&mut self) -> Result<(), StoreError>;

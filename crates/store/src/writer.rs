@@ -13,6 +13,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::refusals::RefusalWindows;
+use crate::views::LogPosition;
 
 /// Rules of the whole service that verbs need.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct WriterState {
     pub options: WriterOptions,
     /// Whether the clock is believed.
     pub clock: ClockGuard,
+    /// The end of the log when the clock was last held against it; `None` before the first time.
+    pub(crate) seen_to: Option<LogPosition>,
     /// Refusals that are counted.
     pub refusals: RefusalWindows,
     /// Tenants with records since their last checkpoint.
@@ -47,6 +50,7 @@ impl WriterState {
             writer: random.next_u64() >> 11,
             options,
             clock: ClockGuard::default(),
+            seen_to: None,
             refusals: RefusalWindows::default(),
             unchecked: HashSet::new(),
             buckets: Buckets::default(),

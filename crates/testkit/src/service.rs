@@ -62,7 +62,7 @@ impl TestService {
     /// # Panics
     /// When it cannot be started.
     pub fn on_sqlite(path: &Path) -> Self {
-        let options = StoreOptions::new([1; 32]);
+        let options = StoreOptions::repeatable_for_tests([1; 32]);
         let clock = Arc::clone(&options.clock);
         match SqliteStore::open(path, options, Access::Service) {
             Ok(store) => Self::start(Arc::new(store), clock, ServiceOptions::default()),
@@ -162,6 +162,6 @@ pub(crate) fn operator_token() -> Secret {
 }
 
 /// The key under which every store here seals its own secrets.
-pub(crate) fn secret_key() -> SecretKey {
+pub fn secret_key() -> SecretKey {
     SecretKey::new([2; 32])
 }

@@ -168,7 +168,7 @@ impl Slow {
             batch: BATCH,
             ..AdmissionLimits::default()
         };
-        let store = StoreOptions { clock: clock(), ..StoreOptions::new([1; 32]) };
+        let store = StoreOptions { clock: clock(), ..StoreOptions::repeatable_for_tests([1; 32]) };
         let options = ServiceOptions { limits, retention: None };
         let service = TestService::on_power(&vfs, store, options).unwrap();
         Self { gate: SyncGate::before(&vfs), service }

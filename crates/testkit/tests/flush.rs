@@ -53,7 +53,7 @@ impl Syncs {
 fn service(vfs: &PowerVfs, synchronous: Synchronous) -> TestService {
     let clock = FakeClock::new(Timestamp::from_millis(1_800_000_000_000));
     let clock = Arc::new(clock);
-    let store = StoreOptions { clock, synchronous, ..StoreOptions::new([1; 32]) };
+    let store = StoreOptions { clock, synchronous, ..StoreOptions::repeatable_for_tests([1; 32]) };
     TestService::on_power(vfs, store, ServiceOptions::default()).unwrap()
 }
 

@@ -36,7 +36,7 @@ fn options(clock: &Arc<FakeClock>, synchronous: Synchronous, seed: u8) -> StoreO
         segment_records: 50,
         fold_every: Duration::from_secs(2),
         readers: 1,
-        ..StoreOptions::new([seed; 32])
+        ..StoreOptions::repeatable_for_tests([seed; 32])
     }
 }
 

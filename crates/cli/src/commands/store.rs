@@ -64,7 +64,7 @@ pub(super) async fn backup(args: Backup, output: Output) -> Result<Exit, Failure
 
 pub(super) async fn restore(args: Restore, output: Output) -> Result<Exit, Failure> {
     let answer = blocking(move || {
-        let store = storage::options(&Settings::default())?;
+        let store = storage::options(&Settings::default());
         let options = RestoreOptions { store, keep_connections: args.keep_connections };
         let report = restore_file(&args.from, args.store.path(), &options);
         let report = report.map_err(|error| storage::failure(&error))?;
@@ -96,7 +96,7 @@ pub(super) async fn migrate(args: Migrate, output: Output) -> Result<Exit, Failu
         let path = args.store.path();
         let missing = missing_migrations(path)?;
         if !args.plan {
-            let options = storage::options(&Settings::default())?;
+            let options = storage::options(&Settings::default());
             SqliteStore::migrate(path, &options).map_err(|error| storage::failure(&error))?;
         }
         Ok(json!({"migrations": missing, "applied": !args.plan}))
@@ -122,7 +122,7 @@ fn missing_migrations(path: &Path) -> Result<Vec<Value>, Failure> {
     if !path.exists() {
         return Err(storage::failure(&OpenError::Missing(path.to_owned())));
     }
-    let options = storage::options(&Settings::default())?;
+    let options = storage::options(&Settings::default());
     let found = match SqliteStore::open(path, options, Access::Command) {
         Ok(_) => return Ok(Vec::new()),
         Err(OpenError::SchemaTooOld { found, .. }) => found,
@@ -172,7 +172,7 @@ fn open_existing(location: &StoreLocation) -> Result<SqliteStore, Failure> {
     if !path.exists() {
         return Err(storage::failure(&OpenError::Missing(path.to_owned())));
     }
-    let options = storage::options(&Settings::default())?;
+    let options = storage::options(&Settings::default());
     SqliteStore::open(path, options, Access::Command).map_err(|error| storage::failure(&error))
 }
 

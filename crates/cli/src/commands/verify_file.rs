@@ -5,7 +5,9 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::Path;
 
-use agentadmit_core::audit::{AuditKey, Checkpoint, Options, Report, Verifier};
+use agentadmit_core::audit::{
+    AuditKey, Checkpoint, FindingKind, Options, Report, Restore, Verifier,
+};
 use agentadmit_engine::keyring::verify_signature;
 use serde::Deserialize;
 
@@ -95,11 +97,26 @@ fn words(file: &Path, report: &Report) -> String {
     if report.findings_left_out > 0 {
         let _never = writeln!(text, "… and {} more findings", report.findings_left_out);
     }
+    for restore in report.restores.iter().filter(|restore| !report.ok && !restore.signed) {
+        let Restore { id, seq, at, .. } = restore;
+        let _never = writeln!(
+            text,
+            "{shown}: {id}, record {seq} of the register, says that the store was restored at {at}; \
+             no checkpoint covers that yet, so it explains nothing: export again after the next full \
+             hour"
+        );
+    }
     let (records, chains) = (report.records, report.chains);
+    let only_lost =
+        report.findings.iter().all(|finding| finding.kind == FindingKind::LostInRestore);
     let verdict = match (report.ok, report.filtered) {
         (true, false) => "every record and chain is whole",
         (true, true) => {
             "every record is unaltered; whether any are missing cannot be said of a filtered export"
+        }
+        (false, _) if only_lost => {
+            "what is here is whole; records that the kept checkpoint names were lost when the store \
+             was restored. If nobody restored it then, somebody took them"
         }
         (false, _) => "this is not what the service exported",
     };
@@ -121,6 +138,13 @@ fn warnings(args: &VerifyFile, report: &Report) -> Vec<String> {
         warnings.push(format!(
             "note: {} records of trimming are not covered by a checkpoint yet",
             report.unsigned_trims
+        ));
+    }
+    for restore in &report.restores {
+        warnings.push(format!(
+            "note: the store was restored from a backup at {} ({}): what was newer than the backup \
+             is gone",
+            restore.at, restore.id
         ));
     }
     warnings

@@ -21,6 +21,9 @@
 //!   cut off, or exchanged for another history that the service's key signed.
 //! - **What is newer than the last checkpoint that someone keeps elsewhere can be cut off
 //!   unseen.** Keep the newest checkpoint of each hour or day outside the service's reach.
+//! - **A restore from an older backup** takes away what a newer checkpoint names. That is reported
+//!   as `lost_in_restore` where the register's `store_restored` is covered by a later checkpoint of
+//!   the same key, and as what it looks like (`cut_off`, `altered`) where it is not.
 //! - A record of trimming (`audit_trimmed`) that no signed checkpoint covers yet is believed, and
 //!   the report says so: a service that trims writes a checkpoint right after.
 
@@ -37,7 +40,7 @@ pub use canonical::{CanonicalError, canonical_json, write_canonical};
 pub use chain::{ChainHead, record_hash, seal};
 pub use export::{AuditKey, ChainBounds, ExportHeader, ExportTrailer, ExportWriter};
 pub use register::{
-    AuditTrimmed, ChainClosed, ChainOpened, Checkpoint, CheckpointDetails, NamedHead, TrimmedChain,
-    checkpoint_message,
+    AuditTrimmed, ChainClosed, ChainOpened, Checkpoint, CheckpointDetails, NamedHead,
+    StoreRestored, TrimmedChain, checkpoint_message,
 };
-pub use verify::{Finding, FindingKind, Options, Report, Verifier};
+pub use verify::{Finding, FindingKind, Options, Report, Restore, Verifier};

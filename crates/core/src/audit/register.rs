@@ -1,13 +1,14 @@
 //! What the records of a register chain say about the other chains, and signed checkpoints.
 //!
-//! Each app and environment has one register chain beside the chains of its writers. Four of its
+//! Each app and environment has one register chain beside the chains of its writers. Five of its
 //! events carry `details` that a check of an export relies on:
 //!
 //! | event | `details` | rule for whoever writes it |
 //! | --- | --- | --- |
 //! | `chain_opened` | [`ChainOpened`] | in the transaction of the chain's first record, so that an opened chain has records |
 //! | `chain_closed` | [`ChainClosed`] | the last word on a chain: nothing follows its last record |
-//! | `audit_trimmed` | [`AuditTrimmed`] | in the transaction of the first deletion it names; when the register itself is trimmed, the newest one names again every chain that is kept, or named by a kept record of the register, and no longer begins at 1, the register included |
+//! | `audit_trimmed` | [`AuditTrimmed`] | in the transaction from which on exports do not see what it names; when the register itself is trimmed, the newest one names again every chain that is kept, or named by a kept record of the register, and no longer begins at 1, the register included |
+//! | `store_restored` | [`StoreRestored`] | the first record of a register after a restore: names the head of every chain that was open in the backup, the register's own as it was just before |
 //! | `checkpoint` | [`CheckpointDetails`] | names the head of every open chain, the register's own as it was just before |
 
 use agentadmit_protocol::audit::{AuditEvent, AuditHash, AuditRecord, Details};
@@ -85,6 +86,14 @@ pub struct CheckpointDetails {
     pub kid: String,
     /// Ed25519 (RFC 8032) over [`checkpoint_message`], in base64url without padding.
     pub signature: String,
+}
+
+/// `details` of `store_restored` in a register: where the backup ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreRestored {
+    /// The heads of the chains that were open in the backup. The register's own is that of the
+    /// record before this one.
+    pub heads: Vec<NamedHead>,
 }
 
 /// The bytes that a checkpoint's signature covers: the canonical JSON of `app_id`,

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use agentadmit_engine::WriterOptions;
 use agentadmit_http::HttpOptions;
+use agentadmit_protocol::secret::SecretKind;
 use serde_json::{Value, json};
 
-use crate::support::{Ask, Service};
+use crate::support::{Ask, Service, unknown};
 
 #[tokio::test]
 async fn an_app_lives_and_ends() {
@@ -91,6 +92,26 @@ async fn keys_are_masked_rotated_and_revoked() {
     let other = service.app(&json!({})).await;
     let elsewhere = path.replace(&app.app_id, &other.app_id);
     service.local("DELETE", &elsewhere, &Value::Null).await.expect_error(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_listing_says_when_a_key_was_last_used() {
+    let service = Service::start();
+    let app = service.app(&json!({})).await;
+    let (key_id, secret) =
+        app.key(&json!({"environment": "live", "permissions": ["verify"]})).await;
+    let keys = format!("/v1/operator/apps/{}/api-keys", app.app_id);
+    let last_used = async || {
+        let list = service.local("GET", &keys, &Value::Null).await.expect(200);
+        let listed = list["api_keys"].as_array().unwrap().iter();
+        let mut its = listed.filter(|key| key["key_id"] == key_id.as_str());
+        its.next().unwrap()["last_used_at"].clone()
+    };
+    assert_eq!(last_used().await, Value::Null);
+    service.clock.advance(Duration::from_mins(1));
+    let body = json!({"token": unknown(SecretKind::AccessToken)});
+    service.ask(Ask::post("/v1/verify", &body).bearer(&secret)).await.expect(403);
+    assert_eq!(last_used().await, "2026-11-22T12:01:00.000Z");
 }
 
 #[tokio::test]

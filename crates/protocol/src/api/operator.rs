@@ -209,7 +209,7 @@ pub struct KeyView {
     /// When somebody ended it.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub revoked_at: Option<Timestamp>,
-    /// The newest call; some seconds late.
+    /// When its newest audit record was written: calls, refusals, changes. Questions leave no record.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub last_used_at: Option<Timestamp>,
 }

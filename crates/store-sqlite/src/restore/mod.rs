@@ -8,15 +8,19 @@
 //!   [`RestoreOptions::keep_connections`] says otherwise;
 //! - whatever the current store knows as ended or narrowed stays so, where it can still be read:
 //!   API keys, operators, public keys, apps, connections, scopes;
-//! - a record `store_restored` with the counts begins a new chain.
+//! - every register says where its chains ended in the backup (`store_restored`), so that a newer
+//!   checkpoint that somebody kept is understood;
+//! - a record `store_restored` with the counts begins a new chain of the service's own.
 
 mod current;
 mod swap;
 
 use std::path::{Path, PathBuf};
 
+use agentadmit_core::app::Tenant;
 use agentadmit_core::connection::{Connection, State};
 use agentadmit_protocol::audit::{Actor, AuditEvent};
+use agentadmit_protocol::environment::Environment;
 use agentadmit_protocol::id::ConnectionId;
 use agentadmit_store::record::{Entry, details};
 use agentadmit_store::views::ConnectionFilter;
@@ -35,6 +39,8 @@ use current::Current;
 
 /// Connections per transaction.
 const SLICE: usize = 500;
+/// Apps per transaction.
+const APPS: usize = 50;
 
 /// How a backup is restored.
 #[derive(Debug, Clone)]
@@ -127,6 +133,7 @@ fn disarm(copy: &Path, store: &Path, options: &RestoreOptions) -> Result<Restore
             None => break,
         }
     }
+    tell_registers(&restored)?;
     restored.transaction("restore", &mut |tx| {
         report.credentials_ended = current.end_credentials(tx)?;
         tx.record(store_restored(&report)?)?;
@@ -140,6 +147,28 @@ fn disarm(copy: &Path, store: &Path, options: &RestoreOptions) -> Result<Restore
     drop(copy);
     crate::backup::sync_file(copy_path)?;
     Ok(report)
+}
+
+/// Says in every register where the backup ended: what somebody keeps elsewhere may be newer.
+fn tell_registers(restored: &SqliteStore) -> Result<(), StoreError> {
+    let mut after = None;
+    loop {
+        let mut last = None;
+        restored.transaction("restore", &mut |tx| {
+            let apps = tx.rows.apps(after, APPS)?;
+            for app in &apps {
+                for environment in Environment::ALL {
+                    tx.record_restored(Some(Tenant::new(app.id, *environment)))?;
+                }
+            }
+            last = apps.last().map(|app| app.id);
+            Ok(())
+        })?;
+        if last.is_none() {
+            return restored.transaction("restore", &mut |tx| tx.record_restored(None));
+        }
+        after = last;
+    }
 }
 
 #[derive(Debug, Default)]

@@ -38,7 +38,7 @@ impl Place {
         StoreOptions {
             clock: Arc::<FakeClock>::clone(&self.clock),
             fold_every: Duration::ZERO,
-            ..StoreOptions::new([seed; 32])
+            ..StoreOptions::repeatable_for_tests([seed; 32])
         }
     }
 

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use agentadmit_core::app::{App, ConnectionCounts, DayUsage, Tenant};
 use agentadmit_core::audit::chain::{ChainHead, record_hash};
-use agentadmit_core::connection::{Activity, Connection, State};
+use agentadmit_core::connection::{Activity, Connection, State, Status};
 use agentadmit_core::plan;
-use agentadmit_protocol::audit::{AuditEvent, AuditRecord, Outcome};
+use agentadmit_protocol::audit::{Actor, AuditEvent, AuditRecord, Outcome};
 use agentadmit_protocol::environment::Environment;
-use agentadmit_protocol::id::{AppId, ChainId, ConnectionId};
+use agentadmit_protocol::id::{AppId, ChainId, ConnectionId, KeyId};
+use agentadmit_protocol::time::Timestamp;
 
 use super::world::World;
 use crate::views::{Chain, ChainKind, ConnectionFilter};
@@ -21,9 +22,11 @@ pub fn everything(world: &World) {
     let log = world.log();
     chains(world, &log);
     counts(world);
+    lists(world);
     holders(world);
     if log.iter().all(|record| record.event != AuditEvent::AuditTrimmed) {
         activity(world, &log);
+        key_use(world, &log);
         usage(world, &log);
     }
 }
@@ -118,6 +121,32 @@ pub fn counts(world: &World) {
     }
 }
 
+/// Lists and totals by status, of every tenant and of each of its users, are what rows and marks say.
+pub fn lists(world: &World) {
+    let apps: BTreeMap<AppId, App> = apps(world).into_iter().map(|app| (app.id, app)).collect();
+    let all = connections(world, &ConnectionFilter::default(), 1_000);
+    for tenant in tenants(world) {
+        let own = all.iter().filter(|connection| connection.tenant == tenant);
+        let users: BTreeSet<_> = own.clone().map(|connection| &connection.user_id).collect();
+        for user_id in users.into_iter().take(4).cloned().map(Some).chain([None]) {
+            for status in [Status::Pending, Status::Active, Status::Revoked, Status::Expired] {
+                let expected: Vec<_> = own
+                    .clone()
+                    .filter(|c| user_id.as_ref().is_none_or(|user_id| c.user_id == *user_id))
+                    .filter(|c| c.status(&apps[&tenant.app_id]) == status)
+                    .cloned()
+                    .collect();
+                let user_id = user_id.clone();
+                let (tenant, status) = (Some(tenant), Some(status));
+                let filter = ConnectionFilter { tenant, user_id, status, app_id: None };
+                assert_eq!(connections(world, &filter, 100), expected, "{filter:?}");
+                let total = world.read(|views| views.connection_total(&filter));
+                assert_eq!(total, expected.len() as u64, "{filter:?}");
+            }
+        }
+    }
+}
+
 /// The holders of every scope are the connections that have not ended and hold it.
 pub fn holders(world: &World) {
     let apps: BTreeMap<AppId, App> = apps(world).into_iter().map(|app| (app.id, app)).collect();
@@ -156,6 +185,23 @@ pub fn activity(world: &World, log: &[AuditRecord]) {
         let kept = world.read(|views| views.activity(connection.id));
         let counted = recount.get(&connection.id).copied().unwrap_or_default();
         assert_eq!(kept, counted, "activity of {}", connection.id);
+    }
+}
+
+/// The last use of every key is its newest record.
+pub fn key_use(world: &World, log: &[AuditRecord]) {
+    let mut recount: BTreeMap<KeyId, Timestamp> = BTreeMap::new();
+    for record in log {
+        if let Actor::Key(id) = record.actor {
+            let known = recount.entry(id).or_insert(record.occurred_at);
+            *known = record.occurred_at.max(*known);
+        }
+    }
+    for app in apps(world) {
+        for key in world.read(|views| views.api_keys(app.id)) {
+            let kept = world.read(|views| views.key_last_used_at(key.id));
+            assert_eq!(kept, recount.get(&key.id).copied(), "last use of {}", key.id);
+        }
     }
 }
 

@@ -41,7 +41,8 @@ pub fn bytes(world: &World, tenant: Option<Tenant>) -> Vec<u8> {
     let (mut writer, mut out) = (ExportWriter::new(), Vec::new());
     writer.header(&header, &mut out).unwrap();
     let register = register.map(|register| register.id);
-    let log = world.log();
+    // while a segment is let go of tenant by tenant, only a tenant's own log is its log
+    let log = world.log_of(tenant);
     let owned = log.iter().filter(|record| {
         record.app_id == header.app_id && record.environment == header.environment
     });

@@ -142,6 +142,9 @@ cases! { $
         a_token_revokes_itself
         a_mark_covers_the_whole_app
         what_is_issued_after_a_mark_lives
+        lists_and_totals_see_a_mark_at_once
+        a_mark_makes_room_for_a_user
+        a_mark_covers_what_a_clock_ahead_has_made
         a_deleted_app_is_dead
         an_expired_connection_stays_expired
     }
@@ -188,6 +191,7 @@ cases! { $
         an_index_finds_what_a_scan_finds
         trimming_keeps_what_is_younger
         a_trimmed_export_verifies
+        a_segment_goes_by_slices_of_tenants
         a_chain_trimmed_away_may_be_closed_later
         time_bounds_hold_after_a_clock_was_set_back
     }
@@ -197,6 +201,7 @@ cases! { $
         a_mark_is_carried_to_the_rows
         counts_are_those_of_a_recount
         activity_is_exact_before_and_after_maintenance
+        a_keys_last_use_is_its_newest_record
         usage_is_counted_by_day
         labels_are_counted_by_maintenance
         lists_go_by_pages_and_filters

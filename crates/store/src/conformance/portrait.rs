@@ -15,15 +15,18 @@ pub fn portrait(world: &World) -> String {
         .map(|tenant| {
             world.read(|views| {
                 let catalogue = views.catalogue(tenant)?;
+                let keys = views.api_keys(tenant.app_id)?;
+                let key_use: Result<Vec<_>, StoreError> =
+                    keys.iter().map(|key| views.key_last_used_at(key.id)).collect();
                 let holders: Result<Vec<u64>, StoreError> =
                     catalogue.iter().map(|entry| views.holders(tenant, entry.id)).collect();
                 Ok(format!(
-                    "{:?} {:?} {catalogue:?} {:?} {:?} {:?}",
+                    "{:?} {:?} {catalogue:?} {:?} {:?} {keys:?} {:?}",
                     views.environment(tenant)?,
                     views.connection_counts(tenant)?,
                     holders?,
                     views.usage(tenant, i32::MIN, i32::MAX)?,
-                    views.api_keys(tenant.app_id)?,
+                    key_use?,
                 ))
             })
         })

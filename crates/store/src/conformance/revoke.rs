@@ -1,6 +1,6 @@
 //! Ends: of a connection, of a user's connections, of an app. At once, once, and for good.
 
-use agentadmit_core::connection::State;
+use agentadmit_core::connection::{State, Status};
 use agentadmit_core::issue::Lifetime;
 use agentadmit_protocol::audit::{Actor, AuditEvent};
 use agentadmit_protocol::environment::Environment;
@@ -12,11 +12,15 @@ use agentadmit_protocol::text::Text;
 use super::world::{World, agent, assert_allowed, assert_dead, exchange, user_id};
 use super::{Backend, check};
 use crate::record::Origin;
+use crate::tx::Tx;
+use crate::verbs::Verb;
 use crate::verbs::apps::DeleteApp;
 use crate::verbs::auth::OperatorCredential;
 use crate::verbs::revoke::{OperatorRevoke, OperatorRevokeTarget, Revoke, RevokeTarget, Revoked};
-use crate::verbs::token::Issue;
+use crate::verbs::token::{Issue, MAX_LIVE_CONNECTIONS_PER_USER};
+use crate::verbs::upkeep::AcceptClock;
 use crate::verbs::verify::VerifyAnswer;
+use crate::views::ConnectionFilter;
 
 fn by_operator(target: OperatorRevokeTarget) -> OperatorRevoke {
     let credential = OperatorCredential::Local;
@@ -179,6 +183,97 @@ pub(super) fn what_is_issued_after_a_mark_lives(backend: &Backend<'_>) {
     world.pass(1);
     assert_allowed(&caller.verify(&survivor));
     assert_allowed(&caller.verify(&caller.connect("ann")));
+    check::everything(&world);
+}
+
+pub(super) fn lists_and_totals_see_a_mark_at_once(backend: &Backend<'_>) {
+    let world = World::open(backend);
+    let caller = world.caller();
+    let app = world.read(|views| views.app(caller.tenant.app_id)).unwrap();
+    let test = world.key(&app, Environment::Test);
+    let of = |user: Option<&str>, status| ConnectionFilter {
+        tenant: Some(caller.tenant),
+        user_id: user.map(user_id),
+        status: Some(status),
+        app_id: None,
+    };
+    let shown = |user, status| {
+        let filter = of(user, status);
+        let listed = check::connections(&world, &filter, 3);
+        let total = world.read(|views| views.connection_total(&filter));
+        assert_eq!(total, listed.len() as u64, "{filter:?}");
+        listed.iter().map(|connection| connection.id).collect::<Vec<_>>()
+    };
+    for user in ["ann", "bob", "ann", "bob"] {
+        caller.connect(user);
+        caller.issued(user);
+        test.connect(user);
+        caller.revoke(caller.connect(user).id);
+        world.pass_ms(1);
+    }
+    for round in 0..2 {
+        let mark = by_operator(OperatorRevokeTarget::App(app.id));
+        assert_eq!(world.granted(&mark).count, [12, 3][round]);
+        let later = 2 * round;
+        for (user, revoked) in [(Some("ann"), 6 + later), (Some("bob"), 6), (None, 12 + later)] {
+            assert_eq!(shown(user, Status::Active), [], "{user:?}");
+            assert_eq!(shown(user, Status::Pending), [], "{user:?}");
+            assert_eq!(shown(user, Status::Revoked).len(), revoked, "{user:?}");
+        }
+        // of the same millisecond, and they live
+        let (later, pending) = (caller.connect("ann"), caller.issued("ann"));
+        assert_eq!(shown(Some("ann"), Status::Active), [later.id]);
+        assert_eq!(shown(None, Status::Pending), [pending.connection.id]);
+        test.connect("ann");
+        check::everything(&world);
+    }
+    let (credential, app_id, origin) =
+        (OperatorCredential::Local, app.id, Origin::default());
+    world.granted(&DeleteApp { credential, app_id, origin });
+    assert_eq!((shown(None, Status::Active), shown(None, Status::Pending)), (vec![], vec![]));
+    assert_eq!(shown(None, Status::Revoked).len(), 16);
+    check::everything(&world);
+}
+
+pub(super) fn a_mark_makes_room_for_a_user(backend: &Backend<'_>) {
+    let world = World::open(backend);
+    let caller = world.caller();
+    let issue = caller.issue("ann");
+    let mark = by_operator(OperatorRevokeTarget::App(caller.tenant.app_id));
+    for round in 0..2 {
+        let mut work = |tx: &mut Tx<'_>| {
+            for _ in 0..MAX_LIVE_CONNECTIONS_PER_USER {
+                assert!(issue.run(tx)?.is_ok(), "round {round}");
+            }
+            Ok(())
+        };
+        world.store.transaction("thousand", &mut work).unwrap();
+        assert_eq!(world.refused(&issue), ErrorCode::Conflict);
+        assert_eq!(world.granted(&mark).count, MAX_LIVE_CONNECTIONS_PER_USER as u64);
+    }
+    let agent = caller.connect("ann");
+    assert_allowed(&caller.verify(&agent));
+    // none of the thousands stands before it
+    let all = caller.revoke_verb(RevokeTarget::User(user_id("ann")));
+    assert_eq!(world.granted(&all).count, 1);
+    assert_dead(&caller.verify(&agent), InvalidTokenReason::Revoked);
+    check::everything(&world);
+}
+
+pub(super) fn a_mark_covers_what_a_clock_ahead_has_made(backend: &Backend<'_>) {
+    let world = World::open(backend);
+    let caller = world.caller();
+    let (agent, pending) = (caller.connect("ann"), caller.issued("bob"));
+    world.clock.set_wall(world.now().plus_seconds(-7_200));
+    world.store.clock().accept();
+    world.granted(&AcceptClock { credential: OperatorCredential::Local });
+    assert_allowed(&caller.verify(&agent));
+    let mark = by_operator(OperatorRevokeTarget::App(caller.tenant.app_id));
+    assert_eq!(world.granted(&mark).count, 2);
+    assert_dead(&caller.verify(&agent), InvalidTokenReason::Revoked);
+    assert_eq!(world.refused(&exchange(pending.token.hash())), ErrorCode::InvalidGrant);
+    let later = caller.connect("ann");
+    assert_allowed(&caller.verify(&later));
     check::everything(&world);
 }
 

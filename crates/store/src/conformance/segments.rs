@@ -1,15 +1,18 @@
 //! Closed segments and retention: the answers stay, and what is trimmed is said.
 
 use agentadmit_protocol::audit::AuditEvent;
+use agentadmit_protocol::environment::Environment;
 use agentadmit_protocol::time::Timestamp;
 
 use super::busy::{as_writer, busy, filters, scan};
 use super::export;
-use super::world::{World, assert_allowed};
+use super::world::{Agent, Caller, World, assert_allowed};
 use super::{Backend, check};
 use crate::clock::Clock;
+use crate::tx::Tx;
+use crate::verbs::Verb;
 use crate::verbs::auth::OperatorCredential;
-use crate::verbs::upkeep::{AcceptClock, CloseChains, Trim};
+use crate::verbs::upkeep::{AcceptClock, CloseChains, SLICE, Trim};
 use crate::views::{AuditFilter, ConnectionFilter};
 use crate::writer::WriterOptions;
 
@@ -129,6 +132,50 @@ pub(super) fn a_trimmed_export_verifies(backend: &Backend<'_>) {
     }
     assert!(trim(&world, world.now()) > 0);
     world.maintain();
+    check::everything(&world);
+    export::assert_sound(&world);
+}
+
+pub(super) fn a_segment_goes_by_slices_of_tenants(backend: &Backend<'_>) {
+    const SEGMENT: usize = 800;
+    let world = World::with(backend, WriterOptions::default(), SEGMENT);
+    let apps: Vec<_> = (0..SLICE / 2 + 2).map(|_| world.app()).collect();
+    // a record of the service's own
+    world.granted(&AcceptClock { credential: OperatorCredential::Local });
+    let mut callers: Vec<Caller<'_>> = Vec::new();
+    for app in &apps {
+        callers.extend(Environment::ALL.iter().map(|environment| world.key(app, *environment)));
+    }
+    let agents: Vec<Agent> = callers.iter().map(|caller| caller.connect("ann")).collect();
+    // a whole segment, and a tail after it
+    let issue = callers[0].issue("bob");
+    let mut fill = |tx: &mut Tx<'_>| {
+        while usize::try_from(tx.rows.log_end()?).unwrap() < SEGMENT {
+            assert!(issue.run(tx)?.is_ok());
+        }
+        Ok(())
+    };
+    world.store.transaction("fill", &mut fill).unwrap();
+    world.pass(10);
+    for (caller, agent) in callers.iter().zip(&agents) {
+        assert_allowed(&caller.verify(agent));
+    }
+    world.maintain();
+    let before = world.now().plus_seconds(-5);
+    let trimmed = || world.events(AuditEvent::AuditTrimmed).len();
+    let mut slices = 0;
+    while world.run(&Trim { before }) {
+        slices += 1;
+        assert!(trimmed() <= slices * (SLICE + 1), "a slice is bounded");
+        export::assert_sound(&world);
+        // maintenance and calls go on between two slices
+        world.maintain();
+        assert_allowed(&callers[1].verify(&agents[1]));
+    }
+    assert_eq!(slices, 2, "{} tenants", callers.len());
+    assert_eq!(trimmed(), callers.len() + 1, "each tenant's register, and the service's own");
+    world.maintain();
+    assert!(world.log().iter().all(|record| record.occurred_at >= before));
     check::everything(&world);
     export::assert_sound(&world);
 }

@@ -5,14 +5,16 @@ use agentadmit_core::connection::{Activity, State, Status};
 use agentadmit_core::issue::Lifetime;
 use agentadmit_core::plan;
 use agentadmit_protocol::audit::{Actor, AuditEvent};
+use agentadmit_protocol::environment::Environment;
 use agentadmit_protocol::error::InvalidTokenReason;
 use agentadmit_protocol::settings::{IdleDays, Settings};
 use agentadmit_protocol::text::Label;
 
 use super::busy::{USERS, busy};
-use super::world::{World, assert_allowed, assert_dead, user_id};
+use super::world::{Caller, World, assert_allowed, assert_dead, user_id};
 use super::{Backend, check};
 use crate::record::Origin;
+use crate::tx::Tx;
 use crate::verbs::Verb;
 use crate::verbs::auth::OperatorCredential;
 use crate::verbs::revoke::{OperatorRevoke, OperatorRevokeTarget};
@@ -166,6 +168,43 @@ pub(super) fn activity_is_exact_before_and_after_maintenance(backend: &Backend<'
         })
         .unwrap();
     assert_eq!(seen, [calls + 1, calls + 2, calls + 3]);
+    world.maintain();
+    world.maintain();
+    check::everything(&world);
+}
+
+pub(super) fn a_keys_last_use_is_its_newest_record(backend: &Backend<'_>) {
+    let world = World::open(backend);
+    let app = world.app();
+    let (caller, other) = (world.key(&app, Environment::Live), world.key(&app, Environment::Test));
+    let used = |caller: &Caller<'_>| world.read(|views| views.key_last_used_at(caller.key.id));
+    assert_eq!((used(&caller), used(&other)), (None, None), "made and never used");
+    let agent = caller.connect("ann");
+    let calls: [&dyn Fn(); 4] = [
+        &|| _ = caller.verify(&agent),
+        &|| _ = caller.verify_scopes(&agent, &["files:write"]),
+        &|| _ = caller.verify_malformed(),
+        &|| _ = caller.revoke(agent.id),
+    ];
+    for (round, call) in calls.iter().enumerate() {
+        world.pass(7);
+        call();
+        assert_eq!(used(&caller), Some(world.now()), "use {round}");
+        world.pass(7);
+        if round % 2 == 0 {
+            world.maintain();
+        }
+        assert_eq!(used(&caller), Some(world.now().plus_seconds(-7)), "after use {round}");
+    }
+    // in one transaction the reads see the calls before them
+    let (verify, mut seen) = (other.verify_verb(agent.access_token), None);
+    let mut work = |tx: &mut Tx<'_>| {
+        verify.run(tx)?;
+        seen = tx.rows.key_last_used_at(other.key.id)?;
+        Ok(())
+    };
+    world.store.transaction("batch", &mut work).unwrap();
+    assert_eq!(seen, Some(world.now()), "a token of the other environment is a use too");
     world.maintain();
     world.maintain();
     check::everything(&world);

@@ -101,8 +101,7 @@ impl Inner {
     ) -> Result<(), StoreError> {
         let rows = &mut Table(state);
         let mut tx = if self.floor_is_lifted {
-            let now = self.writer.clock.now(reading, None)?;
-            Tx::at(rows, &mut self.writer, now, reading.monotonic_ns)
+            Tx::begin_without_floor(rows, &mut self.writer, reading)?
         } else {
             Tx::begin(rows, &mut self.writer, reading)?
         };

@@ -1,13 +1,13 @@
 //! The model's writes.
 
 use std::borrow::Borrow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use agentadmit_core::app::{App, CatalogueScope, DayUsage, EnvironmentState, Tenant};
-use agentadmit_core::audit::chain::ChainHead;
 use agentadmit_core::connection::{Activity, Connection, Status};
 use agentadmit_core::credential::{ApiKey, Operator, PublicKey};
-use agentadmit_protocol::audit::AuditRecord;
+use agentadmit_protocol::audit::{Actor, AuditRecord};
 use agentadmit_protocol::id::{AppId, ConnectionId, OperatorId};
 use agentadmit_protocol::scope::ScopeName;
 use agentadmit_protocol::secret::SecretHash;
@@ -15,7 +15,7 @@ use agentadmit_protocol::time::Timestamp;
 
 use super::state::{ConnectionRow, Logged, ScopeRow, State};
 use crate::store::StoreError;
-use crate::views::{Chain, ChainKind, Found, Rows};
+use crate::views::{Chain, ChainKind, Found, OldestSegment, Rows};
 
 /// The state as verbs see it: `&State` can be read, `&mut State` also written.
 pub(super) struct Table<S>(pub(super) S);
@@ -197,15 +197,32 @@ impl Rows for Table<&mut State> {
     fn append(&mut self, record: &AuditRecord) -> Result<(), StoreError> {
         self.0.last_position += 1;
         self.0.newest_record_at = Some(record.occurred_at);
+        if let Actor::Key(id) = record.actor {
+            let known = self.0.key_use.entry(id).or_insert(record.occurred_at);
+            *known = record.occurred_at.max(*known);
+        }
         let position = self.0.last_position;
         self.0.log.push(Logged { position, record: Arc::new(record.clone()) });
         Ok(())
     }
 
-    fn oldest_segment(&mut self, before: Timestamp) -> Found<Vec<(Chain, ChainHead)>> {
+    fn oldest_segment(&mut self, before: Timestamp, tenants: usize) -> Found<OldestSegment> {
         let segment = self.0.oldest_segment();
         let past = segment.filter(|segment| segment.iter().all(|l| l.record.occurred_at < before));
-        Ok(past.map(|segment| self.0.last_of_chains(segment)))
+        Ok(past.map(|segment| {
+            let all: BTreeSet<Tenant> = segment.iter().filter_map(Logged::tenant).collect();
+            let is_rest = all.len() < tenants;
+            let some: BTreeSet<Tenant> = all.into_iter().take(tenants).collect();
+            let mut last = self.0.last_of_chains(segment);
+            last.retain(|(chain, _)| chain.tenant.map_or(is_rest, |tenant| some.contains(&tenant)));
+            OldestSegment { last, is_rest }
+        }))
+    }
+
+    fn let_go_of_oldest_segment(&mut self, tenant: Option<Tenant>) -> Result<(), StoreError> {
+        let end = self.0.segments.first().copied().unwrap_or(0);
+        self.0.log.retain(|logged| logged.position > end || logged.tenant() != tenant);
+        Ok(())
     }
 
     fn drop_oldest_segment(&mut self) -> Result<(), StoreError> {

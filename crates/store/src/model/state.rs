@@ -15,7 +15,7 @@ use agentadmit_protocol::id::{AppId, ChainId, ConnectionId, KeyId, OperatorId};
 use agentadmit_protocol::secret::SecretHash;
 use agentadmit_protocol::time::Timestamp;
 
-use crate::views::{Chain, LogPosition};
+use crate::views::{Chain, LogPosition, LogSlice};
 
 /// The tables.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +34,7 @@ pub(super) struct State {
     pub(super) access_tokens: BTreeMap<SecretHash, ConnectionId>,
     pub(super) connection_tokens: BTreeMap<SecretHash, ConnectionId>,
     pub(super) activity: BTreeMap<ConnectionId, Activity>,
+    pub(super) key_use: BTreeMap<KeyId, Timestamp>,
     pub(super) usage: BTreeMap<(Tenant, i32), DayUsage>,
     pub(super) labels: BTreeMap<(Tenant, i32, Option<String>), u64>,
     pub(super) chains: BTreeMap<ChainId, Chain>,
@@ -80,6 +81,25 @@ impl Logged {
 impl State {
     pub(super) fn log_end(&self) -> LogPosition {
         self.last_position
+    }
+
+    /// Records between two positions, oldest first.
+    pub(super) fn slice(
+        &self,
+        after: LogPosition,
+        up_to: LogPosition,
+        limit: usize,
+        is_wanted: impl Fn(&Logged) -> bool,
+    ) -> LogSlice {
+        let mut hits = self
+            .log
+            .iter()
+            .filter(|logged| after < logged.position && logged.position <= up_to)
+            .filter(|logged| is_wanted(logged));
+        let slice: Vec<&Logged> = hits.by_ref().take(limit).collect();
+        let next = slice.last().map(|last| last.position).filter(|_| hits.next().is_some());
+        let records = slice.iter().map(|logged| AuditRecord::clone(&logged.record)).collect();
+        LogSlice { records, next }
     }
 
     /// Counts the allowed calls since the last time by the label of their agent.

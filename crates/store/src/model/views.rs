@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use agentadmit_core::app::{
     App, CatalogueScope, ConnectionCounts, DayUsage, EnvironmentState, Tenant,
 };
-use agentadmit_core::connection::{Activity, Connection, State as ConnectionState, Status};
+use agentadmit_core::connection::{Activity, Connection, Status};
 use agentadmit_core::credential::{ApiKey, Operator, PublicKey};
 use agentadmit_protocol::audit::AuditRecord;
 use agentadmit_protocol::id::{AppId, ChainId, ConnectionId, KeyId};
@@ -93,10 +93,11 @@ impl<S: Borrow<State>> Views for Table<S> {
         before: Option<ConnectionId>,
         limit: usize,
     ) -> Result<Vec<Connection>, StoreError> {
-        let newest_first = self.state().connections.values().rev().map(|row| &row.connection);
+        let state = self.state();
+        let newest_first = state.connections.values().rev().map(|row| &row.connection);
         Ok(newest_first
             .filter(|connection| before.is_none_or(|before| connection.id < before))
-            .filter(|connection| shows_connection(filter, connection))
+            .filter(|connection| shows_connection(state, filter, connection))
             .take(limit)
             .cloned()
             .collect())
@@ -106,7 +107,8 @@ impl<S: Borrow<State>> Views for Table<S> {
         let state = self.state();
         if filter.user_id.is_some() {
             let connections = state.connections.values().map(|row| &row.connection);
-            let shown = connections.filter(|connection| shows_connection(filter, connection));
+            let shown =
+                connections.filter(|connection| shows_connection(state, filter, connection));
             return Ok(u64::try_from(shown.count()).unwrap_or(u64::MAX));
         }
         let tenants = state
@@ -131,10 +133,13 @@ impl<S: Borrow<State>> Views for Table<S> {
         user_id: &UserId,
         limit: usize,
     ) -> Result<Vec<ConnectionId>, StoreError> {
-        let connections = self.state().connections.values().map(|row| &row.connection);
+        let state = self.state();
+        let connections = state.connections.values().map(|row| &row.connection);
         Ok(connections
             .filter(|connection| connection.tenant == tenant && connection.user_id == *user_id)
-            .filter(|connection| !connection.has_ended())
+            .filter(|connection| {
+                matches!(status(state, connection), Status::Pending | Status::Active)
+            })
             .take(limit)
             .map(|connection| connection.id)
             .collect())
@@ -156,6 +161,10 @@ impl<S: Borrow<State>> Views for Table<S> {
 
     fn activity(&mut self, id: ConnectionId) -> Result<Activity, StoreError> {
         Ok(self.state().activity.get(&id).copied().unwrap_or_default())
+    }
+
+    fn key_last_used_at(&mut self, id: KeyId) -> Found<Timestamp> {
+        Ok(self.state().key_use.get(&id).copied())
     }
 
     fn usage(
@@ -215,30 +224,18 @@ impl<S: Borrow<State>> Views for Table<S> {
         up_to: LogPosition,
         limit: usize,
     ) -> Result<LogSlice, StoreError> {
-        let oldest_first = self.state().log.iter();
-        let mut hits = oldest_first
-            .filter(|logged| after < logged.position && logged.position <= up_to)
-            .filter(|logged| tenant.is_none() || logged.tenant() == tenant);
-        let slice: Vec<&Logged> = hits.by_ref().take(limit).collect();
-        let next = slice.last().map(|last| last.position).filter(|_| hits.next().is_some());
-        Ok(LogSlice {
-            records: slice.iter().map(|l| AuditRecord::clone(&l.record)).collect(),
-            next,
-        })
+        let is_its = |logged: &Logged| tenant.is_none() || logged.tenant() == tenant;
+        Ok(self.state().slice(after, up_to, limit, is_its))
     }
 
     fn chain_records(
         &mut self,
         chain: ChainId,
-        after_seq: u64,
+        after: LogPosition,
+        up_to: LogPosition,
         limit: usize,
-    ) -> Result<Vec<AuditRecord>, StoreError> {
-        let records = self.state().log.iter().map(|logged| &logged.record);
-        Ok(records
-            .filter(|record| record.chain == chain && record.seq > after_seq)
-            .take(limit)
-            .map(|record| AuditRecord::clone(record))
-            .collect())
+    ) -> Result<LogSlice, StoreError> {
+        Ok(self.state().slice(after, up_to, limit, |logged| logged.record.chain == chain))
     }
 
     fn log_end(&mut self) -> Result<LogPosition, StoreError> {
@@ -263,19 +260,18 @@ impl<S: Borrow<State>> Views for Table<S> {
     }
 }
 
-fn shows_connection(filter: &ConnectionFilter, connection: &Connection) -> bool {
+fn shows_connection(state: &State, filter: &ConnectionFilter, connection: &Connection) -> bool {
     filter.app_id.is_none_or(|app_id| connection.tenant.app_id == app_id)
         && filter.tenant.is_none_or(|tenant| connection.tenant == tenant)
         && filter.user_id.as_ref().is_none_or(|user_id| connection.user_id == *user_id)
-        && filter.status.is_none_or(|status| row_status(connection) == status)
+        && filter.status.is_none_or(|wanted| status(state, connection) == wanted)
 }
 
-fn row_status(connection: &Connection) -> Status {
-    match connection.state {
-        ConnectionState::Pending => Status::Pending,
-        ConnectionState::Active(_) => Status::Active,
-        ConnectionState::Revoked { .. } => Status::Revoked,
-        ConnectionState::Expired { .. } => Status::Expired,
+/// The status of a connection, marks on its app considered; the row's where there is no app.
+fn status(state: &State, connection: &Connection) -> Status {
+    match state.apps.get(&connection.tenant.app_id) {
+        Some(app) => connection.status(app),
+        None => connection.row_status(),
     }
 }
 

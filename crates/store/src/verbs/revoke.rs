@@ -17,6 +17,7 @@ use crate::tx::Tx;
 use crate::verbs::auth::{AppCredential, OperatorCredential};
 use crate::verbs::token::MAX_LIVE_CONNECTIONS_PER_USER;
 use crate::verbs::{Answered, Verb, granted};
+use crate::views::ConnectionFilter;
 
 /// An app revokes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -233,11 +234,19 @@ impl Tx<'_> {
         Ok(revoked)
     }
 
-    /// One mark on the app's row ends every connection made so far. The rows follow in the
-    /// background: counts, and the status of each connection that is shown, are true at once; a
-    /// list filtered by status finds it under the new one when its row has followed.
+    /// One mark on the app's row ends every connection made so far. Counts, lists and limits are
+    /// true at once; each row follows when its own time is over.
     fn revoke_app(&mut self, app: &App, by: &By<'_>) -> Result<u64, StoreError> {
-        let marked = App { revoked_before: Some(app.creation_time(self.now)), ..app.clone() };
+        let mut mark = app.creation_time(self.now);
+        for status in [Status::Pending, Status::Active] {
+            // where a clock was set back, connections are younger than now
+            let filter =
+                ConnectionFilter { app_id: Some(app.id), status: Some(status), ..<_>::default() };
+            for newest in self.rows.connections(&filter, None, 1)? {
+                mark = mark.max(newest.created_at);
+            }
+        }
+        let marked = App { revoked_before: Some(mark), ..app.clone() };
         self.rows.put_app(&marked)?;
         let counts = self.settle_counts(app.id)?;
         let count = counts.pending + counts.active;

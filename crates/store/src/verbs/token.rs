@@ -75,7 +75,8 @@ impl Verb for Issue {
         }
         let token = tx.writer.mint(SecretKind::ConnectionToken);
         let connection = Connection {
-            id: ConnectionId::v7(tx.now, tx.writer.random_id()),
+            // of this very time: marks on the app go by ids too
+            id: ConnectionId::v7(created_at, tx.writer.random_id()),
             tenant,
             user_id: self.user_id.clone(),
             user_label: self.user_label.clone(),

@@ -132,11 +132,8 @@ impl Verb for Checkpoint<'_> {
     const NAME: &'static str = "checkpoint";
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        let heads: Vec<NamedHead> = tx
-            .chain_heads(self.tenant)?
-            .iter()
-            .map(|chain| NamedHead { chain: chain.id, seq: chain.head.seq, hash: chain.head.hash })
-            .collect();
+        let heads: Vec<NamedHead> =
+            tx.chain_heads(self.tenant)?.iter().map(Chain::named_head).collect();
         let (app_id, environment) =
             (self.tenant.map(|tenant| tenant.app_id), self.tenant.map(|tenant| tenant.environment));
         let message = checkpoint_message(app_id, environment, &heads, self.kid, tx.now)
@@ -154,7 +151,7 @@ impl Verb for Checkpoint<'_> {
 }
 
 /// Trims the log: what lies wholly before `before` goes, and each register says from where its
-/// chains are kept.
+/// chains are kept. A slice of tenants at a time; the last slice drops the segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trim {
     /// The first moment that is kept.
@@ -166,13 +163,17 @@ impl Verb for Trim {
     const NAME: &'static str = "trim";
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<More, StoreError> {
-        let Some(last) = tx.rows.oldest_segment(self.before)? else { return Ok(false) };
+        let Some(oldest) = tx.rows.oldest_segment(self.before, SLICE)? else { return Ok(false) };
         let mut gone: BTreeMap<Option<Tenant>, Vec<Chain>> = BTreeMap::new();
-        for (chain, tail) in last {
+        for (chain, tail) in oldest.last {
             gone.entry(chain.tenant).or_default().push(Chain { tail, ..chain.clone() });
             tx.keep_chain_after(chain, tail)?;
         }
-        tx.rows.drop_oldest_segment()?;
+        if oldest.is_rest {
+            tx.rows.drop_oldest_segment()?;
+        } else {
+            gone.keys().try_for_each(|tenant| tx.rows.let_go_of_oldest_segment(*tenant))?;
+        }
         for (tenant, chains) in gone {
             tx.record_trimmed(tenant, &chains)?;
         }

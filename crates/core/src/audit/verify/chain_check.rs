@@ -93,6 +93,8 @@ pub(super) struct ChainCheck {
     tip: Option<Tip>,
     gaps: Vec<Gap>,
     gap_forgotten: bool,
+    /// The record under the number that the kept checkpoint names is another one.
+    kept_differs: bool,
     said: Said,
 }
 
@@ -150,6 +152,31 @@ impl ChainCheck {
         {
             *slot = Some(head);
         }
+    }
+
+    /// The kept checkpoint's head is explained: nobody looks for it any more.
+    pub(super) fn forget_kept(&mut self) {
+        if let Some(slot) = self.heads.get_mut(Source::Kept as usize) {
+            *slot = None;
+        }
+        self.kept_differs = false;
+    }
+
+    /// Whether the chain misses the head that the kept checkpoint names: it ends before it, or has
+    /// another record there.
+    pub(super) fn misses_kept(&self) -> bool {
+        let reached = self.tip.map_or(0, |tip| tip.seq);
+        self.kept_differs || self.head(Source::Kept).is_some_and(|head| head.seq > reached)
+    }
+
+    /// Whether the file says anything of this chain.
+    pub(super) fn is_known(&self) -> bool {
+        let is_said = |source: &Source| *source != Source::Kept && self.head(*source).is_some();
+        self.opened
+            || self.tip.is_some()
+            || self.trim.is_some()
+            || self.is_in_header()
+            || Source::ALL.iter().any(is_said)
     }
 
     pub(super) fn has_records(&self) -> bool {
@@ -313,10 +340,15 @@ impl ChainCheck {
 
     /// The record must be the one that was closed, signed or promised under its number, and the
     /// first one that trimming kept.
-    fn compare_with_heads(&self, link: &Link, problems: &mut Vec<Problem>) {
+    fn compare_with_heads(&mut self, link: &Link, problems: &mut Vec<Problem>) {
         for source in Source::ALL {
             if self.head(source).is_some_and(|head| head.seq == link.seq && head.hash != link.hash)
             {
+                if source == Source::Kept {
+                    // a restore may explain it: that shows in the end
+                    self.kept_differs = true;
+                    return;
+                }
                 let text = format!("{} names another record under this number", source.phrase());
                 problems.push((FindingKind::Altered, text));
                 return;
@@ -341,6 +373,11 @@ impl ChainCheck {
             return;
         }
         problems.extend(self.gaps.iter().map(missing));
+        if let Some(head) = self.head(Source::Kept).filter(|_| self.kept_differs) {
+            let phrase = Source::Kept.phrase();
+            let text = format!("{phrase} names another record under the number {}", head.seq);
+            problems.push((FindingKind::Altered, text));
+        }
         self.finish_start(ending, problems);
         self.finish_end(ending, problems);
         let says_all = ending.register == RegisterState::WholeFromStart && !ending.is_register;

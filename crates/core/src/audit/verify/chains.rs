@@ -12,9 +12,12 @@ use serde::Deserialize;
 
 use super::super::chain::ChainHead;
 use super::super::export::{AuditKey, ExportHeader};
-use super::super::register::{AuditTrimmed, ChainClosed, ChainOpened, Checkpoint, read_details};
+use super::super::register::{
+    AuditTrimmed, ChainClosed, ChainOpened, Checkpoint, NamedHead, StoreRestored, read_details,
+};
 use super::chain_check::{ChainCheck, Ending, Link, Problem, RegisterState, Source};
 use super::report::{FindingKind, Findings, Place};
+use super::restores::{Restore, Restores};
 use super::{MAX_CHAINS, VerifySignature};
 
 /// The place of a line in its chain, read from one that is no acceptable record any more.
@@ -48,6 +51,9 @@ pub(super) struct Chains<'a> {
     unsigned_trims: u64,
     checkpoints: u64,
     newest_checkpoint: Option<Timestamp>,
+    /// The kept checkpoint, where it is one of this export.
+    kept: Option<Checkpoint>,
+    restores: Restores,
     /// Reused for every record.
     problems: Vec<Problem>,
 }
@@ -66,6 +72,7 @@ pub(super) struct Summary {
     pub(super) unsigned_trims: u64,
     pub(super) checkpoints: u64,
     pub(super) newest_checkpoint: Option<Timestamp>,
+    pub(super) restores: Vec<Restore>,
 }
 
 impl<'a> Chains<'a> {
@@ -88,6 +95,8 @@ impl<'a> Chains<'a> {
             unsigned_trims: 0,
             checkpoints: 0,
             newest_checkpoint: None,
+            kept: None,
+            restores: Restores::default(),
             problems: Vec::new(),
         }
     }
@@ -123,7 +132,8 @@ impl<'a> Chains<'a> {
             let text = "the header names another register than that of the kept checkpoint";
             findings.add(FindingKind::Altered, place, text);
         }
-        for head in kept.details.heads.iter().chain([&kept.register]).filter(|head| head.seq > 0) {
+        self.kept = Some(kept.clone());
+        for head in heads_of(kept) {
             if let Some(chain) = self.chain_mut(head.chain, findings) {
                 chain.expect_head(Source::Kept, head.head());
             }
@@ -224,6 +234,21 @@ impl<'a> Chains<'a> {
                     }
                 }
             }),
+            AuditEvent::StoreRestored => read_details::<StoreRestored>(record).map(|restored| {
+                let its_place = NamedHead {
+                    chain: record.chain,
+                    seq: record.seq.saturating_sub(1),
+                    hash: record.prev_hash,
+                };
+                if restored.heads.contains(&its_place) {
+                    self.restores.add(record, &restored);
+                } else {
+                    let place = Place::record(record.chain, record.seq, line);
+                    let text =
+                        "the record of a restore was written at another place of the register";
+                    findings.add(FindingKind::Altered, place, text);
+                }
+            }),
             AuditEvent::Checkpoint => Checkpoint::of_record(record)
                 .map(|checkpoint| self.read_checkpoint(&checkpoint, record, line, findings)),
             _ => Some(()),
@@ -256,6 +281,7 @@ impl<'a> Chains<'a> {
                 }
             } else if (head.seq.saturating_add(1), head.hash) == (record.seq, record.prev_hash) {
                 self.unsigned_trims = 0;
+                self.restores.covered(&checkpoint.details.kid, head.seq);
             } else {
                 let text = "the checkpoint was signed at another place of the register";
                 findings.add(FindingKind::Altered, place, text);
@@ -299,6 +325,8 @@ impl<'a> Chains<'a> {
             }
             _ => RegisterState::Incomplete,
         };
+        self.restores.close(register_state != RegisterState::Incomplete, self.kept.as_ref());
+        self.explain_kept(findings);
         for (chain, check) in &self.map {
             let is_register = self.register == Some(*chain);
             let ending = Ending { complete, register: register_state, is_register };
@@ -316,6 +344,41 @@ impl<'a> Chains<'a> {
             unsigned_trims: self.unsigned_trims,
             checkpoints: self.checkpoints,
             newest_checkpoint: self.newest_checkpoint,
+            restores: self.restores.into_list(),
         }
     }
+
+    /// Of the heads that the kept checkpoint names and that are not here: those that a restore took.
+    fn explain_kept(&mut self, findings: &mut Findings) {
+        let Some(kept) = &self.kept else { return };
+        for head in heads_of(kept) {
+            let Some(check) = self.map.get_mut(&head.chain).filter(|check| check.misses_kept())
+            else {
+                continue;
+            };
+            let Some(lost) = self.restores.took(kept, head, check.is_known()) else { continue };
+            let text = format!(
+                "records {} to {}, which the kept checkpoint names, are gone: the store was \
+                 restored at {} from a backup that ends before them, says {}, record {} of the \
+                 register",
+                lost.kept_to.saturating_add(1),
+                head.seq,
+                lost.by.at,
+                lost.by.id,
+                lost.by.seq,
+            );
+            findings.add(FindingKind::LostInRestore, Place::chain(head.chain), text);
+            check.forget_kept();
+            if !check.is_known() {
+                self.map.remove(&head.chain);
+            }
+        }
+    }
+}
+
+/// The heads that a checkpoint names, the register's with its own record.
+fn heads_of(checkpoint: &Checkpoint) -> impl Iterator<Item = &NamedHead> {
+    let register = checkpoint.register.chain;
+    let others = checkpoint.details.heads.iter().filter(move |head| head.chain != register);
+    others.chain([&checkpoint.register]).filter(|head| head.seq > 0)
 }

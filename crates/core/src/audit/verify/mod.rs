@@ -12,6 +12,7 @@
 mod chain_check;
 mod chains;
 mod report;
+mod restores;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use agentadmit_protocol::audit::AuditRecord;
 use sha2::{Digest, Sha256};
 
 pub use report::{Finding, FindingKind, Report};
+pub use restores::Restore;
 
 use super::chain::record_hash;
 use super::export::{AuditKey, ChainBounds, EXPORT_VERSION, ExportHeader, ExportTrailer, trailer};
@@ -179,6 +181,7 @@ impl<'a> Verifier<'a> {
             unsigned_trims: summary.unsigned_trims,
             checkpoints: summary.checkpoints,
             newest_checkpoint: summary.newest_checkpoint,
+            restores: summary.restores.clone(),
             findings,
             findings_left_out,
         }
@@ -361,6 +364,7 @@ impl Summary {
             unsigned_trims: 0,
             checkpoints: 0,
             newest_checkpoint: None,
+            restores: Vec::new(),
         }
     }
 }

@@ -5,6 +5,8 @@ use agentadmit_protocol::id::{AppId, ChainId};
 use agentadmit_protocol::time::Timestamp;
 use serde::Serialize;
 
+use super::restores::Restore;
+
 /// Findings beyond this many are counted and not kept.
 const MAX_FINDINGS: usize = 1_000;
 
@@ -35,6 +37,9 @@ pub struct Report {
     pub checkpoints: u64,
     /// The newest of them: what is older cannot be changed without the service's key.
     pub newest_checkpoint: Option<Timestamp>,
+    /// Restores from a backup that the register tells of, oldest first: records that were newer than
+    /// the backup are gone.
+    pub restores: Vec<Restore>,
     /// What was found: in the order of the file, then by chain.
     pub findings: Vec<Finding>,
     /// Findings that are not listed, because there are too many.
@@ -74,6 +79,9 @@ pub enum FindingKind {
     CutOff,
     /// A chain that the header, the register or a checkpoint names has no records here.
     ChainLeftOut,
+    /// Records that a kept checkpoint names are gone, and the service says why: the store was
+    /// restored from a backup that is older than the checkpoint.
+    LostInRestore,
     /// A checkpoint that the service's key did not sign.
     BadSignature,
     /// A line that is neither header, record nor trailer of a version known here.
@@ -90,6 +98,7 @@ impl FindingKind {
             Self::Reordered => "reordered",
             Self::CutOff => "cut_off",
             Self::ChainLeftOut => "chain_left_out",
+            Self::LostInRestore => "lost_in_restore",
             Self::BadSignature => "bad_signature",
             Self::Malformed => "malformed",
         }

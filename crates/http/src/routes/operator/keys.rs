@@ -1,8 +1,7 @@
 //! API keys of apps.
 
-use agentadmit_core::refusal::Refusal;
-use agentadmit_engine::Lane;
 use agentadmit_engine::verbs::keys::{CreateApiKey, CreatedApiKey, RevokeApiKey, RotateApiKey};
+use agentadmit_engine::{Lane, query};
 use agentadmit_protocol::api::operator::{
     CreateKeyRequest, KeyCreated, KeyList, KeyRevoked, ReplacedKey, RotateRequest,
 };
@@ -67,12 +66,10 @@ pub(crate) async fn list(
     Id((app_id,)): Id<(AppId,)>,
     _: NoQuery,
 ) -> Answer<axum::Json<KeyList>> {
-    let keys = ask(&state, credential, "api_keys", move |views, _| match views.app(app_id)? {
-        Some(_) => views.api_keys(app_id).map(Ok),
-        None => Ok(Err(Refusal::not_found("app"))),
-    })
-    .await?;
-    let api_keys = keys.iter().map(wire::api_key).collect::<Answer<_>>()?;
+    let keys =
+        ask(&state, credential, "api_keys", move |views, _| query::api_keys(views, app_id)).await?;
+    let api_keys =
+        keys.iter().map(|(key, used)| wire::api_key(key, *used)).collect::<Answer<_>>()?;
     Ok(axum::Json(KeyList { api_keys }))
 }
 

@@ -14,8 +14,8 @@ use sha2::{Digest, Sha256};
 use crate::audit::chain::{ChainHead, record_hash, seal};
 use crate::audit::export::{AuditKey, ChainBounds, ExportHeader, ExportWriter};
 use crate::audit::register::{
-    AuditTrimmed, ChainClosed, ChainOpened, CheckpointDetails, NamedHead, TrimmedChain,
-    checkpoint_message,
+    AuditTrimmed, ChainClosed, ChainOpened, CheckpointDetails, NamedHead, StoreRestored,
+    TrimmedChain, checkpoint_message,
 };
 use crate::audit::verify::{FindingKind, Options, Report, Verifier};
 
@@ -173,6 +173,15 @@ impl Log {
     pub(super) fn trim_record(&mut self, chains: Vec<TrimmedChain>) {
         let trimmed = AuditTrimmed { chains };
         self.append(REGISTER, AuditEvent::AuditTrimmed, Some(details(&trimmed)));
+    }
+
+    /// The log of a store that was restored from this backup, a second after what is lost.
+    pub(super) fn restored(&self, lost: &Self) -> Self {
+        let mut restored = self.clone();
+        restored.clock = lost.clock + 1_000;
+        let heads = StoreRestored { heads: restored.named_heads() };
+        restored.append(REGISTER, AuditEvent::StoreRestored, Some(details(&heads)));
+        restored
     }
 
     /// A log of three writers: one died and was closed, two are open.

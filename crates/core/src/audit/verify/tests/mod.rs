@@ -2,6 +2,7 @@
 
 mod fixture;
 mod random;
+mod restored;
 
 use agentadmit_protocol::audit::{AuditHash, AuditRecord};
 use agentadmit_protocol::id::{AppId, ChainId, EventId};
