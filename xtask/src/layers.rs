@@ -58,6 +58,7 @@ const RANDOMNESS: &[&str] = &["rand", "rand_core", "rand_chacha", "getrandom", "
 const RULES: &[Rule] = &[
     row("crates/protocol", &[], &[RUNTIME, WEB, SQLITE, POSTGRES]),
     row("crates/core", &["protocol"], &[RUNTIME, WEB, CLOCKS, RANDOMNESS, SQLITE, POSTGRES]),
+    row("crates/config", &["protocol"], &[RUNTIME, WEB, SQLITE, POSTGRES]),
     row("crates/store", &["core", "protocol"], &[WEB, SQLITE, POSTGRES]),
     row("crates/store-sqlite", &["store", "core", "protocol"], &[WEB, POSTGRES]),
     row("crates/store-postgres", &["store", "core", "protocol"], &[WEB, SQLITE]),
@@ -66,6 +67,7 @@ const RULES: &[Rule] = &[
     row(
         "crates/cli",
         &[
+            "config",
             "http",
             "engine",
             "store-sqlite",
