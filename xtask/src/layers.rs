@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args;
 
 use crate::{
-    Chore, Verdict, tidy,
+    Chore, Verdict, features, tidy,
     workspace::{Dependency, Package, Workspace},
 };
 
@@ -17,6 +17,7 @@ impl Chore for Layers {
     fn run(self, workspace: &Workspace) -> anyhow::Result<Verdict> {
         let mut findings = check(&workspace.root, &workspace.packages);
         findings.extend(tidy::check(workspace)?);
+        findings.extend(features::check(workspace)?);
         for finding in &findings {
             println!("{finding}");
         }
