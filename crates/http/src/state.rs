@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use crate::exports::Exports;
 use crate::failures::FailureLimit;
 use crate::metrics::Metrics;
 use crate::openapi;
@@ -23,6 +24,10 @@ pub struct HttpOptions {
     pub metrics_need_token: bool,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Exports at a time.
+    pub exports: usize,
+    /// Exports of one log at a time: an app's environment, or the service's own.
+    pub exports_each: usize,
     /// How long a request may take until its answer begins; then 503.
     pub request_timeout: Duration,
     /// The only randomness of this layer: request ids are made of it.
@@ -35,6 +40,8 @@ impl Default for HttpOptions {
         Self {
             metrics_need_token: true,
             trusted_proxies: Vec::new(),
+            exports: 16,
+            exports_each: 2,
             request_timeout: Duration::from_secs(10),
             seed: [0; 32],
         }
@@ -52,6 +59,7 @@ struct Shared {
     options: HttpOptions,
     metrics: Metrics,
     failures: FailureLimit,
+    exports: Exports,
     request_ids: Mutex<StdRng>,
     document: Bytes,
 }
@@ -64,8 +72,9 @@ impl ServiceState {
             shared: Arc::new(Shared {
                 metrics: Metrics::new(engine.clone()),
                 engine,
-                options,
                 failures: FailureLimit::default(),
+                exports: Exports::new(options.exports, options.exports_each),
+                options,
                 request_ids,
                 document: openapi::document().into(),
             }),
@@ -89,6 +98,10 @@ impl ServiceState {
 
     pub(crate) fn failures(&self) -> &FailureLimit {
         &self.shared.failures
+    }
+
+    pub(crate) fn exports(&self) -> &Exports {
+        &self.shared.exports
     }
 
     /// The OpenAPI document as it is sent.
