@@ -14,7 +14,7 @@ use rand::{Rng, SeedableRng};
 use crate::exports::Exports;
 use crate::failures::FailureLimit;
 use crate::metrics::Metrics;
-use crate::openapi;
+use crate::openapi::{self, Bodyless};
 
 /// What can be set about HTTP.
 #[derive(Debug, Clone)]
@@ -62,6 +62,7 @@ struct Shared {
     exports: Exports,
     request_ids: Mutex<StdRng>,
     document: Bytes,
+    bodyless: Bodyless,
 }
 
 impl ServiceState {
@@ -77,6 +78,7 @@ impl ServiceState {
                 options,
                 request_ids,
                 document: openapi::document().into(),
+                bodyless: Bodyless::of(&openapi::openapi()),
             }),
         }
     }
@@ -107,6 +109,11 @@ impl ServiceState {
     /// The OpenAPI document as it is sent.
     pub(crate) fn document(&self) -> Bytes {
         self.shared.document.clone()
+    }
+
+    /// The operations that read no body.
+    pub(crate) fn bodyless(&self) -> &Bodyless {
+        &self.shared.bodyless
     }
 
     /// A new request id: 26 characters, sortable by time, as the ids of records are.

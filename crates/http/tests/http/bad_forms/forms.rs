@@ -174,6 +174,10 @@ impl Table<'_> {
         }
         let twice = self.proved(form.clone()).header("content-type", FORM);
         self.expect("a content type", twice, expected(), "two").await;
+        for coding in ["gzip", "br", "deflate", "identity, gzip"] {
+            let ask = self.proved(form.clone()).header("content-encoding", coding);
+            self.expect("a content coding", ask, expected(), coding).await;
+        }
         let none = self.ask().untyped(form).bearer(&self.world.app.live);
         self.expect("a content type", none, expected(), "none").await;
     }
