@@ -89,6 +89,10 @@ async fn a_head_that_is_too_large_or_never_ends_is_cut_off() {
     let answer = exchange(stream, &format!("GET /healthz HTTP/1.1\r\nHost: x\r\n{many}\r\n")).await;
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
     let stream = TcpStream::connect(running.address).await.unwrap();
+    let long = "b".repeat(limits.head_bytes);
+    let answer = exchange(stream, &format!("GET /healthz HTTP/1.1\r\nX-A: {long}\r\n\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let stream = TcpStream::connect(running.address).await.unwrap();
     let answer = exchange(stream, "GET /healthz HTTP/1.1\r\nHost:").await;
     assert!(!answer.contains("200"), "{answer}");
 }
