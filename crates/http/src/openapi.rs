@@ -65,8 +65,8 @@ pub fn openapi() -> OpenApi {
 }
 
 /// The document as it is sent and committed.
-pub(crate) fn document() -> String {
-    let mut text = openapi().to_pretty_json().unwrap_or_default();
+pub(crate) fn written(document: &OpenApi) -> String {
+    let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
 }

@@ -68,6 +68,7 @@ struct Shared {
 impl ServiceState {
     /// The state of a service on this engine.
     pub fn new(engine: Engine, options: HttpOptions) -> Self {
+        let document = openapi::openapi();
         let request_ids = Mutex::new(StdRng::from_seed(options.seed));
         Self {
             shared: Arc::new(Shared {
@@ -77,8 +78,8 @@ impl ServiceState {
                 exports: Exports::new(options.exports, options.exports_each),
                 options,
                 request_ids,
-                document: openapi::document().into(),
-                bodyless: Bodyless::of(&openapi::openapi()),
+                document: openapi::written(&document).into(),
+                bodyless: Bodyless::of(&document),
             }),
         }
     }
