@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args;
 
 use crate::{
-    Chore, Verdict, tidy,
+    Chore, Verdict, features, tidy,
     workspace::{Dependency, Package, Workspace},
 };
 
@@ -17,6 +17,7 @@ impl Chore for Layers {
     fn run(self, workspace: &Workspace) -> anyhow::Result<Verdict> {
         let mut findings = check(&workspace.root, &workspace.packages);
         findings.extend(tidy::check(workspace)?);
+        findings.extend(features::check(workspace)?);
         for finding in &findings {
             println!("{finding}");
         }
@@ -58,6 +59,7 @@ const RANDOMNESS: &[&str] = &["rand", "rand_core", "rand_chacha", "getrandom", "
 const RULES: &[Rule] = &[
     row("crates/protocol", &[], &[RUNTIME, WEB, SQLITE, POSTGRES]),
     row("crates/core", &["protocol"], &[RUNTIME, WEB, CLOCKS, RANDOMNESS, SQLITE, POSTGRES]),
+    row("crates/config", &["protocol"], &[RUNTIME, WEB, SQLITE, POSTGRES]),
     row("crates/store", &["core", "protocol"], &[WEB, SQLITE, POSTGRES]),
     row("crates/store-sqlite", &["store", "core", "protocol"], &[WEB, POSTGRES]),
     row("crates/store-postgres", &["store", "core", "protocol"], &[WEB, SQLITE]),
@@ -66,6 +68,7 @@ const RULES: &[Rule] = &[
     row(
         "crates/cli",
         &[
+            "config",
             "http",
             "engine",
             "store-sqlite",

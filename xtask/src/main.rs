@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its caller")]
 
 mod bench;
+mod features;
 mod generate;
 mod layers;
 mod process;

@@ -33,18 +33,18 @@ pub(crate) fn cpp_compiler() -> Option<PathBuf> {
     named.or_else(|| ["c++", "g++", "clang++"].into_iter().find_map(on_path))
 }
 
-/// The cargo subcommand `name` (such as `cargo-fuzz`): the one on the search path, or one that is
-/// installed once under `target/tools`.
-pub(crate) fn cargo_tool(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+/// The cargo subcommand `name` (such as `cargo-fuzz`): the one on the search path, or this version
+/// of it, which is installed once under `target/tools`.
+pub(crate) fn cargo_tool(workspace: &Workspace, name: &str, version: &str) -> Result<PathBuf> {
     let root = workspace.target.join("tools");
     let own = root.join("bin").join(name);
     if let Some(found) = on_path(name).or_else(|| own.is_file().then(|| own.clone())) {
         return Ok(found);
     }
     let mut install = workspace.cargo();
-    install.args(["install", name, "--locked", "--root"]).arg(&root);
+    install.args(["install", name, "--version", version, "--locked", "--root"]).arg(&root);
     if !process::run(&mut install)? {
-        bail!("{name} could not be installed");
+        bail!("{name} could not be installed; with one on the search path nothing is installed");
     }
     Ok(own)
 }

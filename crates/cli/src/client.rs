@@ -14,11 +14,11 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::args::Target;
-use crate::config::service_url;
 use crate::exit::Failure;
 use crate::http_client::HttpClient;
 use crate::local::Local;
 use crate::output::note;
+use agentadmit_config::service_url;
 
 const SERVICE_URL: &str = "AGENTADMIT_SERVICE_URL";
 const STORE: &str = "AGENTADMIT_STORE";
@@ -211,7 +211,7 @@ fn refusal(status: StatusCode, body: &[u8]) -> Failure {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
     Service(String),
-    Store(crate::args::StoreLocation),
+    Store(agentadmit_config::StoreLocation),
 }
 
 impl Place {

@@ -4,10 +4,9 @@
 use std::borrow::Cow;
 use std::process::ExitCode;
 
+use agentadmit_config::{BadConfig, without_secrets};
 use agentadmit_protocol::error::{ErrorBody, ErrorCode};
 use http::StatusCode;
-
-use crate::redact::without_secrets;
 
 /// What a finished command says by its exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +88,12 @@ impl Failure {
             id => format!(" [{error}, request {id}]"),
         };
         format!("{error_description}{about}{place}")
+    }
+}
+
+impl From<BadConfig> for Failure {
+    fn from(bad: BadConfig) -> Self {
+        Self::usage(bad.to_string())
     }
 }
 

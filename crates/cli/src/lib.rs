@@ -3,13 +3,13 @@
 //! | module | what |
 //! | --- | --- |
 //! | `args` | what can be typed, with its help |
-//! | `config` | what `serve` runs with: argument over environment over file |
+//! | `config` | where `serve` takes its configuration from |
 //! | `serve`, `signals` | the service, from start to drained end |
 //! | `client`, `http_client`, `local` | one way in for every command: an HTTP request, to a service or to the same routes on a store |
 //! | `commands` | the administrative commands |
 //! | `storage`, `secret_key`, `chains` | opening a store, its key, checking its chains |
 //! | `demo` | the whole story |
-//! | `exit`, `output`, `redact` | exit codes, stdout and stderr, and no secret on them |
+//! | `exit`, `output` | exit codes, stdout and stderr, and no secret on them |
 //! | `generate` | the generated files of the repository |
 
 mod args;
@@ -23,7 +23,6 @@ mod generate;
 mod http_client;
 mod local;
 mod output;
-mod redact;
 mod secret_key;
 mod serve;
 mod signals;
@@ -38,8 +37,6 @@ use tokio::runtime::{Builder, Runtime};
 use args::{Cli, Command};
 use exit::{Exit, Failure};
 use output::Output;
-
-pub use config::check_configuration;
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {

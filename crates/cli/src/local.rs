@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use agentadmit_config::StoreLocation;
 use agentadmit_engine::admission::AdmissionLimits;
 use agentadmit_engine::{Engine, EngineOptions};
 use agentadmit_http::{HttpOptions, LocalOperator, ServiceState};
@@ -15,7 +16,6 @@ use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 use url::Url;
 
-use crate::args::StoreLocation;
 use crate::client::{AnswerBody, Request};
 use crate::exit::Failure;
 use crate::storage::{self, Opened};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use agentadmit_config::{LogFormat, ServeConfig};
 use agentadmit_engine::admission::AdmissionLimits;
 use agentadmit_engine::verbs::operators::AdoptFirstOperator;
 use agentadmit_engine::{Engine, EngineOptions, Lane};
@@ -17,8 +18,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{LogFormat, Serve};
-use crate::config::ServeConfig;
+use crate::args::Serve;
+use crate::config;
 use crate::exit::{Exit, Failure};
 use crate::output::note;
 use crate::signals::Signals;
@@ -35,7 +36,7 @@ const FLUSH: Duration = Duration::from_secs(5);
 /// # Errors
 /// When it cannot start, or could not drain in time.
 pub(crate) async fn run(args: &Serve) -> Result<Exit, Failure> {
-    let config = ServeConfig::resolve(args)?;
+    let config = config::resolve(args)?;
     let first_operator = first_operator_token()?;
     start_log(&config)?;
     let mut signals = Signals::listen()?;

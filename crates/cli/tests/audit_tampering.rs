@@ -96,8 +96,8 @@ fn verify(file: &[u8], checkpoint: Option<&Path>) -> (Option<i32>, Vec<String>) 
     (output.status.code(), findings.map(|it| it["kind"].as_str().unwrap().to_owned()).collect())
 }
 
-/// The export of a store that was killed, restored and trimmed.
-fn lived_through_everything() -> Vec<u8> {
+/// The exports of a store that was killed and restored, before and after it was trimmed.
+fn lived_through_everything() -> [Vec<u8>; 2] {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("store.db");
     let app = killed_and_restored(&store, &folder.path().join("backup.db"));
@@ -115,16 +115,27 @@ fn lived_through_everything() -> Vec<u8> {
         TestService::start(Arc::new(store), Arc::clone(&clock) as _, options)
     };
     let service = serve(5);
-    hours(&App { address: service.address(), ..app.clone() }, &clock, 6);
+    let here = App { address: service.address(), ..app.clone() };
+    hours(&here, &clock, 2);
+    let untrimmed = export_with(&here, AuditEvent::Checkpoint);
+    hours(&here, &clock, 6);
     drop(service);
     let service = serve(6);
     let app = App { address: service.address(), ..app };
     hours(&app, &clock, 4);
-    // retention may take records that an export has promised; then it breaks off
+    [untrimmed, export_with(&app, AuditEvent::AuditTrimmed)]
+}
+
+/// The export, once there is such a record: upkeep comes when it comes.
+fn export_with(app: &App, event: AuditEvent) -> Vec<u8> {
     loop {
-        if let Ok(export) = app.client().send(&app.export()) {
+        // retention may take records that an export has promised; then it breaks off
+        if let Ok(export) = app.client().send(&app.export())
+            && Export::read(&export.body).records.iter().any(|record| record.event == event)
+        {
             return export.body;
         }
+        thread::yield_now();
     }
 }
 
@@ -207,7 +218,7 @@ const TAMPERINGS: [(&str, Tampering); 5] = [
 
 #[test]
 fn an_untouched_export_verifies_and_every_tampering_is_found() {
-    let file = lived_through_everything();
+    let [untrimmed, file] = lived_through_everything();
     let export = Export::read(&file);
     let count =
         |event: AuditEvent| export.records.iter().filter(|record| record.event == event).count();
@@ -223,10 +234,11 @@ fn an_untouched_export_verifies_and_every_tampering_is_found() {
         assert_found(&export.write(), None, kind);
     }
     assert_found(&file[..file.len() * 2 / 3], None, "cut_off");
-    a_kept_checkpoint_shows_what_was_cut_off(export);
+    a_kept_checkpoint_shows_what_was_cut_off(Export::read(&untrimmed));
 }
 
-/// Everything since a checkpoint is cut off, in all chains, and every other line fits.
+/// Everything since a checkpoint is cut off, in all chains, and every other line fits. (Where the
+/// record of a trimming is among what is cut off, the file does show it.)
 fn a_kept_checkpoint_shows_what_was_cut_off(mut export: Export) {
     let checkpoint = export.records.iter().rfind(|it| it.event == AuditEvent::Checkpoint);
     let checkpoint = checkpoint.unwrap().clone();

@@ -12,17 +12,21 @@
 //! | [`exchange`] | who gets the access token, once |
 //! | [`catalogue`] | how a scope catalogue changes |
 //! | [`credential`] | whether an API key, public key or operator token is good now |
+//! | [`assertion`] | what a client assertion says before its signature was checked |
+//! | [`cursor`] | where the next page of a list begins |
 //! | [`rate`] | rate limits (GCRA) and their headers |
 //! | [`plan`] | whether a plan's call limit is reached |
 //! | [`clock`] | whether the clock can be believed |
 //! | [`audit`] | the canonical form, the chain, and the check of an export |
 
 pub mod app;
+pub mod assertion;
 pub mod audit;
 pub mod catalogue;
 pub mod clock;
 pub mod connection;
 pub mod credential;
+pub mod cursor;
 pub mod exchange;
 pub mod issue;
 pub mod plan;

@@ -12,10 +12,9 @@
 //! ```
 
 pub mod admission;
-pub mod assertion;
+mod assertion;
 mod call;
 pub mod credential;
-pub mod cursor;
 mod engine;
 mod error;
 pub mod export;
@@ -23,6 +22,7 @@ pub mod keyring;
 pub mod query;
 mod upkeep;
 
+pub use agentadmit_core::cursor;
 pub use agentadmit_store::record::Origin;
 pub use agentadmit_store::{StoreError, Views, WriterOptions, verbs};
 pub use engine::{Engine, EngineOptions, Lane};

@@ -20,16 +20,22 @@ pub(crate) fn client_address(
     let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
     let mut client = peer.ip().to_canonical();
     let hops = headers.get_all("x-forwarded-for").iter().rev();
-    let hops = hops.filter_map(|value| value.to_str().ok()).flat_map(|line| line.rsplit(','));
+    let hops = hops.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
     for hop in hops {
         if !is_trusted(client) {
             break;
         }
         // what is no address is nobody's word: the proxy before it is the last that is known
-        let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
+        let Some(address) = hop_address(hop.trim()) else { break };
         client = address.to_canonical();
     }
     client
+}
+
+/// An address; some proxies write the port behind it.
+fn hop_address(hop: &str) -> Option<IpAddr> {
+    let with_port = || hop.parse::<SocketAddr>().ok().map(|address| address.ip());
+    hop.parse().ok().or_else(with_port)
 }
 
 #[cfg(test)]
@@ -39,7 +45,8 @@ mod tests {
     fn client(peer: &str, forwarded: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for value in forwarded {
-            headers.append("x-forwarded-for", value.parse().unwrap());
+            let value = http::HeaderValue::from_bytes(value.as_bytes()).unwrap();
+            headers.append("x-forwarded-for", value);
         }
         let trusted: [IpNet; 2] = ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
         let peer = PeerAddress(SocketAddr::new(peer.parse().unwrap(), 1));
@@ -59,5 +66,13 @@ mod tests {
         assert_eq!(client("10.0.0.1", &["1.1.1.1, 198.51.100.1, 10.0.0.2"]), "198.51.100.1");
         assert_eq!(client("10.0.0.1", &["1.1.1.1", "198.51.100.1"]), "198.51.100.1");
         assert_eq!(client("10.0.0.1", &["1.1.1.1, junk, 10.0.0.2"]), "10.0.0.2");
+        assert_eq!(client("10.0.0.1", &["1.1.1.1", "\u{e9}", "10.0.0.2"]), "10.0.0.2");
+        assert_eq!(client("10.0.0.1", &["1.1.1.1", ""]), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_port_is_no_part_of_an_address() {
+        assert_eq!(client("10.0.0.1", &["198.51.100.1:4711"]), "198.51.100.1");
+        assert_eq!(client("10.0.0.1", &["[2001:db8::1]:4711, 10.0.0.2:80"]), "2001:db8::1");
     }
 }

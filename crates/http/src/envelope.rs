@@ -13,6 +13,7 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, Head
 use http::{Method, StatusCode};
 
 use crate::error::{ApiError, PendingBody};
+use crate::extract::without_body;
 use crate::state::{RequestId, ServiceState};
 
 /// The name of the request id's header.
@@ -31,7 +32,14 @@ pub(crate) async fn envelope(
     let is_cacheable = is_cacheable(request.uri().path());
     request.extensions_mut().insert(request_id.clone());
 
-    let answered = tokio::time::timeout(state.options().request_timeout, next.run(request)).await;
+    let reads_none = route.as_ref().is_some_and(|route| state.bodyless().contains(&method, route));
+    let run = async {
+        match if reads_none { without_body(request).await } else { Ok(request) } {
+            Ok(request) => next.run(request).await,
+            Err(error) => error.into_response(),
+        }
+    };
+    let answered = tokio::time::timeout(state.options().request_timeout, run).await;
     let mut response = answered.unwrap_or_else(|_| timed_out().into_response());
 
     write_pending_body(&mut response, &request_id);

@@ -22,7 +22,8 @@
 pub mod address;
 mod envelope;
 pub mod error;
-pub mod extract;
+pub mod exports;
+mod extract;
 mod failures;
 mod limits;
 pub mod metrics;

@@ -3,6 +3,8 @@
 //! A handler names what only it can answer. What follows from a route's shape (a body, a
 //! credential, an id in its path) is added here, so that no handler can forget it.
 
+use std::collections::HashMap;
+
 use agentadmit_protocol::api::audit::ExportFormat;
 use agentadmit_protocol::api::connections::ConnectionStatus;
 use agentadmit_protocol::api::query::{Cursor, PageLimit};
@@ -14,6 +16,8 @@ use agentadmit_protocol::id::{AppId, ConnectionId, KeyId, OperatorId};
 use agentadmit_protocol::settings::RateLimits;
 use agentadmit_protocol::text::UserId;
 use agentadmit_protocol::time::Timestamp;
+use axum::extract::MatchedPath;
+use http::Method;
 use utoipa::ToSchema;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
@@ -61,10 +65,47 @@ pub fn openapi() -> OpenApi {
 }
 
 /// The document as it is sent and committed.
-pub(crate) fn document() -> String {
-    let mut text = openapi().to_pretty_json().unwrap_or_default();
+pub(crate) fn written(document: &OpenApi) -> String {
+    let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// The operations of `/v1` whose requests have no body.
+#[derive(Debug, Default)]
+pub(crate) struct Bodyless {
+    methods: HashMap<String, Vec<Method>>,
+}
+
+impl Bodyless {
+    /// What the document says of them.
+    pub(crate) fn of(document: &OpenApi) -> Self {
+        let mut methods = HashMap::new();
+        for (path, item) in document.paths.paths.iter().filter(|(path, _)| path.starts_with("/v1"))
+        {
+            let operations = [
+                (Method::GET, &item.get),
+                (Method::PUT, &item.put),
+                (Method::POST, &item.post),
+                (Method::PATCH, &item.patch),
+                (Method::DELETE, &item.delete),
+            ];
+            let reads_none = |operation: &Option<Operation>| {
+                operation.as_ref().is_some_and(|operation| operation.request_body.is_none())
+            };
+            let reads_none = operations.into_iter().filter(|(_, operation)| reads_none(operation));
+            methods.insert(path.clone(), reads_none.map(|(method, _)| method).collect());
+        }
+        Self { methods }
+    }
+
+    /// Whether this is one of them; `/api/v1` is `/v1`, and `HEAD` is `GET`.
+    pub(crate) fn contains(&self, method: &Method, route: &MatchedPath) -> bool {
+        let path = route.as_str();
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        let methods = self.methods.get(path.strip_prefix("/api").unwrap_or(path));
+        methods.is_some_and(|methods| methods.contains(method))
+    }
 }
 
 const TAGS: [(&str, &str); 9] = [

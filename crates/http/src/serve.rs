@@ -15,6 +15,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_io_timeout::TimeoutWriter;
 use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
@@ -30,6 +31,9 @@ pub struct ServeLimits {
     pub head: Duration,
     /// How long a TLS handshake may take.
     pub handshake: Duration,
+    /// How long a client may take nothing of an answer that waits for it (a slow client takes a
+    /// little, and goes on); then the connection is cut off.
+    pub write: Duration,
     /// Header lines of a request.
     pub headers: usize,
     /// Bytes of a request's head.
@@ -44,6 +48,7 @@ impl Default for ServeLimits {
             connections: 10_000,
             head: Duration::from_secs(30),
             handshake: Duration::from_secs(10),
+            write: Duration::from_secs(30),
             headers: 64,
             head_bytes: 32 * 1024,
             drain: Duration::from_secs(20),
@@ -133,6 +138,9 @@ impl Connection {
     async fn run(mut self, stream: TcpStream) {
         // answers are small and whole: nothing is gained by waiting for more
         let _best_effort = stream.set_nodelay(true);
+        let mut stream = TimeoutWriter::new(stream);
+        stream.set_timeout(Some(self.limits.write));
+        let stream = Box::pin(stream);
         let Some(tls) = self.tls.take() else { return self.serve(stream).await };
         match tokio::time::timeout(self.limits.handshake, tls.accept(stream)).await {
             Ok(Ok(stream)) => self.serve(stream).await,

@@ -11,9 +11,10 @@ use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use crate::exports::Exports;
 use crate::failures::FailureLimit;
 use crate::metrics::Metrics;
-use crate::openapi;
+use crate::openapi::{self, Bodyless};
 
 /// What can be set about HTTP.
 #[derive(Debug, Clone)]
@@ -23,6 +24,10 @@ pub struct HttpOptions {
     pub metrics_need_token: bool,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Exports at a time.
+    pub exports: usize,
+    /// Exports of one log at a time: an app's environment, or the service's own.
+    pub exports_each: usize,
     /// How long a request may take until its answer begins; then 503.
     pub request_timeout: Duration,
     /// The only randomness of this layer: request ids are made of it.
@@ -35,6 +40,8 @@ impl Default for HttpOptions {
         Self {
             metrics_need_token: true,
             trusted_proxies: Vec::new(),
+            exports: 16,
+            exports_each: 2,
             request_timeout: Duration::from_secs(10),
             seed: [0; 32],
         }
@@ -52,22 +59,27 @@ struct Shared {
     options: HttpOptions,
     metrics: Metrics,
     failures: FailureLimit,
+    exports: Exports,
     request_ids: Mutex<StdRng>,
     document: Bytes,
+    bodyless: Bodyless,
 }
 
 impl ServiceState {
     /// The state of a service on this engine.
     pub fn new(engine: Engine, options: HttpOptions) -> Self {
+        let document = openapi::openapi();
         let request_ids = Mutex::new(StdRng::from_seed(options.seed));
         Self {
             shared: Arc::new(Shared {
                 metrics: Metrics::new(engine.clone()),
                 engine,
-                options,
                 failures: FailureLimit::default(),
+                exports: Exports::new(options.exports, options.exports_each),
+                options,
                 request_ids,
-                document: openapi::document().into(),
+                document: openapi::written(&document).into(),
+                bodyless: Bodyless::of(&document),
             }),
         }
     }
@@ -91,9 +103,18 @@ impl ServiceState {
         &self.shared.failures
     }
 
+    pub(crate) fn exports(&self) -> &Exports {
+        &self.shared.exports
+    }
+
     /// The OpenAPI document as it is sent.
     pub(crate) fn document(&self) -> Bytes {
         self.shared.document.clone()
+    }
+
+    /// The operations that read no body.
+    pub(crate) fn bodyless(&self) -> &Bodyless {
+        &self.shared.bodyless
     }
 
     /// A new request id: 26 characters, sortable by time, as the ids of records are.

@@ -1,24 +1,34 @@
 //! What the tests of the service share; a dev-dependency only, never part of a build that ships.
 //!
-//! - `fuzz` (feature `fuzz`): the bodies of the fuzz targets.
+//! - `fuzz` (feature `fuzz`): the bodies of the fuzz targets. Everything else is the feature
+//!   `service`, which is on by default.
 //! - [`power`], [`gate`]: a disk that forgets what was not synced, and one that is slow.
 //! - [`service`], [`process`]: the service in this process, or as its real binary.
 //! - [`client`], [`world`]: the referee that asks it, and what tests ask for.
 //! - [`load`], [`evidence`]: load that takes notes, and whether what was promised is still there.
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
+#[cfg(feature = "service")]
 pub mod client;
+#[cfg(feature = "service")]
 pub mod evidence;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
+#[cfg(feature = "service")]
 pub mod gate;
+#[cfg(feature = "service")]
 pub mod load;
+#[cfg(feature = "service")]
 pub mod power;
+#[cfg(feature = "service")]
 pub mod process;
+#[cfg(feature = "service")]
 pub mod service;
+#[cfg(feature = "service")]
 pub mod world;
 
 /// The store's crate, for tests of crates that may not import it themselves.
+#[cfg(feature = "service")]
 pub use agentadmit_store as store;
 
 /// How many rounds a test makes: `few` in every run, `many` where long rounds are wanted

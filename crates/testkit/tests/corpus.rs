@@ -54,6 +54,16 @@ fn targets_programs_and_corpora_are_the_same() {
     }
 }
 
+/// Everything that the fuzz targets need is compiled a second time, with the fuzzer's counters: a
+/// heavy dependency there costs minutes of every run of the tests.
+#[test]
+fn the_fuzz_targets_build_without_cryptography_and_database() {
+    let lock = fs::read_to_string(fuzz_folder().join("Cargo.lock")).unwrap();
+    for heavy in ["aws-lc-sys", "libsqlite3-sys", "rustls", "tokio", "hyper"] {
+        assert!(!lock.contains(&format!("name = \"{heavy}\"")), "{heavy}");
+    }
+}
+
 /// The sample from which the mutations of `audit_file` begin is committed as an input too.
 #[test]
 fn the_sample_export_is_what_is_committed() {

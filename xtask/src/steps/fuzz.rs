@@ -16,6 +16,9 @@ const SECONDS_EACH_IN_FULL: u64 = 10 * 60;
 /// One input that takes longer than this many seconds is a finding.
 const SLOWEST_INPUT_SECONDS: u64 = 10;
 
+/// The version of cargo-fuzz whose command line the step uses.
+const CARGO_FUZZ: &str = "0.13.2";
+
 /// Whether this tree has fuzz targets at all.
 pub(super) fn is_there(workspace: &Workspace) -> bool {
     workspace.root.join("fuzz/Cargo.toml").is_file()
@@ -30,7 +33,7 @@ pub(super) fn run(run: &Run<'_>) -> Result<Counts> {
     let seconds = seconds_each(targets.len(), run.full)?;
     let fuzzer = Fuzzer {
         workspace: run.workspace,
-        program: tools::cargo_tool(run.workspace, "cargo-fuzz")?,
+        program: tools::cargo_tool(run.workspace, "cargo-fuzz", CARGO_FUZZ)?,
     };
     fuzzer.build()?;
     targets.iter().map(|target| Ok(Counts::one(fuzzer.run(target, seconds)?))).sum()

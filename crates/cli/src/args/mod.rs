@@ -16,9 +16,9 @@ pub(crate) use admin::{
 pub(crate) use audit::{
     Audit, AuditCommand, Export, ExportForm, ListRecords, RecordFilter, VerifyFile,
 };
-pub(crate) use serve::{LogFormat, Serve, ServeOptions};
+pub(crate) use serve::Serve;
 pub(crate) use store::{Backup, Migrate, Restore, Store, StoreCommand};
-pub(crate) use target::{Page, StoreLocation, Target};
+pub(crate) use target::{Page, Target};
 
 const EXIT_CODES: &str = "\
 Exit codes:

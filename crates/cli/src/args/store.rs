@@ -3,9 +3,8 @@
 
 use std::path::PathBuf;
 
+use agentadmit_config::StoreLocation;
 use clap::{Args, Subcommand};
-
-use super::StoreLocation;
 
 /// Copies a store, which may be in use, and verifies the copy
 ///

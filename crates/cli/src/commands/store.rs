@@ -3,13 +3,14 @@
 
 use std::path::Path;
 
+use agentadmit_config::StoreLocation;
 use agentadmit_store_sqlite::migrations::MIGRATIONS;
 use agentadmit_store_sqlite::{
     Access, OpenError, RestoreOptions, SqliteStore, restore as restore_file,
 };
 use serde_json::{Value, json};
 
-use crate::args::{Backup, Migrate, Restore, Store, StoreCommand, StoreLocation, Target};
+use crate::args::{Backup, Migrate, Restore, Store, StoreCommand, Target};
 use crate::chains;
 use crate::client::{Request, Transport};
 use crate::exit::{Exit, Failure};

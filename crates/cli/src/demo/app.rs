@@ -101,7 +101,7 @@ impl Shop {
         let variable = |name: &str| {
             std::env::var(name).map_err(|_| Failure::usage(format!("{name} is not set")))
         };
-        let service = crate::config::service_url(&variable("AGENTADMIT_SERVICE_URL")?);
+        let service = agentadmit_config::service_url(&variable("AGENTADMIT_SERVICE_URL")?);
         Ok(Self {
             origin,
             app_id: variable("AGENTADMIT_APP_ID")?,

@@ -3,11 +3,11 @@
 use agentadmit_protocol::api::query;
 use agentadmit_protocol::error::ErrorCode;
 use agentadmit_protocol::json;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
@@ -61,6 +61,24 @@ impl<T: DeserializeOwned> FromRequest<ServiceState> for Form<T> {
     }
 }
 
+/// The request, if it has no body: for routes that read none. A member that restricts
+/// (`{"user_id"}` to a `DELETE`) must not be lost on them.
+pub(crate) async fn without_body(request: Request) -> Answer<Request> {
+    if request.body().is_end_stream() {
+        return Ok(request);
+    }
+    let (parts, body) = request.into_parts();
+    // an empty body may be framed as chunks
+    let is_empty = match Limited::new(body, 0).collect().await {
+        Ok(body) => body.to_bytes().is_empty(),
+        Err(_) => false,
+    };
+    if is_empty {
+        return Ok(Request::from_parts(parts, Body::empty()));
+    }
+    Err(ApiError::bad_request("this route reads no body: send none"))
+}
+
 /// The whole body, whether its length was announced or not.
 async fn read(request: Request) -> Answer<Bytes> {
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
@@ -82,8 +100,13 @@ fn too_large() -> ApiError {
     ApiError::new(ErrorCode::BodyTooLarge, "the body is larger than 64 KiB")
 }
 
-/// One `Content-Type` of this type; a `charset` may say UTF-8 and nothing else.
+/// One `Content-Type` of this type, not compressed; a `charset` may say UTF-8 and nothing else.
 fn require_media_type(headers: &HeaderMap, wanted: &'static str) -> Answer<()> {
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+    if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        let text = "send the body without a `Content-Encoding`";
+        return Err(ApiError::new(ErrorCode::UnsupportedMediaType, text));
+    }
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (first, second) = (values.next(), values.next());
     let text = first.filter(|_| second.is_none()).and_then(|value| value.to_str().ok());

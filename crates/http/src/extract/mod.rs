@@ -6,7 +6,7 @@ mod idempotency;
 mod path;
 mod query;
 
-pub(crate) use body::{Form, Json, OptionalJson};
+pub(crate) use body::{Form, Json, OptionalJson, without_body};
 pub use credential::LocalOperator;
 pub(crate) use credential::{
     AppAuth, LocalOnly, MetricsAuth, OAuthHeader, OperatorAuth, OptionalAppAuth,

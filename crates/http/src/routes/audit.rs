@@ -87,7 +87,7 @@ pub(crate) async fn export(
         ..AuditFilter::default()
     };
     let request = ExportRequest { tenant: Some(tenant), filter };
-    Ok(export::respond(state.engine(), request, wanted.format.unwrap_or_default()))
+    export::respond(&state, request, wanted.format.unwrap_or_default())
 }
 
 /// Shows the keys that sign checkpoints

@@ -1,34 +1,47 @@
 //! An export as a response body: pieces are turned into bytes as they are taken.
 
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
-use agentadmit_engine::Engine;
 use agentadmit_engine::export::{ExportRequest, NdjsonLines, Piece};
 use agentadmit_protocol::api::audit::ExportFormat;
 use agentadmit_protocol::audit::AuditRecord;
+use agentadmit_protocol::error::ErrorCode;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use tokio::sync::mpsc::Receiver;
-use tokio_stream::StreamExt as _;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::Stream;
+
+use crate::error::{Answer, ApiError};
+use crate::exports::Running;
+use crate::state::ServiceState;
 
 /// The answer: a stream that ends early, without its trailer, when the store fails.
-pub(crate) fn respond(engine: &Engine, request: ExportRequest, format: ExportFormat) -> Response {
-    let pieces = engine.export(request);
-    match format {
+pub(crate) fn respond(
+    state: &ServiceState,
+    request: ExportRequest,
+    format: ExportFormat,
+) -> Answer<Response> {
+    let running = state.exports().begin(request.tenant).ok_or_else(|| {
+        let text = "too many exports run: take them to their end, or try again after `Retry-After`";
+        ApiError::new(ErrorCode::Unavailable, text)
+    })?;
+    let pieces = state.engine().export(request);
+    Ok(match format {
         ExportFormat::Ndjson => answer(
             "application/x-ndjson",
             "attachment; filename=\"audit.ndjson\"",
-            body(pieces, Ndjson(NdjsonLines::new())),
+            body(pieces, Ndjson(NdjsonLines::new()), Some(running)),
         ),
         ExportFormat::Csv => answer(
             "text/csv; charset=utf-8",
             "attachment; filename=\"audit.csv\"",
-            body(pieces, Csv),
+            body(pieces, Csv, Some(running)),
         ),
-    }
+    })
 }
 
 fn answer(media_type: &'static str, disposition: &'static str, body: Body) -> Response {
@@ -36,7 +49,7 @@ fn answer(media_type: &'static str, disposition: &'static str, body: Body) -> Re
 }
 
 /// A form of an export.
-trait Form: Send + 'static {
+trait Form: Send + Unpin + 'static {
     fn write(&mut self, piece: &Piece, out: &mut Vec<u8>) -> io::Result<()>;
 }
 
@@ -67,17 +80,46 @@ impl Form for Csv {
     }
 }
 
-fn body(pieces: Receiver<Piece>, mut form: impl Form) -> Body {
-    let chunks = ReceiverStream::new(pieces).map(move |piece| {
-        if let Piece::Failed(_) = piece {
-            // the connection breaks off, so that nobody takes a part for the whole
-            return Err(io::Error::other("the export was cut off: the store failed"));
+fn body(pieces: Receiver<Piece>, form: impl Form, running: Option<Running>) -> Body {
+    Body::from_stream(Chunks { pieces, form, is_over: false, running })
+}
+
+/// Pieces as bytes. It ends well only behind the last piece: anything else breaks the connection
+/// off, so that nobody takes a part for the whole.
+struct Chunks<F> {
+    pieces: Receiver<Piece>,
+    form: F,
+    is_over: bool,
+    running: Option<Running>,
+}
+
+impl<F: Form> Stream for Chunks<F> {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let chunks = self.get_mut();
+        if chunks.is_over {
+            return Poll::Ready(None);
         }
+        let piece = ready!(chunks.pieces.poll_recv(context));
+        Poll::Ready(Some(chunks.next(piece)))
+    }
+}
+
+impl<F: Form> Chunks<F> {
+    /// The bytes of a piece; `None` is a worker that stopped before its last one.
+    fn next(&mut self, piece: Option<Piece>) -> io::Result<Bytes> {
+        if matches!(piece, None | Some(Piece::End | Piece::Failed(_))) {
+            self.is_over = true;
+            self.running = None;
+        }
+        let Some(piece) = piece.filter(|piece| !matches!(piece, Piece::Failed(_))) else {
+            return Err(io::Error::other("the export was cut off: the store failed"));
+        };
         let mut out = Vec::new();
-        form.write(&piece, &mut out)?;
+        self.form.write(&piece, &mut out)?;
         Ok(Bytes::from(out))
-    });
-    Body::from_stream(chunks)
+    }
 }
 
 const COLUMNS: [&str; 23] = [
@@ -147,7 +189,23 @@ fn harmless(mut cell: String) -> String {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt as _;
+    use tokio::sync::mpsc;
+
     use super::*;
+
+    #[tokio::test]
+    async fn an_export_whose_worker_dies_does_not_end_like_a_whole_one() {
+        for is_whole in [true, false] {
+            let (pieces, receiver) = mpsc::channel(2);
+            pieces.send(Piece::Records(Vec::new())).await.unwrap();
+            if is_whole {
+                pieces.send(Piece::End).await.unwrap();
+            }
+            drop(pieces);
+            assert_eq!(body(receiver, Csv, None).collect().await.is_ok(), is_whole);
+        }
+    }
 
     #[test]
     fn no_cell_is_a_formula() {

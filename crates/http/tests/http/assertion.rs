@@ -14,9 +14,9 @@ use crate::support::{App, Ask, ISSUER, Service};
 const PKCS8: &str = include_str!("test_key.pkcs8.base64");
 const MODULUS: &str = include_str!("test_key.n.base64url");
 /// 2026-11-22T12:00:00Z, where the clock stands.
-const NOW: i64 = 1_795_348_800;
+pub(crate) const NOW: i64 = 1_795_348_800;
 
-fn sign(header: &Value, claims: &Value) -> String {
+pub(crate) fn sign(header: &Value, claims: &Value) -> String {
     let der = STANDARD.decode(PKCS8.split_whitespace().collect::<String>()).unwrap();
     let pair = RsaKeyPair::from_pkcs8(&der).unwrap();
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -26,14 +26,15 @@ fn sign(header: &Value, claims: &Value) -> String {
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-struct Signer {
+/// An app's registered key.
+pub(crate) struct Signer {
     kid: String,
     app_id: String,
 }
 
 impl Signer {
     /// Registers the key for the live environment.
-    async fn new(app: &App<'_>, permissions: &Value) -> Self {
+    pub(crate) async fn new(app: &App<'_>, permissions: &Value) -> Self {
         let key = json!({"kty": "RSA", "n": MODULUS, "e": "AQAB", "environment": "live",
             "permissions": permissions, "alg": "RS256", "use": "sig"});
         let path = format!("/v1/operator/apps/{}/public-keys", app.app_id);
@@ -42,17 +43,22 @@ impl Signer {
         Self { kid, app_id: app.app_id.clone() }
     }
 
-    fn header(&self) -> Value {
+    pub(crate) fn header(&self) -> Value {
         json!({"alg": "RS256", "kid": self.kid, "typ": "client-authentication+jwt"})
     }
 
-    fn claims(&self, jti: &str) -> Value {
+    /// A JWT with the right header.
+    pub(crate) fn sign(&self, claims: &Value) -> String {
+        sign(&self.header(), claims)
+    }
+
+    pub(crate) fn claims(&self, jti: &str) -> Value {
         json!({"iss": self.app_id, "sub": self.app_id, "aud": ISSUER, "iat": NOW, "exp": NOW + 60,
             "jti": jti})
     }
 }
 
-fn changed(mut value: Value, member: &str, to: Value) -> Value {
+pub(crate) fn changed(mut value: Value, member: &str, to: Value) -> Value {
     value[member] = to;
     value
 }

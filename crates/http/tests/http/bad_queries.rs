@@ -13,11 +13,83 @@ struct Route {
     parameters: Vec<(&'static str, &'static str, &'static [&'static str])>,
 }
 
-const LIMITS: &[&str] =
-    &["0", "-1", "1001", "01", "%2B1", "1.5", "1e2", "x", "99999999999999999999", "1%20"];
-const CURSORS: &[&str] = &["%20", "a.b", "!", "x", "AAAA", "Y29ubg", "%ff"];
-const USERS: &[&str] = &["%00", "%0a", "%ff", "%c3%28", "%7f"];
-const STATUSES: &[&str] = &["Active", "ended", "active,revoked", "1", "%61ctive%20"];
+const LIMITS: &[&str] = &[
+    "0",
+    "-1",
+    "1001",
+    "01",
+    "00",
+    "-0",
+    "%2B1",
+    "+1",
+    "1.5",
+    "1e2",
+    "0x10",
+    "1_0",
+    "1,0",
+    "x",
+    "null",
+    "NaN",
+    "99999999999999999999",
+    "1%20",
+    "1%00",
+    "%D9%A1",
+    "%E2%88%921",
+    "%201",
+    "1;",
+    "1k",
+    "1..2",
+    "ten",
+    "1%",
+];
+const CURSORS: &[&str] = &[
+    "%20", "a.b", "!", "x", "AAAA", "Y29ubg", "bA", "YwAA", "YQ%3D%3D", "a+b", "a%2Fb", "%00",
+    "%ff", "%zz", LONG,
+];
+const USERS: &[&str] = &[
+    "%00",
+    "%0a",
+    "%09",
+    "%1b",
+    "%7f",
+    "%c2%85",
+    "%ff",
+    "%c3%28",
+    "%ed%a0%80",
+    "%c0%af",
+    "%",
+    "%4",
+    "%zz",
+    "%u0041",
+    "100%",
+    LONG,
+];
+const STATUSES: &[&str] = &[
+    "Active",
+    "ACTIVE",
+    "ended",
+    "all",
+    "*",
+    "null",
+    "active,revoked",
+    "1",
+    "%61ctive%20",
+    "activ",
+    "[active]",
+    "%22active%22",
+    "%EF%BB%BFactive",
+    "pending,",
+    "true",
+    "+active",
+    "active%00",
+    "active%0a",
+    "%ff",
+];
+/// Longer than any parameter may be.
+const LONG: &str = match std::str::from_utf8(&[b'a'; 520]) {
+    Ok(text) => text,
+    Err(_) => "",
+};
 const IDS: &[&str] =
     &["x", "conn_", "conn_8zzzzzzzzzzzzzzzzzzzzzzzzz", "CONN_00000000000000000000000000", "app_x"];
 const EVENTS: &[&str] = &["Verified", "all", "verify", "verified,refused", "*"];
@@ -122,9 +194,8 @@ async fn every_bad_query_is_refused_and_its_parameter_named() {
         table.get(&route.path).await.expect(200);
         table.route(&route).await;
     }
-    assert!(table.tried["audit and usage"] >= 100, "{:?}", table.tried);
-    assert!(table.tried["operator API"] >= 100, "{:?}", table.tried);
-    assert!(table.tried["connections"] >= 30, "{:?}", table.tried);
+    assert_eq!(table.tried.len(), 3, "{:?}", table.tried);
+    assert!(table.tried.values().all(|tried| *tried >= 100), "{:?}", table.tried);
 }
 
 #[tokio::test]

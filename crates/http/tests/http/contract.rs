@@ -1,7 +1,10 @@
 //! The documents that are generated: error codes, OpenAPI.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
+use agentadmit_http::HttpOptions;
+use agentadmit_http::serve::ServeLimits;
 use serde_json::Value;
 
 fn document() -> Value {
@@ -83,6 +86,32 @@ fn every_reference_leads_somewhere() {
     for reference in found {
         let pointer = reference.strip_prefix('#').unwrap();
         assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+/// PROTOCOL, Limits of connections: the numbers there are the defaults here.
+#[test]
+fn the_page_of_the_contract_tells_the_limits_that_are_set() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/PROTOCOL.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let told = page.lines().find(|line| line.starts_with("**Limits of connections.**")).unwrap();
+    let (serve, http) = (ServeLimits::default(), HttpOptions::default());
+    assert_eq!(http.exports_each, 2);
+    for text in [
+        format!("{},000 connections at a time", serve.connections / 1_000),
+        format!(
+            "head: {} s, {} header lines, {} KiB,",
+            serve.head.as_secs(),
+            serve.headers,
+            serve.head_bytes / 1_024
+        ),
+        format!("between requests ends after {} s.", serve.head.as_secs()),
+        format!("handshake: {} s.", serve.handshake.as_secs()),
+        format!("A request: {} s until", http.request_timeout.as_secs()),
+        format!("nothing of its answer for {} s", serve.write.as_secs()),
+        format!("two of one log at a time, {} together", http.exports),
+    ] {
+        assert!(told.contains(&text), "{text} is not in\n{told}");
     }
 }
 

@@ -1,7 +1,9 @@
 //! Exports as they leave the service.
 
 use agentadmit_core::audit::verify::{Options, Verifier};
+use agentadmit_engine::WriterOptions;
 use agentadmit_engine::keyring::verify_signature;
+use agentadmit_http::HttpOptions;
 use serde_json::{Value, json};
 
 use crate::support::{App, Ask, Service};
@@ -83,4 +85,37 @@ async fn an_operator_exports_one_environment_or_the_service_itself() {
     assert_eq!(half.expect_error(400, "invalid_request")["field"], "environment");
     let half = export("?environment=live").await;
     assert_eq!(half.expect_error(400, "invalid_request")["field"], "app_id");
+}
+
+#[tokio::test]
+async fn a_log_is_exported_twice_at_a_time_and_no_more() {
+    let service = Service::start();
+    let (app, other) = (busy(&service).await, service.app(&json!({})).await);
+    let export = |key: &str| Ask::get("/v1/audit/export").bearer(key);
+    let (first, second) =
+        (service.begin(export(&app.live)).await, service.begin(export(&app.live)).await);
+    assert_eq!((first.status().as_u16(), second.status().as_u16()), (200, 200));
+    service.ask(export(&app.live)).await.expect_error(503, "unavailable");
+    // others, and the other environment, have their own
+    service.ask(export(&other.live)).await.expect(200);
+    service.ask(export(&app.test)).await.expect(200);
+    // one that was left makes room, and so does one that was read
+    drop(first);
+    service.ask(export(&app.live)).await.expect(200);
+    service.ask(export(&app.live)).await.expect(200);
+    drop(second);
+}
+
+#[tokio::test]
+async fn all_exports_together_have_a_limit() {
+    let options = HttpOptions { exports: 1, ..HttpOptions::default() };
+    let service = Service::with(WriterOptions::default(), options);
+    let (app, other) = (busy(&service).await, service.app(&json!({})).await);
+    let export = |key: &str| Ask::get("/v1/audit/export").bearer(key);
+    let first = service.begin(export(&app.live)).await;
+    service.ask(export(&other.live)).await.expect_error(503, "unavailable");
+    let system = service.local("GET", "/v1/operator/audit/export", &Value::Null).await;
+    system.expect_error(503, "unavailable");
+    drop(first);
+    service.ask(export(&other.live)).await.expect(200);
 }

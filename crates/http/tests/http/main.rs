@@ -3,6 +3,7 @@
 
 mod assertion;
 mod bad_bodies;
+mod bad_forms;
 mod bad_queries;
 mod contract;
 mod credentials;

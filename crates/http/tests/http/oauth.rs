@@ -114,25 +114,4 @@ async fn a_client_that_does_not_is_told_so() {
         reply.expect_error(401, "invalid_client");
         assert!(reply.header("www-authenticate").starts_with(challenge), "{reply}");
     }
-    for (ask, field) in [
-        (form(&[token, ("client_id", id), ("client_secret", key)]).bearer(key), None),
-        (with(form(&[token, ("client_secret", key)]), &basic(id, key)), None),
-        (form(&[token, ("client_assertion", "a.b.c")]), Some("client_assertion_type")),
-        (
-            form(&[token, ("client_assertion", "a.b.c"), ("client_assertion_type", "x")]),
-            Some("client_assertion_type"),
-        ),
-        (form(&[token, ("token", "x")]).bearer(key), Some("token")),
-        (form(&[token, ("client_id", "a"), ("client_id", "b")]).bearer(key), Some("client_id")),
-        (form(&[("token", "")]).bearer(key), Some("token")),
-        (form(&[]).bearer(key), Some("token")),
-    ] {
-        let body = service.ask(ask).await.expect_error(400, "invalid_request");
-        assert_eq!(body.get("field").and_then(|field| field.as_str()), field, "{body}");
-    }
-    let json = Ask::post(INTROSPECT, &json!({"token": "x"})).bearer(key);
-    service.ask(json).await.expect_error(415, "unsupported_media_type");
-    let large = "x".repeat(65 * 1024);
-    let large = form(&[("token", &large)]).bearer(key);
-    service.ask(large).await.expect_error(413, "body_too_large");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use agentadmit_engine::WriterOptions;
-use agentadmit_http::{HttpOptions, ServiceState, routers};
+use agentadmit_http::{HttpOptions, ServiceState, router, routers};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -40,12 +40,13 @@ async fn unknown_paths_and_methods_are_errors_of_ours() {
 async fn a_request_that_takes_too_long_is_ended() {
     let options =
         HttpOptions { request_timeout: Duration::from_millis(20), ..HttpOptions::default() };
-    let service = Service::with(WriterOptions::default(), options);
-    let app = service.app(&json!({})).await;
+    let mut service = Service::start();
+    let key = service.app(&json!({})).await.live;
+    service.router = router(ServiceState::new(service.engine.clone(), options));
     let never = tokio_stream::pending::<Result<bytes::Bytes, std::io::Error>>();
     let body = axum::body::Body::from_stream(never);
-    let reply = app.ask(Ask::new("POST", "/v1/verify").body("application/json", body)).await;
-    reply.expect_error(503, "unavailable");
+    let ask = Ask::new("POST", "/v1/verify").body("application/json", body).bearer(&key);
+    service.ask(ask).await.expect_error(503, "unavailable");
 }
 
 #[tokio::test]

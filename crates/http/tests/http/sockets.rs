@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use agentadmit_http::serve::{Ended, ServeLimits, serve};
 use agentadmit_http::tls::TlsCertificate;
+use bytes::BufMut as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::support::Service;
 
@@ -25,7 +27,15 @@ struct Running {
 }
 
 async fn run(service: &Service, tls: Option<Arc<TlsCertificate>>, limits: ServeLimits) -> Running {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    run_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), service, tls, limits)
+}
+
+fn run_on(
+    listener: TcpListener,
+    service: &Service,
+    tls: Option<Arc<TlsCertificate>>,
+    limits: ServeLimits,
+) -> Running {
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let router = service.router.clone();
@@ -79,8 +89,97 @@ async fn a_head_that_is_too_large_or_never_ends_is_cut_off() {
     let answer = exchange(stream, &format!("GET /healthz HTTP/1.1\r\nHost: x\r\n{many}\r\n")).await;
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
     let stream = TcpStream::connect(running.address).await.unwrap();
+    let long = "b".repeat(limits.head_bytes);
+    let answer = exchange(stream, &format!("GET /healthz HTTP/1.1\r\nX-A: {long}\r\n\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let stream = TcpStream::connect(running.address).await.unwrap();
     let answer = exchange(stream, "GET /healthz HTTP/1.1\r\nHost:").await;
     assert!(!answer.contains("200"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_connection_between_requests_does_not_stay_for_ever() {
+    let service = Service::start();
+    let limits = ServeLimits { head: Duration::from_millis(100), ..ServeLimits::default() };
+    let running = run(&service, None, limits).await;
+    let stream = TcpStream::connect(running.address).await.unwrap();
+    let answer = exchange(stream, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+/// Both ends hold a few KiB: any answer that is longer waits for its reader.
+const NARROW: u32 = 4 * 1024;
+/// Fails a test whose condition never comes true.
+const NEVER: Duration = Duration::from_secs(20);
+
+fn narrow_listener() -> TcpListener {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_send_buffer_size(NARROW).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    socket.listen(16).unwrap()
+}
+
+async fn narrow_stream(address: std::net::SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(NARROW).unwrap();
+    socket.connect(address).await.unwrap()
+}
+
+/// The one connection that may be is held by somebody who asks and takes nothing: the next one is
+/// accepted once that is over.
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_its_answer_is_cut_off() {
+    let service = Service::start();
+    let app = service.app(&json!({})).await;
+    for _ in 0..100 {
+        app.grant("u1").await;
+    }
+    let tls = TlsCertificate::load(&file("one.cert.pem"), &file("one.key.pem")).unwrap();
+    let tls = Arc::new(tls);
+    let write = Duration::from_millis(100);
+    let limits = ServeLimits { connections: 1, write, ..ServeLimits::default() };
+    for (path, tls) in
+        [("/openapi.json", None), ("/v1/audit/export", None), ("/v1/audit/export", Some(tls))]
+    {
+        let running = run_on(narrow_listener(), &service, tls.clone(), limits);
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n", app.live);
+        let stream = narrow_stream(running.address).await;
+        if tls.is_some() {
+            let mut stalled = handshake(stream, "one.cert.pem").await.unwrap();
+            stalled.write_all(request.as_bytes()).await.unwrap();
+            let next = tokio::time::timeout(NEVER, https(running.address, "one.cert.pem")).await;
+            let answer = next.expect("the stalled connection stays").unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            drop(stalled);
+        } else {
+            let mut stalled = stream;
+            stalled.write_all(request.as_bytes()).await.unwrap();
+            let next = TcpStream::connect(running.address).await.unwrap();
+            let next = tokio::time::timeout(NEVER, exchange(next, HEALTH)).await;
+            let answer = next.expect("the stalled connection stays");
+            assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+            drop(stalled);
+        }
+    }
+}
+
+/// A slow reader is none that takes nothing.
+#[tokio::test]
+async fn a_client_that_takes_a_little_at_a_time_gets_everything() {
+    let service = Service::start();
+    let limits = ServeLimits { write: Duration::from_secs(5), ..ServeLimits::default() };
+    let running = run_on(narrow_listener(), &service, None, limits);
+    let mut stream = narrow_stream(running.address).await;
+    let request = "GET /openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while stream.read_buf(&mut (&mut answer).limit(100)).await.unwrap() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let (_, body) = std::str::from_utf8(&answer).unwrap().split_once("\r\n\r\n").unwrap();
+    let document: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
 }
 
 #[tokio::test]
@@ -133,6 +232,14 @@ fn file(name: &str) -> PathBuf {
 }
 
 async fn https(address: std::net::SocketAddr, trusted: &str) -> Result<String, std::io::Error> {
+    let stream = TcpStream::connect(address).await?;
+    Ok(exchange(handshake(stream, trusted).await?, HEALTH).await)
+}
+
+async fn handshake(
+    stream: TcpStream,
+    trusted: &str,
+) -> Result<TlsStream<TcpStream>, std::io::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(file(trusted)).unwrap()).unwrap();
@@ -141,10 +248,8 @@ async fn https(address: std::net::SocketAddr, trusted: &str) -> Result<String, s
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let stream = TcpStream::connect(address).await?;
     let name = ServerName::try_from("localhost").unwrap();
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
-    Ok(exchange(stream, HEALTH).await)
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
 #[tokio::test]

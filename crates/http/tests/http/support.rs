@@ -11,7 +11,7 @@ use agentadmit_testkit::store::{FakeClock, model::ModelStore};
 use axum::Router;
 use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -112,12 +112,24 @@ impl Ask {
         self.header(CONTENT_TYPE.as_str(), content_type)
     }
 
+    /// A body that does not say what it is.
+    pub(crate) fn untyped(mut self, body: impl Into<Body>) -> Self {
+        self.body = body.into();
+        self
+    }
+
     pub(crate) fn bearer(self, credential: &str) -> Self {
         self.header(AUTHORIZATION.as_str(), &format!("Bearer {credential}"))
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.builder = self.builder.header(name, value);
+        self
+    }
+
+    /// A header that need not be a text.
+    pub(crate) fn header_bytes(mut self, name: &str, value: &[u8]) -> Self {
+        self.builder = self.builder.header(name, HeaderValue::from_bytes(value).unwrap());
         self
     }
 
@@ -152,10 +164,13 @@ impl Service {
         Self { router, engine, clock }
     }
 
+    /// An answer whose body is not taken yet.
+    pub(crate) async fn begin(&self, ask: Ask) -> Response<Body> {
+        self.router.clone().oneshot(ask.builder.body(ask.body).unwrap()).await.unwrap()
+    }
+
     pub(crate) async fn ask(&self, ask: Ask) -> Reply {
-        let response =
-            self.router.clone().oneshot(ask.builder.body(ask.body).unwrap()).await.unwrap();
-        let (parts, body) = response.into_parts();
+        let (parts, body) = self.begin(ask).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Reply { status: parts.status.as_u16(), headers: parts.headers, body }
     }

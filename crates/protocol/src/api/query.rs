@@ -52,9 +52,10 @@ fn read<T: DeserializeOwned>(text: &str, skip_empty: bool) -> Result<T, BadQuery
 
 fn parameters(text: &str, skip_empty: bool) -> Result<Tree, BadQuery> {
     let mut members = Vec::new();
-    for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
-        // The decoder puts U+FFFD in place of what is no UTF-8.
-        if name.contains('\u{fffd}') || value.contains('\u{fffd}') {
+    for part in text.split('&').filter(|part| !part.is_empty()) {
+        let (name, value) = url::form_urlencoded::parse(part.as_bytes()).next().unwrap_or_default();
+        // The decoder leaves a stray `%` as it is, and puts U+FFFD in place of what is no UTF-8.
+        if !is_percent_encoded(part) || name.contains('\u{fffd}') || value.contains('\u{fffd}') {
             return Err(Fault::body("must be percent-encoded UTF-8").in_member(&name).into());
         }
         if !value.is_empty() {
@@ -65,6 +66,15 @@ fn parameters(text: &str, skip_empty: bool) -> Result<Tree, BadQuery> {
         }
     }
     Ok(Tree::Object(members))
+}
+
+/// Whether every `%` stands before two hexadecimal digits (RFC 3986 section 2.1).
+fn is_percent_encoded(text: &str) -> bool {
+    text.split('%').skip(1).all(|behind| {
+        let mut digits = behind.bytes();
+        let mut is_digit = || digits.next().is_some_and(|byte| byte.is_ascii_hexdigit());
+        is_digit() && is_digit()
+    })
 }
 
 impl From<Fault> for BadQuery {
@@ -186,6 +196,12 @@ mod tests {
             ("cursor=a.b", "cursor"),
             ("user_id=%ff", "user_id"),
             ("user_id=%00", "user_id"),
+            ("user_id=%", "user_id"),
+            ("user_id=100%&limit=1", "user_id"),
+            ("user_id=%4", "user_id"),
+            ("user_id=%zz", "user_id"),
+            ("user_id=%%41", "user_id"),
+            ("%zz=x", "%zz"),
             ("=x", ""),
         ] {
             assert_eq!(refused(query), field, "{query}");

@@ -1,7 +1,7 @@
 //! Client assertions (RFC 7523) as anyone may send them: what is read before a signature is
 //! checked.
 
-use agentadmit_engine::assertion::unverified;
+use agentadmit_core::assertion::unverified;
 
 use super::shows_a_secret;
 

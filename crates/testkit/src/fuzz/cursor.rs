@@ -1,6 +1,6 @@
 //! Cursors: whatever parses is one that was given out.
 
-use agentadmit_engine::cursor::Cursor;
+use agentadmit_core::cursor::Cursor;
 use agentadmit_protocol::id::{AppId, ConnectionId};
 
 use super::Bytes;

@@ -8,7 +8,7 @@
 //! | --- | --- | --- |
 //! | [`secret`] | `protocol::secret::parse` | anyone: every credential is a text |
 //! | [`request_body`] | `protocol::json::from_slice` | anyone who reaches a route |
-//! | [`cursor`] | `engine::cursor::Cursor::parse` | apps and operators |
+//! | [`cursor`] | `core::cursor::Cursor::parse` | apps and operators |
 //! | [`client_assertion`] | the header and claims of a JWT, before its signature is checked | anyone |
 //! | [`audit_file`] | `core::audit::Verifier` | whoever hands over an export to be checked |
 //! | [`configuration`] | the TOML file of `serve` | whoever runs the service |

@@ -103,7 +103,7 @@ pub(crate) async fn export(
         ..AuditFilter::default()
     };
     let request = ExportRequest { tenant, filter };
-    Ok(export::respond(state.engine(), request, wanted.format.unwrap_or_default()))
+    export::respond(&state, request, wanted.format.unwrap_or_default())
 }
 
 /// Accepts the wall clock as right

@@ -120,6 +120,10 @@ impl Table<'_> {
         let twice =
             self.request(route).json(&route.base).header("content-type", "application/json");
         self.expect(route, twice, (415, "unsupported_media_type", None), "two types").await;
+        for coding in ["gzip", "br", "deflate", "identity, gzip", "x"] {
+            let ask = self.request(route).json(&route.base).header("content-encoding", coding);
+            self.expect(route, ask, (415, "unsupported_media_type", None), coding).await;
+        }
         let large = format!("{{\"a\":\"{}\"}}", "x".repeat(64 * 1024));
         let ask = self.request(route).body("application/json", large);
         self.expect(route, ask, (413, "body_too_large", None), "a large body").await;
@@ -211,4 +215,37 @@ async fn an_idempotency_key_has_its_form() {
     let clipped = app.exchange(&token[..40]).await;
     assert_eq!(clipped.expect_error(400, "invalid_request")["field"], "token");
     service.ask(ask().header("idempotency-key", key)).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_reads_is_refused() {
+    let service = Service::start();
+    let app = service.app(&json!({})).await;
+    let granted = app.grant("u1").await;
+    let (operator_id, operator) = service.operator(&json!({})).await;
+    let connection = format!("/v1/connections/{}", granted.connection_id);
+    let rotate = format!("/v1/operator/operators/{operator_id}/rotate");
+    for (method, path) in [
+        ("DELETE", connection.as_str()),
+        ("DELETE", &format!("/api{connection}")),
+        ("GET", &connection),
+        ("GET", "/v1/connections"),
+        ("GET", "/v1/audit/export"),
+        ("POST", &rotate),
+        ("DELETE", &format!("/v1/operator/apps/{}", app.app_id)),
+    ] {
+        let credential = if path.contains("/operator/") { &operator } else { &app.live };
+        for body in [r#"{"user_id": "u2"}"#, "{}", "x"] {
+            let ask = Ask::new(method, path).bearer(credential);
+            let reply = service.ask(ask.body("application/json", body)).await;
+            let found = (reply.status, reply.text("error"));
+            assert_eq!(found, (400, "invalid_request".to_owned()), "{method} {path}: {reply}");
+        }
+    }
+    // no body is none, however it is framed
+    let ask = Ask::new("GET", &connection).bearer(&app.live);
+    let empty = tokio_stream::iter([Ok::<_, std::io::Error>(bytes::Bytes::new())]);
+    let ask = ask.body("application/json", axum::body::Body::from_stream(empty));
+    service.ask(ask).await.expect(200);
+    service.ask(Ask::new("POST", &rotate).bearer(&operator)).await.expect(201);
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use agentadmit_protocol::secret::SecretKind;
 
 /// The words with everything behind a secret's prefix taken out.
-pub(crate) fn without_secrets(words: Cow<'static, str>) -> Cow<'static, str> {
+pub fn without_secrets(words: Cow<'static, str>) -> Cow<'static, str> {
     let prefixes = SecretKind::ALL.map(SecretKind::prefix);
     let mut shown = String::new();
     let mut rest: &str = &words;

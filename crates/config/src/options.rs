@@ -1,0 +1,180 @@
+//! The options of `serve`: its flags, which are also the keys of its configuration file.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, ValueEnum};
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use crate::location::StoreLocation;
+use crate::serve::BadConfig;
+
+/// What `serve` can be told; nothing here has a value unless somebody gave it one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServeOptions {
+    /// Where to listen; port 0 takes a free port [default: 127.0.0.1:8700]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "AGENTADMIT_LISTEN",
+        hide_env_values = true,
+        help_heading = "Address"
+    )]
+    pub listen: Option<SocketAddr>,
+    /// The service's own address as apps know it: the issuer of its answers and the audience of
+    /// client assertions [default: where it listens]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "AGENTADMIT_PUBLIC_URL",
+        hide_env_values = true,
+        help_heading = "Address"
+    )]
+    pub public_url: Option<String>,
+    /// Give the operator API and /metrics an address of their own
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "AGENTADMIT_OPERATOR_LISTEN",
+        hide_env_values = true,
+        help_heading = "Address"
+    )]
+    pub operator_listen: Option<SocketAddr>,
+
+    /// Certificate chain in PEM; read anew on SIGHUP
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "AGENTADMIT_TLS_CERT",
+        hide_env_values = true,
+        help_heading = "Transport"
+    )]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of the certificate in PEM
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "AGENTADMIT_TLS_KEY",
+        hide_env_values = true,
+        help_heading = "Transport"
+    )]
+    pub tls_key: Option<PathBuf>,
+    /// Somebody else ends TLS in front of this service: listen without it on any address
+    #[arg(
+        long,
+        env = "AGENTADMIT_BEHIND_PROXY",
+        hide_env_values = true,
+        help_heading = "Transport"
+    )]
+    #[arg(num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[arg(value_name = "BOOL", value_parser = clap::builder::BoolishValueParser::new())]
+    pub behind_proxy: Option<bool>,
+    /// Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8
+    #[arg(
+        long,
+        value_name = "CIDR",
+        env = "AGENTADMIT_TRUSTED_PROXIES",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    #[arg(num_args = 1.., action = ArgAction::Append, help_heading = "Transport")]
+    pub trusted_proxies: Option<Vec<IpNet>>,
+
+    /// The store; it is made when it is not there
+    #[arg(
+        long,
+        value_name = "sqlite:PATH",
+        env = "AGENTADMIT_STORE",
+        hide_env_values = true,
+        help_heading = "Store"
+    )]
+    pub store: Option<StoreLocation>,
+    /// Keep audit records this many days [default: for ever]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "AGENTADMIT_RETENTION_DAYS",
+        hide_env_values = true,
+        help_heading = "Store"
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub retention_days: Option<u32>,
+
+    /// Live keys and live grants only for apps whose plan is paid
+    #[arg(
+        long,
+        env = "AGENTADMIT_LIVE_REQUIRES_PLAN",
+        hide_env_values = true,
+        help_heading = "Rules"
+    )]
+    #[arg(num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[arg(value_name = "BOOL", value_parser = clap::builder::BoolishValueParser::new())]
+    pub live_requires_plan: Option<bool>,
+
+    /// What is logged to stderr, such as `warn` or `info,agentadmit_http=debug` [default: info]
+    #[arg(
+        long,
+        value_name = "FILTER",
+        env = "AGENTADMIT_LOG",
+        hide_env_values = true,
+        help_heading = "Log"
+    )]
+    pub log: Option<String>,
+    /// The form of the log [default: text]
+    #[arg(
+        long,
+        value_name = "FORM",
+        env = "AGENTADMIT_LOG_FORMAT",
+        hide_env_values = true,
+        help_heading = "Log"
+    )]
+    pub log_format: Option<LogFormat>,
+}
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Lines for people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+impl ServeOptions {
+    /// Reads the text of a configuration file, which is called `shown` in what is said about it.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn from_toml(text: &str, shown: &str) -> Result<Self, BadConfig> {
+        let options: Self = toml::from_str(text).map_err(|error| {
+            BadConfig::new(format!("{shown} is no configuration of `serve`: {error}"))
+        })?;
+        if options.retention_days.is_some_and(|days| !(1..=36_500).contains(&days)) {
+            return Err(BadConfig::new(format!("{shown}: retention_days must be 1 to 36500")));
+        }
+        Ok(options)
+    }
+
+    /// These options; what nobody said here is taken from `others`.
+    #[must_use]
+    pub fn or(self, others: Self) -> Self {
+        Self {
+            listen: self.listen.or(others.listen),
+            public_url: self.public_url.or(others.public_url),
+            operator_listen: self.operator_listen.or(others.operator_listen),
+            tls_cert: self.tls_cert.or(others.tls_cert),
+            tls_key: self.tls_key.or(others.tls_key),
+            behind_proxy: self.behind_proxy.or(others.behind_proxy),
+            trusted_proxies: self.trusted_proxies.or(others.trusted_proxies),
+            store: self.store.or(others.store),
+            retention_days: self.retention_days.or(others.retention_days),
+            live_requires_plan: self.live_requires_plan.or(others.live_requires_plan),
+            log: self.log.or(others.log),
+            log_format: self.log_format.or(others.log_format),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What `serve` runs with: argument over environment over file (PROTOCOL, Configuration and
+//! command line).
+
+use std::borrow::Cow;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::address::service_url;
+use crate::location::StoreLocation;
+use crate::options::{LogFormat, ServeOptions};
+use crate::redact::without_secrets;
+
+/// Where the service listens when nobody says.
+const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8_700);
+const DAY: Duration = Duration::from_hours(24);
+
+/// A configuration that cannot be used, in words. They may repeat what was written, but no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadConfig(Cow<'static, str>);
+
+impl BadConfig {
+    pub(crate) fn new(words: impl Into<Cow<'static, str>>) -> Self {
+        Self(without_secrets(words.into()))
+    }
+}
+
+/// The configuration of a service, complete and checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServeConfig {
+    /// Where apps and agents call.
+    pub listen: SocketAddr,
+    /// Where operators call, if not there too.
+    pub operator_listen: Option<SocketAddr>,
+    /// The issuer; `None` is the address where it listens.
+    pub public_url: Option<String>,
+    /// The store; it is made when it is not there.
+    pub store: StoreLocation,
+    /// The certificate; without one there is no TLS.
+    pub tls: Option<TlsFiles>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether live keys and grants are only for apps whose plan is paid.
+    pub live_requires_plan: bool,
+    /// How long audit records are kept; `None` is for ever.
+    pub retention: Option<Duration>,
+    /// What is logged: a filter.
+    pub log: String,
+    /// The form of the log.
+    pub log_format: LogFormat,
+}
+
+/// Where the certificate lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain, leaf first, in PEM.
+    pub certificate: PathBuf,
+    /// Its private key in PEM.
+    pub key: PathBuf,
+}
+
+impl ServeConfig {
+    /// Checks what arguments, environment and file say together ([`ServeOptions::or`]).
+    ///
+    /// # Errors
+    /// What is missing, contradictory or unsafe, and what to do.
+    pub fn check(options: ServeOptions) -> Result<Self, BadConfig> {
+        let store = options.store.ok_or_else(|| {
+            BadConfig::new(
+                "say where the store is: `--store sqlite:PATH` (it is made when it is not there)",
+            )
+        })?;
+        let tls = match (options.tls_cert, options.tls_key) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (None, None) => None,
+            (Some(_), None) => return Err(BadConfig::new("--tls-cert needs --tls-key beside it")),
+            (None, Some(_)) => return Err(BadConfig::new("--tls-key needs --tls-cert beside it")),
+        };
+        let listen = options.listen.unwrap_or(DEFAULT_LISTEN);
+        let is_safe = tls.is_some() || options.behind_proxy == Some(true);
+        for address in std::iter::once(listen).chain(options.operator_listen) {
+            if !is_safe && !address.ip().is_loopback() {
+                return Err(unsafe_listen(address));
+            }
+        }
+        let public_url = options.public_url.as_deref().map(public_url).transpose()?;
+        Ok(Self {
+            listen,
+            operator_listen: options.operator_listen,
+            public_url,
+            store,
+            tls,
+            trusted_proxies: options.trusted_proxies.unwrap_or_default(),
+            live_requires_plan: options.live_requires_plan.unwrap_or(false),
+            retention: options.retention_days.map(|days| DAY.saturating_mul(days)),
+            log: options.log.unwrap_or_else(|| "info".to_owned()),
+            log_format: options.log_format.unwrap_or_default(),
+        })
+    }
+}
+
+fn unsafe_listen(address: SocketAddr) -> BadConfig {
+    BadConfig::new(format!(
+        "refusing to listen on {address} without TLS: credentials would cross the network in \
+         clear. Give it a certificate (--tls-cert FILE --tls-key FILE), or say that a proxy in \
+         front of it ends TLS (--behind-proxy), or listen on 127.0.0.1"
+    ))
+}
+
+fn public_url(text: &str) -> Result<String, BadConfig> {
+    let url = service_url(text).map_err(|why| BadConfig::new(format!("--public-url {why}")))?;
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(toml: &str) -> ServeOptions {
+        ServeOptions::from_toml(toml, "file").unwrap()
+    }
+
+    fn refused(toml: &str) -> String {
+        ServeConfig::check(options(toml)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_was_said_first_wins() {
+        let both = options("store = 'sqlite:a'\nlisten = '127.0.0.1:1'\nbehind_proxy = false")
+            .or(options("store = 'sqlite:b'\nbehind_proxy = true\nretention_days = 3"));
+        let config = ServeConfig::check(both).unwrap();
+        assert_eq!(config.store.to_string(), "sqlite:a");
+        assert_eq!(config.listen, "127.0.0.1:1".parse().unwrap());
+        assert_eq!(config.retention, Some(Duration::from_hours(72)));
+        assert!(
+            refused("store = 'sqlite:b'\nbehind_proxy = false\nlisten = '0.0.0.0:1'")
+                .contains("TLS")
+        );
+    }
+
+    #[test]
+    fn nothing_said_is_safe() {
+        let config = ServeConfig::check(options("store = 'sqlite:a'")).unwrap();
+        assert_eq!(config.listen, DEFAULT_LISTEN);
+        assert_eq!((config.public_url, config.retention, config.tls), (None, None, None));
+        assert!(!config.live_requires_plan);
+    }
+
+    #[test]
+    fn an_open_address_needs_tls_or_a_proxy() {
+        for line in ["listen = '0.0.0.0:0'", "listen = '[::]:1'", "operator_listen = '10.0.0.1:2'"]
+        {
+            let text = format!("store = 'sqlite:a'\n{line}\n");
+            assert!(refused(&text).contains("--tls-cert FILE --tls-key FILE"), "{line}");
+            let tls = format!("{text}tls_cert = 'c'\ntls_key = 'k'");
+            assert!(ServeConfig::check(options(&tls)).is_ok(), "{line}");
+            let proxy = format!("{text}behind_proxy = true");
+            assert!(ServeConfig::check(options(&proxy)).is_ok(), "{line}");
+        }
+        assert!(refused("store = 'sqlite:a'\ntls_cert = 'c'").contains("--tls-key"));
+    }
+
+    #[test]
+    fn the_public_address_is_https_or_this_machine() {
+        for (text, expected) in [
+            ("https://auth.example.com/", "https://auth.example.com"),
+            ("https://example.com/auth", "https://example.com/auth"),
+            ("http://localhost:8700", "http://localhost:8700"),
+            ("http://[::1]:1", "http://[::1]:1"),
+        ] {
+            assert_eq!(public_url(text).unwrap(), expected);
+        }
+        for text in [
+            "http://auth.example.com",
+            "http://localhost.example.com",
+            "ftp://127.0.0.1",
+            "auth.example.com",
+            "https://u:p@example.com",
+            "https://example.com/?a=b",
+            "https://example.com/#x",
+            "",
+        ] {
+            assert!(public_url(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_the_known_ones() {
+        let error = ServeOptions::from_toml("lissen = '127.0.0.1:1'", "file").unwrap_err();
+        assert!(error.to_string().contains("lissen") && error.to_string().contains("listen"));
+    }
+}
