@@ -108,3 +108,7 @@ fn is_about_us(verified: &VerifyAnswer, settings: &Settings) -> Result<(), Confi
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;

@@ -88,15 +88,18 @@ async fn a_handshake_that_does_not_come_is_given_up_after_a_second() {
 #[tokio::test]
 async fn connections_are_kept_while_they_are_good() {
     let last = Act::SayAndClose(scripted::json("200 OK", "connection: close\r\n", &yes_body()));
+    let without_a_word = Act::SayAndClose(scripted::json("200 OK", "", &yes_body()));
     let surplus = [scripted::json("200 OK", "", &yes_body()), b"HTTP/1.1 200 OK".to_vec()].concat();
-    for (then, connections) in [(yes(), 1), (plain("500 x"), 1), (last, 2), (Act::Say(surplus), 2)]
+    for (then, connections) in
+        [(yes(), 1), (plain("500 x"), 1), (last, 2), (without_a_word, 2), (Act::Say(surplus), 2)]
     {
         let server = Scripted::new([]);
         for (number, (asker, _)) in Asker::both(&server.settings()).into_iter().enumerate() {
             server.then([then.clone(), yes()]);
             let _first = in_time(asker.verify(&some_token(), None)).await;
             assert!(in_time(asker.verify(&some_token(), None)).await.is_ok());
-            assert_eq!(server.counts().0, connections * (number + 1), "{then:?}");
+            let so_far = number + 1;
+            assert_eq!(server.counts(), (connections * so_far, 2 * so_far), "{then:?}");
         }
     }
 }
