@@ -77,12 +77,15 @@ proptest! {
     ) {
         let mut bytes = good_answer();
         for (index, byte, edit) in edits {
+            if bytes.is_empty() {
+                break;
+            }
             let at = index.index(bytes.len());
             match edit {
                 0 => bytes[at] = byte,
                 1 => bytes.insert(at, byte),
                 2 => drop(bytes.remove(at)),
-                _ => bytes.truncate(at.max(1)),
+                _ => bytes.truncate(at),
             }
         }
         if let Some(Ok(Verdict::Allowed(_))) = verdict(&bytes) {
