@@ -3,16 +3,21 @@
 
 use std::time::Duration;
 
+use agentadmit::blocking;
 use agentadmit::client::Verdict;
 use agentadmit::error::{Error, RateLimitError, ServiceUnavailableError};
+use agentadmit::protocol::api::revoke::RevokeRequest;
 use agentadmit::protocol::error::RateLimitOf;
 use agentadmit::time::ManualClock;
+use serde_json::json;
 use tokio::task::JoinHandle;
 
 use crate::cases::{APP, plain, too_many, yes};
 use crate::scripted::{self, Act, Scripted};
 use crate::support::{Asker, JITTER, in_time, issue_request, some_token};
 
+/// What goes wrong when a call is made.
+type Ask<'a> = &'a dyn Fn(&blocking::Client) -> Option<Error>;
 type Outcome = Result<Verdict, Error>;
 
 fn start(asker: &Asker) -> JoinHandle<Outcome> {
@@ -284,4 +289,38 @@ async fn a_429_of_an_issue_is_waited_for() {
         in_time(call).await.unwrap().unwrap_err();
     }
     assert_eq!(server.counts().1, 4, "a 429 means that nothing was done");
+}
+
+#[tokio::test]
+async fn reads_and_revokes_are_made_again_and_changes_are_not() {
+    let server = Scripted::new([]);
+    let mut settings = server.settings();
+    settings.app_id = Some(APP.parse().unwrap());
+    let client = blocking::Client::new(&settings).unwrap();
+    let connection = "conn_01h455vb4pex5vsknk084sn02q".parse().unwrap();
+    let of = serde_json::from_value::<RevokeRequest>(json!({"user_id": "u1"})).unwrap();
+    let nothing = || serde_json::from_value(json!({})).unwrap();
+    let narrowed = || serde_json::from_value(json!({"remove_scopes": ["read:orders"]})).unwrap();
+    let none = || serde_json::from_value(json!({"scopes": []})).unwrap();
+    let calls: [(&str, usize, Ask<'_>); 9] = [
+        ("POST /v1/revoke", 2, &|it| it.revoke(&of).err()),
+        ("DELETE /v1/conn", 2, &|it| it.revoke_of_user(connection, &"u".parse().unwrap()).err()),
+        ("GET /v1/connect", 2, &|it| {
+            it.connections(&serde_json::from_value(json!({"user_id": "u"})).unwrap()).err()
+        }),
+        ("GET /v1/connect", 2, &|it| it.connection(connection).err()),
+        ("GET /v1/apps/ap", 2, &|it| it.scopes().err()),
+        ("GET /v1/audit H", 2, &|it| it.audit(&nothing()).err()),
+        ("GET /v1/usage H", 2, &|it| it.usage(&serde_json::from_value(json!({})).unwrap()).err()),
+        ("PATCH /v1/conne", 1, &|it| it.narrow(connection, &narrowed()).err()),
+        ("PUT /v1/apps/ap", 1, &|it| it.put_scopes(&none()).err()),
+    ];
+    for (request, times, ask) in calls {
+        let before = server.counts().1;
+        server.then((0..times).map(|_| plain("502 Bad Gateway")));
+        assert!(matches!(ask(&client), Some(Error::ServiceUnavailable(_))), "{request}");
+        let requests = server.requests();
+        assert_eq!(requests.len() - before, times, "{request}");
+        assert!(requests[before..].iter().all(|it| it.starts_with(request)), "{requests:?}");
+    }
 }
