@@ -8,12 +8,15 @@
 //! | module | what it is for |
 //! | --- | --- |
 //! | [`client`] | asking the service: verify, issue, exchange, revoke, lists |
+//! | `blocking` (feature `blocking`) | the same without an async runtime |
 //! | [`config`] | `agentadmit.yaml` and its variables, with findings that name file and line |
 //! | [`settings`] | what an app runs with, complete and checked |
 //! | [`context`] | who makes a request: the app's user, or an agent for one |
 //! | [`refusal`] | what an agent or a user hears instead of data |
 //! | [`time`] | the clock, which a test can replace |
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 pub mod client;
 pub mod context;
 pub mod error;
