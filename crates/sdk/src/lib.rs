@@ -8,7 +8,7 @@
 //! | module | what it is for |
 //! | --- | --- |
 //! | [`client`] | asking the service: verify, issue, exchange, revoke, lists |
-//! | [`config`] | `agentadmit.yaml` and its variables, with findings that name file and line |
+//! | [`keys`] | the app's own RS256 key pair |
 //! | [`settings`] | what an app runs with, complete and checked |
 //! | [`context`] | who makes a request: the app's user, or an agent for one |
 //! | [`refusal`] | what an agent or a user hears instead of data |
@@ -17,6 +17,7 @@
 pub mod client;
 pub mod context;
 pub mod error;
+pub mod keys;
 pub mod refusal;
 pub mod settings;
 pub mod time;
