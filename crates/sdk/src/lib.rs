@@ -15,6 +15,9 @@
 //! | `axum` | the router, the guards and the extractors for axum (feature `axum`) |
 //! | `tower` | the same guards around any service of HTTP requests (feature `tower`) |
 //! | `stream` | asking again while a long answer goes out (feature `tower`) |
+//! | [`mounted`] | the routes that the app serves for its users, its admins and their agents |
+//! | [`discovery`] | what the app says of itself to agents |
+//! | [`keys`] | the app's own RS256 key pair |
 //! | [`settings`] | what an app runs with, complete and checked |
 //! | [`context`] | who makes a request: the app's user, or an agent for one |
 //! | [`refusal`] | what an agent or a user hears instead of data |
@@ -26,8 +29,11 @@ pub mod app;
 pub mod axum;
 pub mod client;
 pub mod context;
+pub mod discovery;
 pub mod error;
 pub mod guard;
+pub mod keys;
+pub mod mounted;
 pub mod refusal;
 pub mod settings;
 #[cfg(feature = "tower")]
