@@ -38,7 +38,7 @@ fn document(world: &World) -> Value {
 
 #[test]
 fn the_document_has_the_shape_of_the_contract() {
-    let world = World::with(Options { settings, ..Options::default() }, routes);
+    let world = World::with(&Options { settings, ..Options::default() }, routes);
     world.spy.take();
     let reply = world.ask(&Request::get(PATH));
     assert_eq!(reply.header("content-type"), Some("application/json"));
@@ -96,7 +96,7 @@ fn the_document_has_the_shape_of_the_contract() {
 
 #[test]
 fn no_header_of_a_request_changes_an_address() {
-    let world = World::with(Options { settings: with_key, ..Options::default() }, routes);
+    let world = World::with(&Options { settings: with_key, ..Options::default() }, routes);
     let plain = document(&world);
     let head = format!(
         "GET {PATH} HTTP/1.1\r\nHost: evil.example\r\nX-Forwarded-Host: evil.example\r\n\
@@ -131,7 +131,7 @@ fn with_key(settings: &mut agentadmit::Settings) {
 
 #[test]
 fn the_signature_holds_against_the_apps_keys() {
-    let world = World::with(Options { settings: with_key, ..Options::default() }, routes);
+    let world = World::with(&Options { settings: with_key, ..Options::default() }, routes);
     let mut document = document(&world);
     let reply = world.ask(&Request::get(format!("{PATH}/jwks.json")));
     assert_eq!(reply.header("cache-control"), Some("public, max-age=300"));
@@ -164,7 +164,7 @@ fn the_signature_holds_against_the_apps_keys() {
 
 #[test]
 fn the_document_is_signed_anew_each_hour() {
-    let world = World::with(Options { settings: with_key, ..Options::default() }, routes);
+    let world = World::with(&Options { settings: with_key, ..Options::default() }, routes);
     let first = document(&world);
     world.clock.advance(std::time::Duration::from_secs(3_599));
     assert_eq!(document(&world), first, "no signature for each reader");

@@ -82,7 +82,7 @@ fn a_user_who_is_gone_ends_what_the_agent_may() {
 fn the_connections_limit_shows_its_numbers_and_the_keys_does_not() {
     let rate_limits =
         json!({"rate_limit": {"per_key_per_second": null, "per_connection_per_second": 1}});
-    let world = World::with(Options { rate_limits, ..Options::default() }, routes);
+    let world = World::with(&Options { rate_limits, ..Options::default() }, routes);
     let agent = world.connect("alice", &["read:orders"]);
     let reply = (0..20)
         .map(|_| orders(&world, &agent.access_token))
@@ -95,7 +95,7 @@ fn the_connections_limit_shows_its_numbers_and_the_keys_does_not() {
     }
 
     let settings = |it: &mut agentadmit::Settings| it.max_retries = 0;
-    let world = World::with(Options { settings, ..Options::default() }, routes);
+    let world = World::with(&Options { settings, ..Options::default() }, routes);
     let agent = world.connect("alice", &["read:orders"]);
     let headers = vec![
         ("content-type", "application/json".to_owned()),
@@ -193,7 +193,7 @@ fn what_is_not_a_yes_is_503_and_never_data() {
 #[test]
 fn a_service_that_is_slow_or_gone_is_503() {
     let settings = |it: &mut agentadmit::Settings| it.timeout = Duration::from_millis(300);
-    let slow = World::with(Options { settings, ..Options::default() }, routes);
+    let slow = World::with(&Options { settings, ..Options::default() }, routes);
     *slow.spy.mode.lock() = Mode::Silent;
     let token = slow.connect("alice", &["read:orders"]).access_token;
     orders(&slow, &token).expect_error(503, "authorization_unavailable");
@@ -206,7 +206,7 @@ fn a_service_that_is_slow_or_gone_is_503() {
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         it.service_url = format!("http://{closed}").parse().unwrap();
     };
-    let gone = World::with(Options { settings, ..Options::default() }, routes);
+    let gone = World::with(&Options { settings, ..Options::default() }, routes);
     orders(&gone, &token).expect_error(503, "authorization_unavailable");
 }
 
@@ -223,7 +223,7 @@ fn the_agents_address_comes_from_trusted_proxies_alone() {
     assert_eq!(world.spy.take()[0].body["agent_ip"], "127.0.0.1");
     let settings =
         |it: &mut agentadmit::Settings| it.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
-    let world = World::with(Options { settings, ..Options::default() }, routes);
+    let world = World::with(&Options { settings, ..Options::default() }, routes);
     let agent = world.connect("alice", &["read:orders"]);
     let forwarded = Request::get("/orders")
         .bearer(&agent.access_token)
