@@ -76,9 +76,10 @@ impl fmt::Display for Fix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Replace { first_line, last_line, text } => {
-                let lines = match first_line == last_line {
-                    true => format!("line {first_line}"),
-                    false => format!("lines {first_line} to {last_line}"),
+                let lines = if first_line == last_line {
+                    format!("line {first_line}")
+                } else {
+                    format!("lines {first_line} to {last_line}")
                 };
                 if text.is_empty() {
                     return write!(f, "delete {lines}");
@@ -254,8 +255,11 @@ mod tests {
             Fix::Set { name: "A".to_owned(), value: Some(value.to_owned()) }.to_string()
         };
         assert_eq!(set("https://a.example"), "run:\nexport A=https://a.example");
-        assert_eq!(set("it's"), r"run:
-export A='it'\''s'");
+        assert_eq!(
+            set("it's"),
+            r"run:
+export A='it'\''s'"
+        );
         assert_eq!(set(""), "run:\nexport A=''");
     }
 }
