@@ -8,6 +8,7 @@
 //! | module | what it is for |
 //! | --- | --- |
 //! | [`client`] | asking the service: verify, issue, exchange, revoke, lists |
+//! | `blocking` (feature `blocking`) | the same without an async runtime |
 //! | [`keys`] | the app's own RS256 key pair |
 //! | [`settings`] | what an app runs with, complete and checked |
 //! | [`config`] | `agentadmit.yaml` and its variables, with findings that name file and line |
@@ -15,6 +16,8 @@
 //! | [`refusal`] | what an agent or a user hears instead of data |
 //! | [`time`] | the clock, which a test can replace |
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 pub mod client;
 pub mod config;
 pub mod context;
