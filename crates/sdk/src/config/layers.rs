@@ -106,7 +106,7 @@ impl Layers {
         }
         let Ok(text) = std::fs::read_to_string(path) else { return };
         let mut layer = Layer::default();
-        for name in ["service_url", "api_key"] {
+        for name in ["service_url", "app_id", "api_key"] {
             let variable = variable(name);
             let line =
                 text.lines().find_map(|line| line.strip_prefix(&variable)?.strip_prefix('='));

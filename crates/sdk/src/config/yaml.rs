@@ -88,7 +88,7 @@ impl Node {
     }
 
     /// The value as flow YAML, which JSON is.
-    fn to_json(&self) -> Value {
+    pub(super) fn to_json(&self) -> Value {
         match &self.value {
             Yaml::Scalar { text, plain: true } => {
                 serde_json::from_str(text).unwrap_or_else(|_| json!(text))
