@@ -9,7 +9,6 @@
 //! | --- | --- |
 //! | [`client`] | asking the service: verify, issue, exchange, revoke, lists |
 //! | `blocking` (feature `blocking`) | the same without an async runtime |
-//! | [`config`] | `agentadmit.yaml` and its variables, with findings that name file and line |
 //! | [`app`] | what an app says of its users: the trait that it implements |
 //! | [`admit`] | the one object that an app makes |
 //! | [`guard`] | which requests pass: one verify for each of an agent's |
@@ -20,6 +19,7 @@
 //! | [`discovery`] | what the app says of itself to agents |
 //! | [`keys`] | the app's own RS256 key pair |
 //! | [`settings`] | what an app runs with, complete and checked |
+//! | [`config`] | `agentadmit.yaml` and its variables, with findings that name file and line |
 //! | [`context`] | who makes a request: the app's user, or an agent for one |
 //! | [`refusal`] | what an agent or a user hears instead of data |
 //! | [`time`] | the clock, which a test can replace |
@@ -31,6 +31,7 @@ pub mod axum;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 pub mod client;
+pub mod config;
 pub mod context;
 pub mod discovery;
 pub mod error;
