@@ -27,6 +27,7 @@ const FILES: &[Generated] = &[
     agentadmit("contract/openapi.json", &["__generate", "openapi"]),
     agentadmit("contract/error-codes.json", &["__generate", "error-codes"]),
     agentadmit("docs/cli.md", &["__generate", "cli-reference"]),
+    agentadmit("docs/demo-transcript.json", &["__generate", "demo-transcript"]),
 ];
 
 /// How many lines of a difference are shown.
