@@ -9,14 +9,15 @@
 //! | --- | --- |
 //! | [`client`] | asking the service: verify, issue, exchange, revoke, lists |
 //! | `blocking` (feature `blocking`) | the same without an async runtime |
-//! | [`config`] | `agentadmit.yaml` and its variables, with findings that name file and line |
 //! | [`app`] | what an app says of its users: the trait that it implements |
 //! | [`admit`] | the one object that an app makes |
 //! | [`guard`] | which requests pass: one verify for each of an agent's |
 //! | `axum` | the router, the guards and the extractors for axum (feature `axum`) |
 //! | `tower` | the same guards around any service of HTTP requests (feature `tower`) |
 //! | `stream` | asking again while a long answer goes out (feature `tower`) |
+//! | [`keys`] | the app's own RS256 key pair |
 //! | [`settings`] | what an app runs with, complete and checked |
+//! | [`config`] | `agentadmit.yaml` and its variables, with findings that name file and line |
 //! | [`context`] | who makes a request: the app's user, or an agent for one |
 //! | [`refusal`] | what an agent or a user hears instead of data |
 //! | [`time`] | the clock, which a test can replace |
@@ -28,9 +29,11 @@ pub mod axum;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 pub mod client;
+pub mod config;
 pub mod context;
 pub mod error;
 pub mod guard;
+pub mod keys;
 pub mod refusal;
 pub mod settings;
 #[cfg(feature = "tower")]
