@@ -1,3 +1,5 @@
+//! src/main.rs: an app that lets its users' agents in.
+
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
@@ -22,13 +24,13 @@ struct Shop;
 impl App for Shop {
     type User = Customer;
 
-    // your own log-in: whose session is this?
+    /// Your own log-in: whose session is this?
     async fn current_user(&self, request: &Parts) -> Result<Option<Customer>, AppError> {
         let cookie = request.headers.get("cookie").and_then(|cookie| cookie.to_str().ok());
         Ok(cookie.and_then(|it| it.strip_prefix("session=ada-")).map(|_| Customer("ada".into())))
     }
 
-    // your own table of users: in whose name does this agent call?
+    /// Your own table of users: in whose name does this agent call?
     async fn load_user(&self, id: &UserId) -> Result<Option<Customer>, AppError> {
         Ok(Some(Customer(id.as_str().to_owned())))
     }
@@ -38,6 +40,7 @@ async fn orders(auth: AuthContext<Customer>) -> Json<String> {
     Json(format!("the orders of {}", auth.user().0))
 }
 
+/// The app's routes: `/orders` is open to agents, `/account` is not.
 pub fn app(settings: Settings) -> Result<Router, AppError> {
     let agents = AgentAdmit::new(settings, Shop)?;
     let reading = require_scope_if_agent(["read:orders"]).summary("Your orders");

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 
 use agentadmit::axum::AuthContext;
-use agentadmit::axum::ws::{WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::extract::State;
 use axum::extract::ws::Message;
 use axum::response::Response;
