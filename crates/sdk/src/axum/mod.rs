@@ -45,6 +45,7 @@
 
 mod extract;
 mod form;
+mod mounted;
 mod router;
 
 pub use crate::admit::AgentAdmit;
