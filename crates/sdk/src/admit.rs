@@ -9,7 +9,9 @@ use agentadmit_protocol::scope::{Scope, ScopeName};
 use http::request::Parts;
 use parking_lot::RwLock;
 
-use crate::app::{App, AppError, BoxFuture, Sessions, SignedIn};
+use crate::app::App;
+#[cfg(feature = "tower")]
+use crate::app::{AppError, BoxFuture, Sessions, SignedIn};
 use crate::client::Client;
 use crate::discovery::Published;
 use crate::error::ConfigurationError;
@@ -173,6 +175,7 @@ impl<A: App> AgentAdmit<A> {
     }
 }
 
+#[cfg(feature = "tower")]
 impl<A: App> Sessions<A::User> for AgentAdmit<A> {
     fn current_user<'a>(
         &'a self,
@@ -182,6 +185,7 @@ impl<A: App> Sessions<A::User> for AgentAdmit<A> {
     }
 }
 
+#[cfg(feature = "tower")]
 impl<A: App> SignedIn for AgentAdmit<A> {
     fn is_signed_in<'a>(&'a self, request: &'a Parts) -> BoxFuture<'a, Result<bool, AppError>> {
         Box::pin(async move { Ok(self.app().current_user(request).await?.is_some()) })

@@ -9,7 +9,7 @@ use axum::routing::any;
 use crate::admit::AgentAdmit;
 use crate::app::App;
 use crate::discovery::{DISCOVERY_PATH, JWKS_PATH};
-use crate::tower::{peer_address, read_body};
+use crate::tower::serve_mounted;
 
 /// Everything below the prefix, and the documents. An app's own route below the prefix goes first.
 pub(super) fn routes<A: App, S: Clone + Send + Sync + 'static>(
@@ -25,10 +25,5 @@ pub(super) fn routes<A: App, S: Clone + Send + Sync + 'static>(
 }
 
 async fn serve<A: App>(agents: AgentAdmit<A>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let answer = match read_body(body, agents.mounted_body_limit(parts.uri.path())).await {
-        Ok(body) => agents.serve_mounted(&parts, &body, peer_address(&parts)).await,
-        Err(refused) => refused.into_http(),
-    };
-    answer.map(Body::from)
+    serve_mounted(&agents, request).await.map(Body::from)
 }
