@@ -1,7 +1,7 @@
 //! A small shop that lets its customers' agents in.
 //!
-//! What AgentAdmit adds is [`router`] and the two traits below it; everything else is a shop as
-//! you know it.
+//! What AgentAdmit adds is in this file: the guards of the routes, and the two traits below them.
+//! Everything else is a shop as you know it.
 //!
 //! | module | what |
 //! | --- | --- |
@@ -14,6 +14,8 @@ mod customers;
 mod live;
 mod orders;
 mod pages;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -45,17 +47,21 @@ struct Shop {
     orders: Arc<Orders>,
 }
 
-/// The shop's routes. Those with a guard are open to agents, and to nobody else than before; every
-/// other route stays closed to agents.
+/// The shop, with everything that AgentAdmit mounts.
 ///
 /// # Errors
 /// What is wrong with the settings.
 pub fn router(settings: Settings) -> Result<Router, ConfigurationError> {
     let shop = Shop::default();
-    let agents = AgentAdmit::new(settings, shop.clone())?;
+    Ok(routes(&AgentAdmit::new(settings, shop.clone())?, shop))
+}
+
+/// The routes with a guard are open to agents that hold the scope, and to the shop's customers as
+/// before. Every other route stays closed to agents.
+fn routes(agents: &AgentAdmit<Shop>, shop: Shop) -> Router {
     let reading = || require_scope_if_agent(["read:orders"]);
     let refunding = || require_scope_if_agent(["create:refunds"]);
-    let app = agents
+    agents
         .router()
         .get("/orders", reading().summary("Your orders"), orders::list)
         .get("/orders/events", reading().summary("An event stream of news"), live::events)
@@ -67,8 +73,7 @@ pub fn router(settings: Settings) -> Result<Router, ConfigurationError> {
                 .route("/login", post(customers::log_in))
                 .route("/logout", post(customers::log_out)),
         )
-        .with_state(shop);
-    Ok(app)
+        .with_state(shop)
 }
 
 /// How AgentAdmit finds the shop's users.

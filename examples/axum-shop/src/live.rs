@@ -4,9 +4,8 @@
 use std::convert::Infallible;
 
 use agentadmit::axum::AuthContext;
-use axum::extract::ws::{WebSocket, WebSocketUpgrade};
+use agentadmit::axum::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::State;
-use axum::extract::ws::Message;
 use axum::response::Response;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use tokio_stream::wrappers::BroadcastStream;

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use agentadmit::config::FILE_NAME;
+use agentadmit_protocol::scope::Scope;
 use agentadmit_store::{Clock as _, SystemClock};
 use http::header::{CONTENT_TYPE, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
 use http::{Method, Request, Response};
@@ -56,7 +58,7 @@ impl Cast {
     /// Starts the service; the others come when their turn is.
     pub(super) async fn start(folder: &Path) -> Result<Self, Failure> {
         let service = Service::start(folder).await?;
-        let configuration = folder.join("agentadmit.yaml");
+        let configuration = folder.join(FILE_NAME);
         fs::write(configuration, axum_shop::CONFIGURATION)
             .map_err(|error| Failure::could_not(error.to_string()))?;
         Ok(Self { service, folder: folder.to_owned(), shop: None })
@@ -71,6 +73,18 @@ impl Cast {
             .env("AGENTADMIT_API_KEY", &shop.api_key)
             .current_dir(&self.folder);
         Ok(command)
+    }
+
+    /// The scopes of the shop's `agentadmit.yaml`.
+    pub(super) fn scopes(&self, shop: &Registered) -> Result<Vec<Scope>, Failure> {
+        let environment = |name: &str| match name {
+            "AGENTADMIT_SERVICE_URL" => Some(self.service.url.to_string()),
+            "AGENTADMIT_APP_ID" => Some(shop.app_id.clone()),
+            _ => None,
+        };
+        let read = agentadmit::config::load(Some(&self.folder.join(FILE_NAME)), &environment);
+        let settings = read.into_settings();
+        settings.map(|settings| settings.scopes).map_err(|error| Failure::usage(error.to_string()))
     }
 
     /// Starts the shop.

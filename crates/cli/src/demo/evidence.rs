@@ -34,7 +34,7 @@ pub(super) async fn read(
 ) -> Told<()> {
     let started = story.watch.ms();
     let path = format!("/v1/audit?connection_id={connection}");
-    let (status, body) = cast.service.as_app(shop, &path).await?;
+    let (status, body) = cast.service.as_app(shop, Method::GET, &path, None).await?;
     let plan = Plan {
         title: "The shop reads its audit log: everything is there",
         who: "shop",
@@ -124,7 +124,9 @@ pub(super) async fn command(
     let output: Vec<&str> = said.lines().collect();
     let request = json!({"command": shown});
     let answer = json!({"exit_code": ran.status.code().unwrap_or(-1), "output": output});
-    let remark = (!ran.status.success() && said.is_empty()).then_some(log);
+    // a command that fails says why on stderr
+    let words: Vec<&str> = log.split_whitespace().collect();
+    let remark = (said.is_empty() && !words.is_empty()).then(|| words.join(" "));
     let elapsed = story.watch.ms() - started;
     story.take_timed(plan, Exchange { request, answer }, elapsed, remark)
 }

@@ -52,7 +52,7 @@ pub(crate) async fn run(demo: &Demo, json: bool) -> Result<Exit, Failure> {
 /// # Errors
 /// When it cannot listen, or is not told what to serve.
 pub(crate) async fn run_app(address: SocketAddr) -> Result<Exit, Failure> {
-    let configuration = Path::new("agentadmit.yaml");
+    let configuration = Path::new(agentadmit::config::FILE_NAME);
     let served = axum_shop::serve(address, configuration, process::stdin_ends()).await;
     served.map(|()| Exit::Done).map_err(|error| Failure::could_not(error.to_string()))
 }

@@ -17,10 +17,9 @@ const PLAIN: &str = "\u{1b}[0m";
 
 /// The width where nobody says one, and the widest that is easy to read.
 const WIDTHS: (usize, usize) = (80, 110);
-/// Where requests and answers begin.
-const MARGIN: usize = 4;
-/// The room for who asks whom.
-const WHO: usize = 20;
+/// Where requests and answers begin, and where their next lines do.
+const MARGIN: usize = 5;
+const HANG: usize = 7;
 /// Lines of one request or answer; `--json` shows all of it.
 const MOST_LINES: usize = 3;
 
@@ -52,7 +51,7 @@ impl Printer {
     pub(super) fn party(&self, party: &Party) -> Result<(), Failure> {
         let Party { name, address, process } = party;
         let address = address.as_deref().unwrap_or("calls, and is called by nobody");
-        let text = format!("{:MARGIN$}{name:<WHO$}{address}  (process {process})", "");
+        let text = format!("{:MARGIN$}{name:<8} {address}  (process {process})", "");
         self.line(&self.painted(DIM, &text))
     }
 
@@ -67,12 +66,12 @@ impl Printer {
             "" => step.who.to_owned(),
             to => format!("{} → {to}", step.who),
         };
-        self.hanging(&who, None, &request(&step.request))?;
+        self.hanging(DIM, &who, &request(&step.request))?;
         let (outcome, rest) = answer(&step.answer, step.shown);
-        let took = format!("{:.1} ms", step.elapsed_ms);
-        self.hanging(&format!("{took:>8}"), Some((colour(step), &outcome)), &rest)?;
+        let took = format!("({:.1} ms)", step.elapsed_ms);
+        self.hanging(colour(step), &format!("← {outcome}"), &format!("{rest}  {took}"))?;
         if let Some(remark) = &step.remark {
-            self.hanging("", None, remark)?;
+            self.hanging(DIM, "", remark)?;
         }
         if !step.ok {
             let text = format!("NOT as documented: expected {}", step.expectation);
@@ -101,28 +100,18 @@ impl Printer {
         self.line(&self.painted(BOLD, text))
     }
 
-    /// A dim beginning, a coloured word, and a text that hangs below itself.
-    fn hanging(
-        &self,
-        begin: &str,
-        word: Option<(&str, &str)>,
-        text: &str,
-    ) -> Result<(), Failure> {
-        let whole = word.map_or_else(|| text.to_owned(), |(_, word)| format!("{word}  {text}"));
-        let room = self.width.saturating_sub(MARGIN + WHO);
-        let begin = self.painted(DIM, &format!("{:MARGIN$}{begin:<WHO$}", ""));
-        let mut parts = wrapped(whole.trim_end(), room, MOST_LINES).into_iter();
-        let first = parts.next().unwrap_or_default();
-        let first = match word {
-            Some((colour, word)) => {
-                let rest = first.strip_prefix(word).unwrap_or_default();
-                format!("{}{rest}", self.painted(colour, word))
+    /// A painted word and a text, whose further lines hang below it.
+    fn hanging(&self, colour: &str, word: &str, text: &str) -> Result<(), Failure> {
+        let whole = format!("{word}  {}", text.trim());
+        let room = self.width.saturating_sub(HANG);
+        for (at, part) in wrapped(whole.trim(), room, MOST_LINES).iter().enumerate() {
+            match part.strip_prefix(word).filter(|_| at == 0) {
+                Some(rest) => {
+                    let word = self.painted(colour, word);
+                    self.line(&format!("{:MARGIN$}{word}{rest}", ""))?;
+                }
+                None => self.line(&format!("{:HANG$}{part}", ""))?,
             }
-            None => first,
-        };
-        self.line(&format!("{begin}{first}"))?;
-        for part in parts {
-            self.line(&format!("{:1$}{part}", "", MARGIN + WHO))?;
         }
         Ok(())
     }

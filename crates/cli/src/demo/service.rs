@@ -55,9 +55,11 @@ impl Service {
     pub(super) async fn as_app(
         &self,
         app: &Registered,
+        method: Method,
         path: &str,
+        body: Option<&Value>,
     ) -> Result<(u16, Value), Failure> {
-        self.send(Method::GET, path, &app.api_key, None).await
+        self.send(method, path, &app.api_key, body).await
     }
 
     async fn send(

@@ -206,17 +206,20 @@ impl Story {
         self.take(plan, Exchange::http(&Method::POST, &path, Some(&body), (status, &key)), started)?;
         let shop = Registered { app_id, api_key: member(&key, "api_key").to_owned() };
 
+        let started = self.watch.ms();
+        let path = format!("/v1/apps/{}/scopes", shop.app_id);
+        let body = json!({"scopes": cast.scopes(&shop)?});
+        let answer = cast.service.as_app(&shop, Method::PUT, &path, Some(&body)).await?;
         let plan = Plan {
             title: "The shop says what agents may do at all: the scopes of its agentadmit.yaml",
             who: "shop",
-            to: "",
-            expected: Expected::ExitCode(0),
+            to: "service",
+            expected: Expected::Status(200, ""),
             also: None,
-            shown: &[],
+            shown: &["added", "removed", "changed"],
         };
-        let mut command = cast.as_shop(&shop)?;
-        command.arg("sync");
-        evidence::command(self, plan, "agentadmit sync", command).await?;
+        let put = Exchange::http(&Method::PUT, &path, Some(&body), (answer.0, &answer.1));
+        self.take(plan, put, started)?;
         Ok(shop)
     }
 
