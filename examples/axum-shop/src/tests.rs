@@ -37,7 +37,8 @@ impl Open {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let settings = settings(&registered, address);
-        let catalogue = json!({"scopes": settings.scopes, "remove": ["write:orders", "read:profile"]});
+        let catalogue =
+            json!({"scopes": settings.scopes, "remove": ["write:orders", "read:profile"]});
         let path = format!("/v1/apps/{}/scopes", registered.app_id);
         let put = registered.by_key(Request::new("PUT", path).json(&catalogue));
         registered.client().ask(&put).expect(200);

@@ -95,7 +95,8 @@ impl Agent {
         let (mut said, answer) = self.send(Method::POST, &path, Some(&body)).await?;
         if let Some(token) = answer.get("access_token").and_then(Value::as_str) {
             self.access_token = Some(token.to_owned());
-            self.scopes = answer.get("scopes").and_then(Value::as_array).cloned().unwrap_or_default();
+            self.scopes =
+                answer.get("scopes").and_then(Value::as_array).cloned().unwrap_or_default();
             said["answer"]["body"]["access_token"] = json!("ag_at_…");
         }
         Ok(said)
@@ -103,9 +104,12 @@ impl Agent {
 
     /// Reads what it may read.
     async fn read(&mut self) -> Outcome<Value> {
-        let route = self.route(|agent, route| text(route, "method") == "GET" && agent.may(route))?;
+        let route =
+            self.route(|agent, route| text(route, "method") == "GET" && agent.may(route))?;
         let (said, data) = self.send(Method::GET, text(&route, "path"), None).await?;
-        self.read = data;
+        if data.get("error").is_none() {
+            self.read = data;
+        }
         Ok(said)
     }
 
@@ -122,7 +126,8 @@ impl Agent {
         let path = self.path_of(text(&self.document, "token_exchange_endpoint"))?;
         let path = path.replace("token/exchange", "connections/generate-token");
         let scopes = self.document.get("scopes").and_then(Value::as_array);
-        let names: Vec<&str> = scopes.into_iter().flatten().map(|scope| text(scope, "name")).collect();
+        let names: Vec<&str> =
+            scopes.into_iter().flatten().map(|scope| text(scope, "name")).collect();
         let body = json!({"scopes": names, "until_revoked": true});
         Ok(self.send(Method::POST, &path, Some(&body)).await?.0)
     }

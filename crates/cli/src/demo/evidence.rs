@@ -85,9 +85,9 @@ pub(super) async fn verify(
     let mut export = cast.as_shop(shop)?;
     export.args(["audit", "export", "--out", "audit.ndjson"]);
     let shown = "agentadmit audit export --out audit.ndjson";
-    command(story, plan("It exports the log", 0), shown, export).await?;
+    command(story, plan("The shop exports the log", 0), shown, export).await?;
 
-    let title = "and verifies it without the service";
+    let title = "It verifies the export without the service";
     let shown = "agentadmit audit verify audit.ndjson";
     command(story, plan(title, 0), shown, verification(folder, "audit.ndjson")?).await?;
 

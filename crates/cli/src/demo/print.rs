@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::transcript::{Party, Step};
 use crate::exit::Failure;
@@ -68,7 +68,8 @@ impl Printer {
         };
         self.hanging(DIM, &who, &request(&step.request))?;
         let (outcome, rest) = answer(&step.answer, step.shown);
-        let took = format!("({:.1} ms)", step.elapsed_ms);
+        // a space that no line breaks at
+        let took = format!("({:.1}\u{a0}ms)", step.elapsed_ms);
         self.hanging(colour(step), &format!("← {outcome}"), &format!("{rest}  {took}"))?;
         if let Some(remark) = &step.remark {
             self.hanging(DIM, "", remark)?;
@@ -150,7 +151,10 @@ fn request(request: &Value) -> String {
         let _never = write!(line, "  (upgrade to {protocol})");
     }
     if let Some(body) = request.get("body").filter(|body| !body.is_null()) {
-        let _never = write!(line, "  {body}");
+        let _never = match body.as_str() {
+            Some(form) => write!(line, "  {form}"),
+            None => write!(line, "  {body}"),
+        };
     }
     line
 }
@@ -160,7 +164,7 @@ fn answer(answer: &Value, shown: &[&str]) -> (String, String) {
     if let Some(code) = answer.get("exit_code") {
         let lines = answer.get("output").and_then(Value::as_array);
         let lines: Vec<&str> = lines.into_iter().flatten().filter_map(Value::as_str).collect();
-        return (format!("exit code {code}"), lines.join(" "));
+        return (format!("exit code {code}"), lines.join("; "));
     }
     if let Some(code) = answer.get("close") {
         let reason = answer.get("reason").and_then(Value::as_str).unwrap_or_default();
@@ -174,22 +178,22 @@ fn answer(answer: &Value, shown: &[&str]) -> (String, String) {
         return (status, headers.to_string());
     }
     let body = answer.get("body").unwrap_or(&Value::Null);
-    let members: Map<String, Value> = shown
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), body.get(name)?.clone())))
-        .collect();
-    let rest = if members.is_empty() { String::new() } else { Value::Object(members).to_string() };
+    // in the order in which they matter
+    let members: Vec<String> =
+        shown.iter().filter_map(|name| Some(format!("\"{name}\":{}", body.get(name)?))).collect();
+    let rest =
+        if members.is_empty() { String::new() } else { format!("{{{}}}", members.join(",")) };
     (status, rest)
 }
 
-/// A text in lines of at most `width` characters, broken behind spaces and commas where there are
-/// any; what is left over after `most` lines is an ellipsis.
+/// A text in lines of at most `width` characters, broken behind spaces, commas and slashes where
+/// there are any; what is left over after `most` lines is an ellipsis.
 fn wrapped(text: &str, width: usize, most: usize) -> Vec<String> {
     let width = width.max(20);
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut length = 0_usize;
-    for word in text.split_inclusive([' ', ',']) {
+    for word in text.split_inclusive([' ', ',', '/']) {
         for piece in pieces(word, width) {
             let size = piece.trim_end().chars().count();
             if length.saturating_add(size) > width {
@@ -253,8 +257,8 @@ mod tests {
     fn only_what_matters_of_an_answer_is_shown() {
         let (word, rest) = answer(
             &serde_json::json!({"status": 200, "body": {"b": 1, "a": 2, "c": 3}}),
-            &["a", "missing", "b"],
+            &["b", "missing", "a"],
         );
-        assert_eq!((word.as_str(), rest.as_str()), ("200", r#"{"a":2,"b":1}"#));
+        assert_eq!((word.as_str(), rest.as_str()), ("200", r#"{"b":1,"a":2}"#));
     }
 }

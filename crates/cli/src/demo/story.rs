@@ -71,8 +71,8 @@ pub(crate) async fn documented() -> Result<String, Failure> {
         let minute = story.watch.minute();
         match story.play(folder.path()).await {
             Ok(_) if story.watch.minute() == minute => {
-                let value = story.transcript.with_placeholders();
-                let text = serde_json::to_string_pretty(&value).unwrap_or_default();
+                let transcript = story.transcript.with_placeholders();
+                let text = serde_json::to_string_pretty(&transcript).unwrap_or_default();
                 return Ok(text + "\n");
             }
             Ok(_) => {}
@@ -86,8 +86,7 @@ pub(crate) async fn documented() -> Result<String, Failure> {
 }
 
 fn temporary_folder() -> Result<tempfile::TempDir, Failure> {
-    tempfile::tempdir()
-        .map_err(|error| Failure::could_not(format!("no temporary folder: {error}")))
+    tempfile::tempdir().map_err(|error| Failure::could_not(format!("no temporary folder: {error}")))
 }
 
 /// What is still there when the story is over.
@@ -196,14 +195,18 @@ impl Story {
         let body = json!({"environment": "test"});
         let (status, key) = cast.service.as_operator(Method::POST, &path, &body).await?;
         let plan = Plan {
-            title: "and makes a test key for its servers",
+            title: "The operator makes a test key for its servers",
             who: "operator",
             to: "service",
             expected: Expected::Status(201, ""),
             also: None,
             shown: &["api_key", "environment", "permissions"],
         };
-        self.take(plan, Exchange::http(&Method::POST, &path, Some(&body), (status, &key)), started)?;
+        self.take(
+            plan,
+            Exchange::http(&Method::POST, &path, Some(&body), (status, &key)),
+            started,
+        )?;
         let shop = Registered { app_id, api_key: member(&key, "api_key").to_owned() };
 
         let started = self.watch.ms();
@@ -211,7 +214,7 @@ impl Story {
         let body = json!({"scopes": cast.scopes(&shop)?});
         let answer = cast.service.as_app(&shop, Method::PUT, &path, Some(&body)).await?;
         let plan = Plan {
-            title: "The shop says what agents may do at all: the scopes of its agentadmit.yaml",
+            title: "The shop says what agents may do at all: the scopes of agentadmit.yaml",
             who: "shop",
             to: "service",
             expected: Expected::Status(200, ""),
@@ -242,7 +245,7 @@ impl Story {
             "scopes": ["read:orders"], "duration_seconds": 3600, "user_intent": "Watch my orders",
         });
         let plan = Plan {
-            title: "She lets her agent read her orders, for one hour; the token is hers to hand over",
+            title: "She lets an agent read her orders, for one hour, and gets a token for it",
             who: "Ada",
             to: "shop",
             expected: Expected::Status(201, ""),
@@ -267,9 +270,10 @@ impl Story {
             shown,
         };
         let ok = Expected::Status(200, "");
-        let title = "The agent knows an address and the token; it reads what the address offers";
-        self.act(agent, "discover", plan(title, ok, &["token_exchange_endpoint", "routes"])).await?;
-        let title = "It exchanges the token, which works once";
+        let title = "The agent knows an address and the token; it reads what is offered there";
+        self.act(agent, "discover", plan(title, ok, &["token_exchange_endpoint", "routes"]))
+            .await?;
+        let title = "The agent exchanges the token, which works once";
         let exchanged = Plan {
             also: Some(("read:orders alone", |answer| {
                 answer.pointer("/body/scope").is_some_and(|scope| scope == "read:orders")
@@ -282,18 +286,18 @@ impl Story {
                 let orders = answer.pointer("/body/orders").map(Value::to_string);
                 orders.is_some_and(|text| text.contains("A-1001") && !text.contains("G-2001"))
             })),
-            ..plan("It reads Ada's orders", ok, &["orders"])
+            ..plan("The agent reads Ada's orders", ok, &["orders"])
         };
         self.act(agent, "read", read).await?;
-        let title = "It opens a WebSocket";
+        let title = "It opens a WebSocket, which stays open";
         self.act(agent, "listen", plan(title, Expected::Status(101, ""), &[])).await?;
-        let title = "and asks there about an order";
+        let title = "It asks there about an order";
         self.act(agent, "ask", plan(title, Expected::Message, &[])).await
     }
 
     async fn overstep(&mut self, agent: &mut Agent) -> Told<()> {
         let plan = Plan {
-            title: "It oversteps: refunds were never granted",
+            title: "The agent oversteps: refunds were never granted",
             who: "agent",
             to: "shop",
             expected: Expected::Status(403, "insufficient_scope"),
@@ -314,12 +318,7 @@ impl Story {
         self.act(agent, "grant-yourself", plan).await
     }
 
-    async fn revoke(
-        &mut self,
-        browser: &Browser,
-        agent: &mut Agent,
-        connection: &str,
-    ) -> Told<()> {
+    async fn revoke(&mut self, browser: &Browser, agent: &mut Agent, connection: &str) -> Told<()> {
         let path = format!("/agentadmit/connections/{connection}");
         let started = self.watch.ms();
         let revoked = browser.send(Method::DELETE, &path, &json!({})).await?;
@@ -359,7 +358,7 @@ impl Story {
         };
         self.act(agent, "ask", plan).await?;
         let plan = Plan {
-            title: "It presents the old one-time token again; the replay is caught and recorded",
+            title: "It presents the old token again; the replay is caught and recorded",
             who: "agent",
             to: "shop",
             expected: Expected::Status(400, "invalid_grant"),
@@ -438,7 +437,8 @@ impl Story {
              {shop}/.well-known/agentadmit  what it offers to agents\n    \
              {service}/openapi.json  the service"
         ))?;
-        self.printer.strong("\nGive this to an agent of yours; its token works once, for 10 minutes")?;
+        self.printer
+            .strong("\nGive this to an agent of yours; its token works once, for 10 minutes")?;
         self.printer.line(&format!("\n{}\n", member(granted.body(), "prompt")))?;
         self.printer.line("Ctrl-C ends everything and leaves nothing behind.")?;
         Err(Failure::could_not(cast.somebody_ends().await))

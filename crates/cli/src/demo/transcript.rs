@@ -72,20 +72,25 @@ impl Transcript {
     }
 
     /// The transcript with all that differs from run to run replaced by what stands for it.
-    pub(super) fn with_placeholders(&self) -> Value {
-        let mut value = serde_json::to_value(self).unwrap_or_default();
-        let addresses = self.parties.iter().filter_map(|party| {
-            Some((party.address.clone()?, format!("http://{}.example", party.name)))
-        });
-        let addresses: Vec<(String, String)> = addresses.collect();
-        for step in value.get_mut("steps").and_then(Value::as_array_mut).into_iter().flatten() {
-            if let Some(step) = step.as_object_mut() {
-                step.insert("elapsed_ms".to_owned(), json!(0.0));
+    pub(super) fn with_placeholders(mut self) -> Self {
+        let stands = |party: &Party| format!("http://{}.example", party.name);
+        let addresses: Vec<(String, String)> = self
+            .parties
+            .iter()
+            .filter_map(|party| Some((party.address.clone()?, stands(party))))
+            .collect();
+        for party in &mut self.parties {
+            party.address = party.address.as_ref().map(|_| stands(party));
+        }
+        for step in &mut self.steps {
+            step.elapsed_ms = 0.0;
+            step.remark = step.remark.as_deref().map(without_numbers);
+            for value in [&mut step.request, &mut step.answer] {
+                each_text(value, &|name, text| placeholder(name, text, &addresses));
+                each_number(value, "expires_in", 3599);
             }
         }
-        each_text(&mut value, &|name, text| placeholder(name, text, &addresses));
-        each_number(&mut value, "expires_in", 3599);
-        value
+        self
     }
 }
 
@@ -127,35 +132,58 @@ fn each_number(value: &mut Value, wanted: &str, stands: u64) {
     }
 }
 
-/// Ids, times, hashes and addresses, recognised by their form and by the member that holds them.
+/// Ids, times, hashes and addresses, recognised by their form or by the member that holds them.
 fn placeholder(name: &str, text: &str, addresses: &[(String, String)]) -> String {
-    if is_time(text) {
-        return "2026-01-01T00:00:00.000Z".to_owned();
-    }
     if name.ends_with("hash") && text.len() == 64 {
         return "0123abcd…".to_owned();
     }
     if matches!(name, "chain" | "request_id") {
         return format!("({name})");
     }
-    if name == "remark" && text.contains(" ms ") {
-        return without_numbers(text);
-    }
     let mut text = text.to_owned();
     for (address, stands) in addresses {
         text = text.replace(address, stands);
     }
-    without_ids(&text)
+    without_ids(&without_times(&without_numbers(&text)))
 }
 
-fn is_time(text: &str) -> bool {
-    text.len() == 24 && text.ends_with('Z') && text.get(10..11) == Some("T")
+/// A time as the wire writes it, wherever it stands.
+fn without_times(text: &str) -> String {
+    const STANDS: &str = "2026-01-01T00:00:00.000Z";
+    let is_time = |text: &str| {
+        let like = |(found, model): (u8, u8)| {
+            if model.is_ascii_digit() { found.is_ascii_digit() } else { found == model }
+        };
+        text.bytes().zip(STANDS.bytes()).all(like)
+    };
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        if let Some(behind) = rest.get(STANDS.len()..).filter(|_| is_time(rest)) {
+            shown.push_str(STANDS);
+            rest = behind;
+        } else {
+            shown.push(character);
+            rest = rest.get(character.len_utf8()..).unwrap_or_default();
+        }
+    }
+    shown
 }
 
-/// `1.25 ms` is `N ms`.
+/// `1.25 ms` is `N ms`, and `9460 bytes` are `N bytes`.
 fn without_numbers(text: &str) -> String {
-    let words = text.split(' ').map(|word| if word.parse::<f64>().is_ok() { "N" } else { word });
-    words.collect::<Vec<_>>().join(" ")
+    let mut words: Vec<&str> = text.split(' ').collect();
+    for at in 1..words.len() {
+        let is_unit = words.get(at).is_some_and(|word| matches!(*word, "ms" | "bytes"));
+        if let Some(number) = words.get_mut(at - 1).filter(|word| is_unit && is_number(word)) {
+            *number = "N";
+        }
+    }
+    words.join(" ")
+}
+
+fn is_number(word: &str) -> bool {
+    word.parse::<f64>().is_ok()
 }
 
 /// `conn_01h…` is `conn_…`: what stands behind the prefix of an id is another one each time.
@@ -195,8 +223,10 @@ mod tests {
         assert_eq!(shown("actor", "agent:conn_01h455vb4pex5vsknk084sn02q"), "agent:conn_…");
         assert_eq!(shown("error", "app_name and op_…"), "app_name and op_…");
         assert_eq!(shown("created_at", "2026-11-24T21:00:00.123Z"), "2026-01-01T00:00:00.000Z");
+        let until = "until 2026-11-24T21:00:00.123Z, or not";
+        assert_eq!(shown("prompt", until), "until 2026-01-01T00:00:00.000Z, or not");
         assert_eq!(shown("service", "http://127.0.0.1:4567/x"), "http://shop.example/x");
-        assert_eq!(shown("remark", "the next call failed 1.25 ms later"), "the next call failed N ms later");
+        assert_eq!(shown("remark", "1 call failed 1.25 ms later"), "1 call failed N ms later");
         assert_eq!(shown("hash", &"a".repeat(64)), "0123abcd…");
     }
 

@@ -254,8 +254,11 @@ mod tests {
             Fix::Set { name: "A".to_owned(), value: Some(value.to_owned()) }.to_string()
         };
         assert_eq!(set("https://a.example"), "run:\nexport A=https://a.example");
-        assert_eq!(set("it's"), r"run:
-export A='it'\''s'");
+        assert_eq!(
+            set("it's"),
+            r"run:
+export A='it'\''s'"
+        );
         assert_eq!(set(""), "run:\nexport A=''");
     }
 }

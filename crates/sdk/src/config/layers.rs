@@ -108,7 +108,8 @@ impl Layers {
         let mut layer = Layer::default();
         for name in ["service_url", "api_key"] {
             let variable = variable(name);
-            let line = text.lines().find_map(|line| line.strip_prefix(&variable)?.strip_prefix('='));
+            let line =
+                text.lines().find_map(|line| line.strip_prefix(&variable)?.strip_prefix('='));
             let Some(value) = line.filter(|value| !value.is_empty()) else { continue };
             let source = Source::new(From::DevEnv, path.display().to_string(), value);
             layer.hold(name, source, findings);
@@ -218,7 +219,9 @@ impl Layer {
     ) {
         let Some(node) = node_of(&member.kind, &source, findings) else { return };
         let at = entry(member.name, node);
-        let Some(value) = (Values { source: &source, findings }).member(member, &at) else { return };
+        let Some(value) = (Values { source: &source, findings }).member(member, &at) else {
+            return;
+        };
         let held = self.held.entry(key.name).or_insert_with(|| Held {
             source: Rc::new(source),
             entry: entry(key.name, at.value),
@@ -271,7 +274,8 @@ fn words(text: &str, end: Mark) -> Node {
         let word = piece.trim();
         let width = |n: usize| u32::try_from(n).unwrap_or(0);
         let start = Mark { line: 1, column: column.saturating_add(width(blank)) };
-        let behind = Mark { line: 1, column: start.column.saturating_add(width(word.chars().count())) };
+        let behind =
+            Mark { line: 1, column: start.column.saturating_add(width(word.chars().count())) };
         if !word.is_empty() {
             items.push(Node { start, ..Node::scalar(word, false, behind) });
         }

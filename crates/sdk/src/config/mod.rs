@@ -126,11 +126,7 @@ pub struct KeyHelp {
 
 /// The top-level keys, in the order of the documentation.
 pub fn keys() -> impl Iterator<Item = KeyHelp> {
-    table::KEYS.iter().map(|key| KeyHelp {
-        name: key.name,
-        default: key.default,
-        about: key.about,
-    })
+    table::KEYS.iter().map(|key| KeyHelp { name: key.name, default: key.default, about: key.about })
 }
 
 impl Settings {

@@ -93,7 +93,9 @@ fn api_key(text: &str) -> Result<String, Wrong> {
 
 fn prose(text: &str, most: usize, error: Option<InvalidText>) -> Result<String, Wrong> {
     let Some(error) = error else { return Ok(text.to_owned()) };
-    let is_fit = |c: &char| !c.is_control() && !matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let is_fit = |c: &char| {
+        !c.is_control() && !matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    };
     let spaced = text.trim().replace(['\n', '\t'], " ");
     let clean: String = spaced.nfc().filter(is_fit).take(most).collect();
     let instead = if clean.is_empty() { "Shop".to_owned() } else { clean };
@@ -152,7 +154,8 @@ fn guess(text: &str) -> String {
     let looks_local = bare.starts_with("localhost") || bare.starts_with("127.");
     let scheme = if looks_local { "http" } else { "https" };
     let url = Url::parse(&format!("{scheme}://{bare}")).ok();
-    let usable = url.filter(|url| url.host_str().is_some_and(|host| host.contains('.') || looks_local));
+    let usable =
+        url.filter(|url| url.host_str().is_some_and(|host| host.contains('.') || looks_local));
     usable
         .filter(|url| !url.as_str().contains([' ', '\\', '@', '?', '#', '%']))
         .map_or_else(|| EXAMPLE_ADDRESS.to_owned(), |url| shown(&url))

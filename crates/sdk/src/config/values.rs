@@ -4,8 +4,8 @@ use agentadmit_protocol::scope::ScopeName;
 use serde_json::{Map, Value, json};
 
 use super::finding::{
-    EMPTY_LIST, EMPTY_VALUE, Finding, Fix, MISSING_MEMBER, OUT_OF_RANGE, Rule,
-    SCOPE_NAME, TOO_MANY, UNKNOWN_KEY, WRONG_TYPE,
+    EMPTY_LIST, EMPTY_VALUE, Finding, Fix, MISSING_MEMBER, OUT_OF_RANGE, Rule, SCOPE_NAME,
+    TOO_MANY, UNKNOWN_KEY, WRONG_TYPE,
 };
 use super::source::Source;
 use super::table::{Key, Kind};
@@ -56,8 +56,11 @@ impl Values<'_> {
     pub(super) fn member(&mut self, key: &Key, entry: &Entry) -> Option<Value> {
         let Entry { key: at, value, .. } = entry;
         if value.is_null() {
-            let text =
-                if key.required { format!("{}: {}", key.name, example(&key.kind)) } else { String::new() };
+            let text = if key.required {
+                format!("{}: {}", key.name, example(&key.kind))
+            } else {
+                String::new()
+            };
             let fix = self.source.entry_becomes(at, value, &text);
             self.say(EMPTY_VALUE, at, &format!("`{}` has no value", key.name), fix);
             return None;
@@ -84,7 +87,11 @@ impl Values<'_> {
             }
             None => {
                 let near = nearest(&entry.name, keys.iter().map(|key| key.name));
-                let rule = if near.is_some() { "is another spelling of" } else { "is no key, and not even near to" };
+                let rule = if near.is_some() {
+                    "is another spelling of"
+                } else {
+                    "is no key, and not even near to"
+                };
                 let known = near.map_or_else(
                     || "a known one".to_owned(),
                     |near| format!("`{near}`, which is there already"),
@@ -295,8 +302,7 @@ fn example(kind: &Kind) -> String {
         Kind::List(of, _) => format!("[{}]", example(of)),
         Kind::Object(keys) => {
             let member = |key: &Key| format!("{}: {}", key.name, example(&key.kind));
-            let members: Vec<String> =
-                keys.iter().filter(|key| key.required).map(member).collect();
+            let members: Vec<String> = keys.iter().filter(|key| key.required).map(member).collect();
             format!("{{{}}}", members.join(", "))
         }
     }
