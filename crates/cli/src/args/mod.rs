@@ -2,6 +2,7 @@
 
 mod admin;
 mod audit;
+mod developer;
 mod serve;
 mod store;
 mod target;
@@ -18,6 +19,7 @@ pub(crate) use admin::{
 pub(crate) use audit::{
     Audit, AuditCommand, Export, ExportForm, ListRecords, RecordFilter, VerifyFile,
 };
+pub(crate) use developer::{AppConfig, Check, Completions, Dev, Init, Keys, Sync};
 pub(crate) use serve::{LogFormat, Serve, ServeOptions};
 pub(crate) use store::{Backup, Migrate, Restore, Store, StoreCommand};
 pub(crate) use target::{Page, StoreLocation, Target};
@@ -53,6 +55,11 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Init(Init),
+    Dev(Dev),
+    Check(Check),
+    Sync(Sync),
+    Keys(Keys),
     Serve(Box<Serve>),
     Demo(Demo),
     Operator(Operator),
@@ -67,6 +74,7 @@ pub(crate) enum Command {
     Restore(Restore),
     Migrate(Migrate),
     Store(Store),
+    Completions(Completions),
     /// Prints a generated file of the repository
     #[command(name = "__generate", hide = true)]
     Generate {
@@ -116,6 +124,10 @@ pub(crate) enum Generated {
     CliReference,
     /// `docs/demo-transcript.json`
     DemoTranscript,
+    /// `contract/agentadmit.schema.json`
+    ConfigurationSchema,
+    /// `docs/configuration.md`
+    Configuration,
 }
 
 #[cfg(test)]

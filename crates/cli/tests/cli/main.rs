@@ -11,6 +11,8 @@ mod audit;
 mod config;
 mod copies;
 mod demo;
+mod dev;
+mod developer;
 mod failures;
 mod help;
 mod lifecycle;

@@ -54,13 +54,11 @@ fn service(layers: &Layers, findings: &mut Vec<Finding>) {
         return;
     }
     let message = "say which AgentAdmit service: there is no default";
-    let (name, fix) = match &layers.file {
-        Some(file) => (file.name.clone(), file.add_line(&format!("service_url: {LOCAL_ADDRESS}"))),
-        None => {
-            let name = variable("service_url");
-            let value = Some(LOCAL_ADDRESS.to_owned());
-            (name.clone(), Fix::Set { name, value })
-        }
+    let (name, fix) = if let Some(file) = &layers.file {
+        (file.name.clone(), Fix::Append { text: format!("service_url: {LOCAL_ADDRESS}") })
+    } else {
+        let name = variable("service_url");
+        (name.clone(), Fix::Set { name, value: Some(LOCAL_ADDRESS.to_owned()) })
     };
     findings.push(Finding::new(SERVICE_MISSING, &name, None, message, fix));
 }

@@ -105,7 +105,7 @@ fn prose(text: &str, most: usize, error: Option<InvalidText>) -> Result<String, 
 /// An address that a secret may be sent to.
 pub(super) fn address(text: &str) -> Result<Url, Wrong> {
     let graphic = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    let parsed = Url::parse(text).ok().filter(|url| url.has_host());
+    let parsed = Url::parse(text).ok().filter(Url::has_host);
     let (Some(url), true) = (parsed, graphic && text.len() <= MAX_ADDRESS) else {
         let message = format!("must be an address such as {EXAMPLE_ADDRESS}");
         return Err(Wrong::new(ADDRESS, message, Some(guess(text))));
@@ -238,9 +238,7 @@ fn field(text: &str) -> Result<String, Wrong> {
         return Ok(text.to_owned());
     }
     let kept: String = text.chars().filter(|c| is_word(*c)).take(60).collect();
-    let instead = match kept.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
-        true => kept,
-        false => "user_id".to_owned(),
-    };
+    let is_name = kept.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let instead = if is_name { kept } else { "user_id".to_owned() };
     Err(Wrong::new(TEXT, "must be the name of a field: letters, digits and `_`", Some(instead)))
 }

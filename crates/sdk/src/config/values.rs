@@ -79,27 +79,23 @@ impl Values<'_> {
     fn unknown(&mut self, keys: &[Key], present: &[Entry], entry: &Entry) {
         let is_free = |key: &&Key| !present.iter().any(|other| other.name == key.name);
         let free = keys.iter().filter(is_free).map(|key| key.name);
-        match nearest(&entry.name, free) {
-            Some(known) => {
-                let fix = self.source.replace(&entry.key, known);
-                let message = format!("`{}` is no key; did you mean `{known}`?", entry.name);
-                self.say(UNKNOWN_KEY, &entry.key, &message, fix);
+        if let Some(known) = nearest(&entry.name, free) {
+            let fix = self.source.replace(&entry.key, known);
+            let message = format!("`{}` is no key; did you mean `{known}`?", entry.name);
+            self.say(UNKNOWN_KEY, &entry.key, &message, fix);
+            return;
+        }
+        let message = match nearest(&entry.name, keys.iter().map(|key| key.name)) {
+            Some(near) => {
+                format!("`{}` is no key; `{near}`, which it may mean, is there", entry.name)
             }
             None => {
-                let near = nearest(&entry.name, keys.iter().map(|key| key.name));
-                let rule = if near.is_some() {
-                    "is another spelling of"
-                } else {
-                    "is no key, and not even near to"
-                };
-                let known = near.map_or_else(
-                    || "a known one".to_owned(),
-                    |near| format!("`{near}`, which is there already"),
-                );
-                let fix = self.source.entry_becomes(&entry.key, &entry.value, "");
-                self.say(UNKNOWN_KEY, &entry.key, &format!("`{}` {rule} {known}", entry.name), fix);
+                let known: Vec<&str> = keys.iter().map(|key| key.name).collect();
+                format!("`{}` is no key; there are {}", entry.name, known.join(", "))
             }
-        }
+        };
+        let fix = self.source.entry_becomes(&entry.key, &entry.value, "");
+        self.say(UNKNOWN_KEY, &entry.key, &message, fix);
     }
 
     /// A value of a kind.
@@ -115,7 +111,9 @@ impl Values<'_> {
                     Ok(value) => Some(Value::String(value)),
                     Err(wrong) => {
                         let fix = match wrong.instead {
-                            Some(instead) => self.source.replace(node, &written(&instead)),
+                            Some(instead) => {
+                                self.source.replace(node, &self.source.written(&instead))
+                            }
                             None => self.without(name, node),
                         };
                         self.say(wrong.rule, node, &format!("`{name}` {}", wrong.message), fix);

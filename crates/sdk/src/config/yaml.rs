@@ -88,7 +88,7 @@ impl Node {
     }
 
     /// The value as flow YAML, which JSON is.
-    fn to_json(&self) -> Value {
+    pub(super) fn to_json(&self) -> Value {
         match &self.value {
             Yaml::Scalar { text, plain: true } => {
                 serde_json::from_str(text).unwrap_or_else(|_| json!(text))
@@ -187,6 +187,10 @@ impl<'a> Reading<'a, '_> {
             Event::Alias(anchor) => return Ok(self.alias(anchor, &span)),
             Event::Scalar(text, style, anchor, _) => {
                 let plain = style == ScalarStyle::Plain;
+                let start = match style {
+                    ScalarStyle::Literal | ScalarStyle::Folded => self.block_start(start),
+                    _ => start,
+                };
                 let value = Yaml::Scalar { text: text.into_owned(), plain };
                 (anchor, Node { start, end: self.end_of(&span), value })
             }
@@ -310,6 +314,17 @@ impl<'a> Reading<'a, '_> {
         let until = Mark { column: from.column.saturating_add(width), ..from };
         let fix = self.source.splice(from, until, "");
         self.say(YAML_TAG, from, &format!("leave `{tag}` away"), fix);
+    }
+
+    /// Where the `|` or `>` of a block scalar stands: the parser names its first line.
+    fn block_start(&self, content: Mark) -> Mark {
+        for line in (1..content.line).rev() {
+            let text = self.source.line(line);
+            let Some(byte) = text.rfind(['|', '>']) else { continue };
+            let before = text.get(..byte).unwrap_or_default().chars().count();
+            return Mark { line, column: u32::try_from(before).unwrap_or(0).saturating_add(1) };
+        }
+        content
     }
 
     /// Behind the last character of a scalar; block scalars end with a line.
