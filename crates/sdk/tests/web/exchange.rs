@@ -11,7 +11,7 @@ const KEY: &str = "abcdefghijklmnopqrstuvwxyz";
 fn world() -> World {
     let settings =
         |it: &mut agentadmit::Settings| it.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
-    World::with(Options { settings, ..Options::default() }, |router| router)
+    World::with(&Options { settings, ..Options::default() }, |router| router)
 }
 
 fn token(world: &World) -> String {
@@ -82,6 +82,10 @@ fn what_is_wrong_is_said_with_the_contracts_words() {
     let in_query =
         Request::post(mounted(&format!("/token/exchange?token={good}")), &json!({"token": good}));
     at(3, in_query).expect_error(400, "invalid_request");
+    let in_cookie = exchange(&json!({"token": good})).header("Cookie", format!("t={good}"));
+    at(3, in_cookie).expect_error(400, "invalid_request");
+    let two = exchange(&json!({"token": good})).bearer("a").bearer("b");
+    at(3, two).expect_error(400, "invalid_request");
     // none of this has spent it
     at(4, exchange(&json!({"token": good}))).expect(200);
     at(4, exchange(&json!({"token": good}))).expect_error(400, "invalid_grant");

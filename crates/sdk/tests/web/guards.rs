@@ -18,7 +18,7 @@ use crate::support::{Customer, Shop, World};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Cases {
+struct Table {
     #[serde(rename = "about")]
     _about: Vec<String>,
     #[serde(rename = "scopes")]
@@ -68,7 +68,7 @@ struct Case {
     told: Option<String>,
 }
 
-fn cases() -> Cases {
+fn table() -> Table {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contract/guard-cases.json");
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
@@ -86,7 +86,7 @@ async fn agent(agent: Agent) -> Json<Value> {
 }
 
 fn routes(router: AgentRouter<Shop>) -> AgentRouter<Shop> {
-    cases().routes.iter().fold(router, add)
+    table().routes.iter().fold(router, add)
 }
 
 /// The route as an app writes it: scopes and the mark in its guard, the other guards as extractors.
@@ -159,11 +159,11 @@ fn request(case: &Case, caller: &Caller, tokens: &HashMap<String, String>) -> Re
 
 #[test]
 fn every_cell_of_the_guard_table() {
-    let Cases { tokens: described, callers, routes: table, cases, .. } = cases();
+    let Table { tokens: described, callers, routes: guarded, cases, .. } = table();
     let world = World::start(routes);
     let tokens = tokens(&world);
     assert!(described.keys().all(|name| tokens.contains_key(name)));
-    assert_eq!(cases.len(), table.len() * callers.len(), "every cell has a case");
+    assert_eq!(cases.len(), guarded.len() * callers.len(), "every cell has a case");
     for case in &cases {
         world.spy.take();
         let reply = world.ask(&request(case, &callers[&case.caller], &tokens));
@@ -178,7 +178,7 @@ fn every_cell_of_the_guard_table() {
         }
         let told = body.pointer("/auth_ctx/type").and_then(Value::as_str);
         assert_eq!(told, case.told.as_deref(), "{case:?} {reply:?}");
-        check_calls(&world, case, table.iter().find(|it| it.name == case.route).unwrap());
+        check_calls(&world, case, guarded.iter().find(|it| it.name == case.route).unwrap());
     }
 }
 

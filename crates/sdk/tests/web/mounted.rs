@@ -52,8 +52,8 @@ fn a_user_grants_looks_narrows_and_ends() {
     assert_eq!(list["connections"][0]["purpose"], "a test");
 
     let path = mounted(&format!("/connections/{id}"));
-    let patch = Request::new("PATCH", &path).json(&json!({"remove_scopes": ["write:orders"]}));
-    let narrowed = world.ask(&by_user("alice", patch)).expect(200);
+    let narrowing = Request::new("PATCH", &path).json(&json!({"remove_scopes": ["write:orders"]}));
+    let narrowed = world.ask(&by_user("alice", narrowing)).expect(200);
     assert_eq!(narrowed["scopes"], json!(["read:orders"]));
 
     let ended = world.ask(&by_user("alice", Request::new("DELETE", &path))).expect(200);
@@ -130,7 +130,7 @@ fn only_durations_that_the_app_offers() {
             |label: &str, seconds| DurationChoice { label: label.parse().unwrap(), seconds };
         settings.durations = vec![choice("a minute", Some(60)), choice("for ever", None)];
     };
-    let of_app = World::with(Options { settings, ..Options::default() }, |router| router);
+    let of_app = World::with(&Options { settings, ..Options::default() }, |router| router);
     ask(&of_app, json!({"duration_seconds": 60})).expect(201);
     let for_ever = ask(&of_app, json!({"until_revoked": true})).expect(201);
     assert_eq!(for_ever["expires_at"], Value::Null);
@@ -267,9 +267,9 @@ fn with(mut request: Request, headers: &'static [(&'static str, &'static str)]) 
 #[test]
 fn a_request_from_another_site_changes_nothing() {
     let settings = |it: &mut agentadmit::Settings| {
-        it.allowed_origins = vec!["https://admin.shop.example".to_owned()]
+        it.allowed_origins = vec!["https://admin.shop.example".to_owned()];
     };
-    let world = World::with(Options { settings, ..Options::default() }, |router| router);
+    let world = World::with(&Options { settings, ..Options::default() }, |router| router);
     let connection = mounted("/connections/conn_01h455vb4pex5vsknk084sn02q");
     let admins = mounted("/admin/connections/conn_01h455vb4pex5vsknk084sn02q");
     world.shop.admins.lock().insert("alice".to_owned());

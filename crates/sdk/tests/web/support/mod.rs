@@ -33,6 +33,7 @@ pub(crate) struct World {
     pub(crate) shop: Arc<ShopState>,
     pub(crate) clock: ManualClock,
     pub(crate) app: App,
+    agents: AgentAdmit<Shop>,
     _service: TestService,
     _runtime: Runtime,
 }
@@ -52,12 +53,12 @@ impl Default for Options {
 impl World {
     /// With these routes.
     pub(crate) fn start(routes: fn(AgentRouter<Shop>) -> AgentRouter<Shop>) -> Self {
-        Self::with(Options::default(), routes)
+        Self::with(&Options::default(), routes)
     }
 
     /// With these routes and settings.
     pub(crate) fn with(
-        options: Options,
+        options: &Options,
         routes: fn(AgentRouter<Shop>) -> AgentRouter<Shop>,
     ) -> Self {
         let service = TestService::on_model();
@@ -80,9 +81,14 @@ impl World {
             .clock(Arc::new(clock.clone()))
             .build()
             .unwrap();
-        let router = routes(agents.router()).with_state(());
-        let address = serve(&runtime, router);
-        Self { address, spy, shop: state, clock, app, _service: service, _runtime: runtime }
+        let app_router = routes(agents.router()).with_state(());
+        let address = serve(&runtime, app_router);
+        Self { address, spy, shop: state, clock, app, agents, _service: service, _runtime: runtime }
+    }
+
+    /// What the shop lets agents in with.
+    pub(crate) fn agents(&self) -> AgentAdmit<Shop> {
+        self.agents.clone()
     }
 
     /// Asks the shop.

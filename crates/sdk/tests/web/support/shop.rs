@@ -37,7 +37,7 @@ pub(crate) struct Customer {
 impl User for Customer {
     /// `nameless` is signed in and has no id.
     fn user_id(&self) -> Option<Cow<'_, str>> {
-        (self.name != "nameless").then(|| Cow::Borrowed(self.name.as_str()))
+        (self.name != "nameless").then_some(Cow::Borrowed(self.name.as_str()))
     }
 
     fn user_label(&self) -> Option<Cow<'_, str>> {
