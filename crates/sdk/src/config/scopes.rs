@@ -22,7 +22,6 @@ const AI_WORDS: &[&str] = &[
     "analysis",
     "analyze",
     "answer",
-    "ask",
     "assistant",
     "chat",
     "classify",
