@@ -57,7 +57,9 @@ fn run(command: Command, output: Output) -> Result<Exit, Failure> {
         match command {
             Command::Serve(args) => serve::run(&args).await,
             Command::Demo(args) => demo::run(&args, output.is_json()).await,
-            Command::DemoApp { address } => demo::run_app(address).await,
+            Command::DemoApp { address, until_stdin_ends } => {
+                demo::run_app(address, until_stdin_ends).await
+            }
             Command::DemoAgent => demo::run_agent().await,
             Command::Generate { what } => generate::run(what).await,
             command => commands::run(command, output).await,

@@ -50,7 +50,9 @@ pub fn app(settings: Settings) -> Result<Router, AppError> {
 
 #[tokio::main]
 async fn main() -> Result<(), AppError> {
-    let app = app(Settings::from_file("agentadmit.yaml")?)?;
+    let mut settings = Settings::from_file("agentadmit.yaml")?;
+    settings.public_url.get_or_insert("http://127.0.0.1:8800".parse()?);
+    let app = app(settings)?.into_make_service_with_connect_info::<SocketAddr>();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:8800").await?;
-    Ok(axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?)
+    Ok(axum::serve(listener, app).await?)
 }

@@ -87,6 +87,9 @@ pub(crate) enum Command {
         /// Where it listens
         #[arg(default_value = "127.0.0.1:0")]
         address: SocketAddr,
+        /// End when stdin does
+        #[arg(long)]
+        until_stdin_ends: bool,
     },
     /// The demo's agent
     #[command(name = "__demo-agent", hide = true)]

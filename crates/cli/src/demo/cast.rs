@@ -90,7 +90,7 @@ impl Cast {
     /// Starts the shop.
     pub(super) async fn open_shop(&mut self, shop: &Registered) -> Result<Party, Failure> {
         let mut command = self.as_shop(shop)?;
-        command.args(["__demo-app", "127.0.0.1:0"]);
+        command.args(["__demo-app", "127.0.0.1:0", "--until-stdin-ends"]);
         let mut process = Process::start(command)?;
         let address = process.ready().await?;
         let url = Url::parse(&address).map_err(|error| Failure::could_not(error.to_string()))?;

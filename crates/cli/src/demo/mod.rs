@@ -21,6 +21,7 @@ mod service;
 mod story;
 mod transcript;
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -47,13 +48,15 @@ pub(crate) async fn run(demo: &Demo, json: bool) -> Result<Exit, Failure> {
     }
 }
 
-/// Serves the shop until stdin ends, with the `agentadmit.yaml` of this folder.
+/// Serves the shop, with the `agentadmit.yaml` of this folder.
 ///
 /// # Errors
 /// When it cannot listen, or is not told what to serve.
-pub(crate) async fn run_app(address: SocketAddr) -> Result<Exit, Failure> {
+pub(crate) async fn run_app(address: SocketAddr, until_stdin_ends: bool) -> Result<Exit, Failure> {
     let configuration = Path::new(agentadmit::config::FILE_NAME);
-    let served = axum_shop::serve(address, configuration, process::stdin_ends()).await;
+    let stop =
+        async move { if until_stdin_ends { process::stdin_ends().await } else { pending().await } };
+    let served = axum_shop::serve(address, configuration, stop).await;
     served.map(|()| Exit::Done).map_err(|error| Failure::could_not(error.to_string()))
 }
 
