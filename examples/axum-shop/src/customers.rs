@@ -21,6 +21,14 @@ pub(crate) struct Customer {
     pub(crate) name: &'static str,
 }
 
+impl Customer {
+    /// The customer with an id.
+    pub(crate) fn by_id(id: &str) -> Option<Self> {
+        let known = ACCOUNTS.iter().map(|account| account.customer);
+        known.into_iter().find(|customer| customer.id == id)
+    }
+}
+
 /// A row of the table of users, as a database would hold it.
 struct Account {
     login: &'static str,
@@ -57,17 +65,11 @@ impl Customers {
         self.sessions().get(session_of(headers)?).copied()
     }
 
-    /// The customer with an id.
-    pub(crate) fn by_id(&self, id: &str) -> Option<Customer> {
-        let known = ACCOUNTS.iter().map(|account| account.customer);
-        known.into_iter().find(|customer| customer.id == id)
-    }
-
     /// A new session, for the cookie of whoever showed the password.
     fn open_session(&self, customer: Customer) -> Result<String, getrandom::Error> {
-        let mut random = [0; 32];
+        let mut random = [0; 16];
         getrandom::fill(&mut random)?;
-        let session: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let session = format!("{:032x}", u128::from_be_bytes(random));
         self.sessions().insert(session.clone(), customer);
         Ok(session)
     }

@@ -97,7 +97,9 @@ impl Agent {
             self.access_token = Some(token.to_owned());
             self.scopes =
                 answer.get("scopes").and_then(Value::as_array).cloned().unwrap_or_default();
-            said["answer"]["body"]["access_token"] = json!("ag_at_…");
+            if let Some(shown) = said.pointer_mut("/answer/body/access_token") {
+                *shown = json!("ag_at_…");
+            }
         }
         Ok(said)
     }

@@ -22,6 +22,7 @@ use crate::exit::Failure;
 use crate::http_client::{self, HttpClient};
 
 /// What was sent and what came of it: the `request` and the `answer` of a step.
+#[derive(Clone)]
 pub(super) struct Exchange {
     pub(super) request: Value,
     pub(super) answer: Value,

@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::cast::{Cast, Exchange};
+use super::plan::{Expected, Plan};
 use super::print::member;
 use super::process::this_binary;
 use super::service::Registered;
-use super::story::{Expected, Plan, Stop, Story, Told};
+use super::story::{Stop, Story, Told};
 use crate::exit::Failure;
 
 /// What the log must hold of this story: event and reason.
@@ -35,18 +36,15 @@ pub(super) async fn read(
     let started = story.watch.ms();
     let path = format!("/v1/audit?connection_id={connection}");
     let (status, body) = cast.service.as_app(shop, Method::GET, &path, None).await?;
-    let plan = Plan {
-        title: "The shop reads its audit log: everything is there",
-        who: "shop",
-        to: "service",
-        expected: Expected::Status(200, ""),
-        also: Some(("a record of every step above", |answer| {
+    let title = "The shop reads its audit log: everything is there";
+    let plan = Plan::of("shop", "service", title, Expected::Yes(200)).also(
+        "a record of every step above",
+        |answer| {
             let events = answer.pointer("/body/events").and_then(Value::as_array);
             let events = events.map(Vec::as_slice).unwrap_or_default();
             EVENTS.iter().all(|expected| events.iter().any(|event| is(event, expected)))
-        })),
-        shown: &[],
-    };
+        },
+    );
     let events = body.get("events").and_then(Value::as_array).map(Vec::as_slice);
     let lines: Vec<String> = events.unwrap_or_default().iter().rev().map(line).collect();
     let elapsed = story.watch.ms() - started;
@@ -74,14 +72,7 @@ pub(super) async fn verify(
     shop: &Registered,
     folder: &Path,
 ) -> Told<()> {
-    let plan = |title, code| Plan {
-        title,
-        who: "shop",
-        to: "",
-        expected: Expected::ExitCode(code),
-        also: None,
-        shown: &[],
-    };
+    let plan = |title, code| Plan::of("shop", "", title, Expected::ExitCode(code));
     let mut export = cast.as_shop(shop)?;
     export.args(["audit", "export", "--out", "audit.ndjson"]);
     let shown = "agentadmit audit export --out audit.ndjson";

@@ -9,12 +9,13 @@
 //! | module | what |
 //! | --- | --- |
 //! | `cast` | who plays, and how each is told what to do |
-//! | `story`, `evidence` | the user and the operator; what must come of every step |
+//! | `story`, `evidence`, `plan` | the user and the operator; what must come of every step |
 //! | `transcript`, `print` | what happened, for programs and for people |
 
 mod agent;
 mod cast;
 mod evidence;
+mod plan;
 mod print;
 mod process;
 mod service;

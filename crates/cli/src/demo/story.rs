@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::cast::{Agent, Browser, Cast, Exchange, Stopwatch, origin};
 use super::evidence;
+use super::plan::{Expected, Plan};
 use super::print::{Printer, member};
 use super::service::Registered;
 use super::transcript::{Party, Step, Transcript, cut};
@@ -95,55 +96,6 @@ struct Stage {
     browser: Browser,
 }
 
-/// A step before it is taken.
-pub(super) struct Plan {
-    pub(super) title: &'static str,
-    pub(super) who: &'static str,
-    pub(super) to: &'static str,
-    pub(super) expected: Expected,
-    /// What else must hold of the answer, in words and as a check.
-    pub(super) also: Option<(&'static str, fn(&Value) -> bool)>,
-    /// The members of the answer that a terminal shows.
-    pub(super) shown: &'static [&'static str],
-}
-
-/// What must come.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Expected {
-    /// This status, and this error code.
-    Status(u16, &'static str),
-    /// A message on the WebSocket.
-    Message,
-    /// The end of the WebSocket, with this code (RFC 6455 section 7.4).
-    Close(u16),
-    /// The end of a command.
-    ExitCode(i32),
-}
-
-impl Expected {
-    fn is(self, answer: &Value) -> bool {
-        let number = |member: &str| answer.get(member).and_then(Value::as_i64);
-        match self {
-            Self::Status(status, code) => {
-                let body = answer.get("body").unwrap_or(&Value::Null);
-                number("status") == Some(status.into()) && member(body, "error") == code
-            }
-            Self::Message => answer.get("message").is_some(),
-            Self::Close(code) => number("close") == Some(code.into()),
-            Self::ExitCode(code) => number("exit_code") == Some(code.into()),
-        }
-    }
-
-    fn words(self) -> String {
-        match self {
-            Self::Status(status, code) => format!("{status} {code}").trim_end().to_owned(),
-            Self::Message => "message".to_owned(),
-            Self::Close(code) => format!("close {code}"),
-            Self::ExitCode(code) => format!("exit code {code}"),
-        }
-    }
-}
-
 /// A story while it is told.
 pub(super) struct Story {
     printer: Printer,
@@ -179,143 +131,85 @@ impl Story {
         let path = "/v1/operator/apps";
         let body = json!({"name": "Corner shop"});
         let (status, app) = cast.service.as_operator(Method::POST, path, &body).await?;
-        let plan = Plan {
-            title: "An operator registers the shop",
-            who: "operator",
-            to: "service",
-            expected: Expected::Status(201, ""),
-            also: None,
-            shown: &["app_id", "name"],
-        };
-        self.take(plan, Exchange::http(&Method::POST, path, Some(&body), (status, &app)), started)?;
+        let title = "An operator registers the shop";
+        let plan = Plan::of("operator", "service", title, Expected::Yes(201));
+        let made = Exchange::http(&Method::POST, path, Some(&body), (status, &app));
+        self.take(plan.showing(&["app_id", "name"]), made, started)?;
         let app_id = member(&app, "app_id").to_owned();
 
         let started = self.watch.ms();
         let path = format!("/v1/operator/apps/{app_id}/api-keys");
         let body = json!({"environment": "test"});
         let (status, key) = cast.service.as_operator(Method::POST, &path, &body).await?;
-        let plan = Plan {
-            title: "The operator makes a test key for its servers",
-            who: "operator",
-            to: "service",
-            expected: Expected::Status(201, ""),
-            also: None,
-            shown: &["api_key", "environment", "permissions"],
-        };
-        self.take(
-            plan,
-            Exchange::http(&Method::POST, &path, Some(&body), (status, &key)),
-            started,
-        )?;
+        let title = "The operator makes a test key for its servers";
+        let plan = Plan::of("operator", "service", title, Expected::Yes(201));
+        let made = Exchange::http(&Method::POST, &path, Some(&body), (status, &key));
+        self.take(plan.showing(&["api_key", "environment", "permissions"]), made, started)?;
         let shop = Registered { app_id, api_key: member(&key, "api_key").to_owned() };
 
         let started = self.watch.ms();
         let path = format!("/v1/apps/{}/scopes", shop.app_id);
         let body = json!({"scopes": cast.scopes(&shop)?});
         let answer = cast.service.as_app(&shop, Method::PUT, &path, Some(&body)).await?;
-        let plan = Plan {
-            title: "The shop says what agents may do at all: the scopes of agentadmit.yaml",
-            who: "shop",
-            to: "service",
-            expected: Expected::Status(200, ""),
-            also: None,
-            shown: &["added", "removed", "changed"],
-        };
+        let title = "The shop says what agents may do at all: the scopes of agentadmit.yaml";
+        let plan = Plan::of("shop", "service", title, Expected::Yes(200));
         let put = Exchange::http(&Method::PUT, &path, Some(&body), (answer.0, &answer.1));
-        self.take(plan, put, started)?;
+        self.take(plan.showing(&["added", "removed"]), put, started)?;
         Ok(shop)
     }
 
     async fn grant(&mut self, browser: &mut Browser) -> Told<Exchange> {
         let started = self.watch.ms();
         let (login, password) = ADA;
-        let plan = Plan {
-            title: "Ada signs in at the shop: its own users, its own passwords",
-            who: "Ada",
-            to: "shop",
-            expected: Expected::Status(303, ""),
-            also: None,
-            shown: &[],
-        };
+        let title = "Ada signs in at the shop: its own users, its own passwords";
         let signed_in = browser.sign_in(login, password).await?;
-        self.take(plan, signed_in, started)?;
+        self.take(Plan::of("Ada", "shop", title, Expected::Yes(303)), signed_in, started)?;
 
         let started = self.watch.ms();
         let wanted = json!({
             "scopes": ["read:orders"], "duration_seconds": 3600, "user_intent": "Watch my orders",
         });
-        let plan = Plan {
-            title: "She lets an agent read her orders, for one hour, and gets a token for it",
-            who: "Ada",
-            to: "shop",
-            expected: Expected::Status(201, ""),
-            also: Some(("a connection token", |answer| {
-                member(answer.pointer("/body").unwrap_or(answer), "token").starts_with("ag_ct_")
-            })),
-            shown: &["token", "scopes", "token_expires_at", "expires_at"],
-        };
+        let title = "She lets an agent read her orders, for one hour, and gets a token for it";
+        let plan = Plan::of("Ada", "shop", title, Expected::Yes(201))
+            .also("a connection token", |answer| at(answer, "/body/token").starts_with("ag_ct_"))
+            .showing(&["token", "scopes", "token_expires_at", "expires_at"]);
         let granted = browser.send(Method::POST, GRANT, &wanted).await?;
-        let shown = Exchange { request: granted.request.clone(), answer: granted.answer.clone() };
-        self.take(plan, shown, started)?;
+        self.take(plan, granted.clone(), started)?;
         Ok(granted)
     }
 
     async fn come_in(&mut self, agent: &mut Agent) -> Told<()> {
-        let plan = |title, expected, shown| Plan {
-            title,
-            who: "agent",
-            to: "shop",
-            expected,
-            also: None,
-            shown,
-        };
-        let ok = Expected::Status(200, "");
+        let plan = |title, expected| Plan::of("agent", "shop", title, expected);
         let title = "The agent knows an address and the token; it reads what is offered there";
-        self.act(agent, "discover", plan(title, ok, &["token_exchange_endpoint", "routes"]))
-            .await?;
-        let title = "The agent exchanges the token, which works once";
-        let exchanged = Plan {
-            also: Some(("read:orders alone", |answer| {
-                answer.pointer("/body/scope").is_some_and(|scope| scope == "read:orders")
-            })),
-            ..plan(title, ok, &["access_token", "scope", "expires_in", "user_label"])
-        };
-        self.act(agent, "exchange", exchanged).await?;
-        let read = Plan {
-            also: Some(("Ada's orders alone", |answer| {
+        let discover = plan(title, Expected::Yes(200));
+        self.act(agent, "discover", discover.showing(&["routes"])).await?;
+        let exchange = plan("The agent exchanges the token, which works once", Expected::Yes(200))
+            .also("read:orders alone", |answer| at(answer, "/body/scope") == "read:orders")
+            .showing(&["access_token", "scope", "expires_in", "user_label"]);
+        self.act(agent, "exchange", exchange).await?;
+        let read = plan("The agent reads Ada's orders", Expected::Yes(200))
+            .also("Ada's orders alone", |answer| {
                 let orders = answer.pointer("/body/orders").map(Value::to_string);
                 orders.is_some_and(|text| text.contains("A-1001") && !text.contains("G-2001"))
-            })),
-            ..plan("The agent reads Ada's orders", ok, &["orders"])
-        };
+            })
+            .showing(&["orders"]);
         self.act(agent, "read", read).await?;
-        let title = "It opens a WebSocket, which stays open";
-        self.act(agent, "listen", plan(title, Expected::Status(101, ""), &[])).await?;
-        let title = "It asks there about an order";
-        self.act(agent, "ask", plan(title, Expected::Message, &[])).await
+        let listen = plan("It opens a WebSocket, which stays open", Expected::Yes(101));
+        self.act(agent, "listen", listen).await?;
+        self.act(agent, "ask", plan("It asks there about an order", Expected::Message)).await
     }
 
     async fn overstep(&mut self, agent: &mut Agent) -> Told<()> {
-        let plan = Plan {
-            title: "The agent oversteps: refunds were never granted",
-            who: "agent",
-            to: "shop",
-            expected: Expected::Status(403, "insufficient_scope"),
-            also: Some(("create:refunds is missing", |answer| {
-                answer.pointer("/body/required_scope").is_some_and(|it| it == "create:refunds")
-            })),
-            shown: &["error", "required_scope", "granted_scopes"],
-        };
+        let title = "The agent oversteps: refunds were never granted";
+        let plan = Plan::of("agent", "shop", title, Expected::No(403, "insufficient_scope"))
+            .also("create:refunds is missing", |answer| {
+                at(answer, "/body/required_scope") == "create:refunds"
+            })
+            .showing(&["error", "required_scope", "granted_scopes"]);
         self.act(agent, "overstep", plan).await?;
-        let plan = Plan {
-            title: "It tries to grant itself more: that is for people",
-            who: "agent",
-            to: "shop",
-            expected: Expected::Status(403, "agent_not_allowed"),
-            also: None,
-            shown: &["error", "error_description"],
-        };
-        self.act(agent, "grant-yourself", plan).await
+        let title = "It tries to grant itself more: that is for people";
+        let plan = Plan::of("agent", "shop", title, Expected::No(403, "agent_not_allowed"));
+        self.act(agent, "grant-yourself", plan.showing(&["error", "error_description"])).await
     }
 
     async fn revoke(&mut self, browser: &Browser, agent: &mut Agent, connection: &str) -> Told<()> {
@@ -325,47 +219,23 @@ impl Story {
         let answered = self.watch.ms();
         // before anything is printed: this is the very next call
         let next = agent.act("read").await?;
-        let refused = self.watch.ms();
-        let plan = Plan {
-            title: "Ada takes it back",
-            who: "Ada",
-            to: "shop",
-            expected: Expected::Status(200, ""),
-            also: None,
-            shown: &["connection_id", "status", "revoked_at"],
-        };
+        let after = self.watch.ms() - answered;
+        let plan = Plan::of("Ada", "shop", "Ada takes it back", Expected::Yes(200));
+        let plan = plan.showing(&["connection_id", "status", "revoked_at"]);
         self.take_timed(plan, revoked, answered - started, None)?;
-        let plan = Plan {
-            title: "The agent's very next call fails",
-            who: "agent",
-            to: "shop",
-            expected: Expected::Status(401, "invalid_token"),
-            also: Some(("because it was revoked", |answer| {
-                answer.pointer("/body/reason").is_some_and(|reason| reason == "revoked")
-            })),
-            shown: &["error", "reason"],
-        };
-        let after = refused - answered;
+
+        let plan = |title, expected| Plan::of("agent", "shop", title, expected);
+        let title = "The agent's very next call fails";
+        let fails = plan(title, Expected::No(401, "invalid_token"))
+            .also("because it was revoked", |answer| at(answer, "/body/reason") == "revoked")
+            .showing(&["error", "reason"]);
         let remark = format!("refused {after:.1} ms after the answer to Ada");
-        self.take_timed(plan, next, after, Some(remark))?;
-        let plan = Plan {
-            title: "Its open WebSocket closes at the next message",
-            who: "agent",
-            to: "shop",
-            expected: Expected::Close(1008),
-            also: None,
-            shown: &[],
-        };
-        self.act(agent, "ask", plan).await?;
-        let plan = Plan {
-            title: "It presents the old token again; the replay is caught and recorded",
-            who: "agent",
-            to: "shop",
-            expected: Expected::Status(400, "invalid_grant"),
-            also: None,
-            shown: &["error", "error_description"],
-        };
-        self.act(agent, "exchange", plan).await
+        self.take_timed(fails, next, after, Some(remark))?;
+        let title = "Its open WebSocket closes at the next message";
+        self.act(agent, "ask", plan(title, Expected::Close(1008))).await?;
+        let title = "It presents the old token again; the replay is caught and recorded";
+        let replay = plan(title, Expected::No(400, "invalid_grant"));
+        self.act(agent, "exchange", replay.showing(&["error", "error_description"])).await
     }
 
     /// A step that the agent takes at a word.
@@ -389,26 +259,21 @@ impl Story {
         elapsed: f64,
         remark: Option<String>,
     ) -> Told<()> {
-        let Plan { title, who, to, expected, also, shown } = plan;
         let Exchange { mut request, answer } = exchange;
-        if let Some(members) = request.as_object_mut().filter(|_| !to.is_empty()) {
-            members.insert("to".to_owned(), json!(to));
+        if let Some(members) = request.as_object_mut().filter(|_| !plan.to.is_empty()) {
+            members.insert("to".to_owned(), json!(plan.to));
         }
-        let ok = expected.is(&answer) && also.is_none_or(|(_, holds)| holds(&answer));
-        let expectation = match also {
-            Some((words, _)) => format!("{}: {words}", expected.words()),
-            None => expected.words(),
-        };
+        let ok = plan.is_met_by(&answer);
         let step = Step {
-            title,
-            who,
+            title: plan.title,
+            who: plan.who,
             request: cut(request),
             answer: cut(answer),
-            expectation,
+            expectation: plan.expectation(),
             ok,
             elapsed_ms: (elapsed * 100.0).round() / 100.0,
             remark,
-            shown,
+            shown: plan.shown,
         };
         self.printer.step(&step)?;
         self.transcript.steps.push(step);
@@ -443,4 +308,9 @@ impl Story {
         self.printer.line("Ctrl-C ends everything and leaves nothing behind.")?;
         Err(Failure::could_not(cast.somebody_ends().await))
     }
+}
+
+/// A text somewhere in an answer.
+fn at<'v>(answer: &'v Value, pointer: &str) -> &'v str {
+    answer.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }

@@ -20,7 +20,8 @@ use crate::redact::without_secrets;
 #[derive(Debug, Serialize)]
 pub(super) struct Transcript {
     /// The version of this form.
-    transcript_version: &'static str,
+    #[serde(rename = "transcript_version")]
+    version: &'static str,
     /// Whether every step was as documented.
     pub(super) ok: bool,
     /// Who took part, and where they could be reached.
@@ -68,7 +69,7 @@ pub(super) struct Step {
 
 impl Transcript {
     pub(super) const fn new() -> Self {
-        Self { transcript_version: "1", ok: true, parties: Vec::new(), steps: Vec::new() }
+        Self { version: "1", ok: true, parties: Vec::new(), steps: Vec::new() }
     }
 
     /// The transcript with all that differs from run to run replaced by what stands for it.
@@ -118,7 +119,9 @@ fn each_text(value: &mut Value, change: &impl Fn(&str, &str) -> String) {
 fn each_number(value: &mut Value, wanted: &str, stands: u64) {
     match value {
         Value::Array(items) => {
-            items.iter_mut().for_each(|item| each_number(item, wanted, stands));
+            for item in items {
+                each_number(item, wanted, stands);
+            }
         }
         Value::Object(members) => {
             for (name, value) in members {
