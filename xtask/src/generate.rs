@@ -28,6 +28,7 @@ const FILES: &[Generated] = &[
     agentadmit("contract/error-codes.json", &["__generate", "error-codes"]),
     agentadmit("contract/agentadmit.schema.json", &["__generate", "configuration-schema"]),
     agentadmit("docs/cli.md", &["__generate", "cli-reference"]),
+    agentadmit("docs/demo-transcript.json", &["__generate", "demo-transcript"]),
     agentadmit("docs/configuration.md", &["__generate", "configuration"]),
 ];
 

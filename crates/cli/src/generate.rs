@@ -16,14 +16,15 @@ const WIDTH: usize = 100;
 /// Prints a generated file.
 ///
 /// # Errors
-/// When stdout is closed.
-pub(crate) fn run(what: Generated) -> Result<Exit, Failure> {
+/// When stdout is closed, or the demo does not go well.
+pub(crate) async fn run(what: Generated) -> Result<Exit, Failure> {
     let text = match what {
         Generated::Openapi => agentadmit_http::openapi().to_pretty_json().map(|text| text + "\n"),
         Generated::ErrorCodes => {
             serde_json::to_string_pretty(&agentadmit_http::error_codes()).map(|text| text + "\n")
         }
         Generated::CliReference => Ok(cli_reference()),
+        Generated::DemoTranscript => Ok(crate::demo::documented().await?),
         Generated::ConfigurationSchema => {
             serde_json::to_string_pretty(&agentadmit::config::schema()).map(|text| text + "\n")
         }

@@ -49,16 +49,16 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command, output: Output) -> Result<Exit, Failure> {
-    if let Command::Generate { what } = command {
-        return generate::run(what);
-    }
     let runtime = runtime(&command)?;
     let done = runtime.block_on(async {
         match command {
             Command::Serve(args) => serve::run(&args).await,
-            Command::Demo(args) => demo::run(&args).await,
-            Command::DemoApp => demo::run_app().await,
+            Command::Demo(args) => demo::run(&args, output.is_json()).await,
+            Command::DemoApp { address, until_stdin_ends } => {
+                demo::run_app(address, until_stdin_ends).await
+            }
             Command::DemoAgent => demo::run_agent().await,
+            Command::Generate { what } => generate::run(what).await,
             command => commands::run(command, output).await,
         }
     });

@@ -18,6 +18,11 @@ impl Output {
         Self { json }
     }
 
+    /// Whether a program reads the results.
+    pub(crate) const fn is_json(self) -> bool {
+        self.json
+    }
+
     /// Prints a result: the JSON as it came, or what `words` makes of it.
     pub(crate) fn result(
         self,

@@ -7,6 +7,8 @@ mod serve;
 mod store;
 mod target;
 
+use std::net::SocketAddr;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use admin::{
@@ -79,9 +81,16 @@ pub(crate) enum Command {
         /// Which file
         what: Generated,
     },
-    /// The demo's sample app
+    /// The demo's shop
     #[command(name = "__demo-app", hide = true)]
-    DemoApp,
+    DemoApp {
+        /// Where it listens
+        #[arg(default_value = "127.0.0.1:0")]
+        address: SocketAddr,
+        /// End when stdin does
+        #[arg(long)]
+        until_stdin_ends: bool,
+    },
     /// The demo's agent
     #[command(name = "__demo-agent", hide = true)]
     DemoAgent,
@@ -89,14 +98,16 @@ pub(crate) enum Command {
 
 /// Plays the whole story over real HTTP: grant, exchange, call, overstep, revoke, replay, audit
 ///
-/// Starts the service, a small sample app and an agent as processes of their own on free ports of
-/// this machine, and lets a user of the app grant, watch and take back. Every answer that is shown
-/// was really received. Without `--once` it then stays up, with a fresh connection token for an
-/// agent of yours, until Ctrl-C. Nothing is left behind.
+/// Starts the service, a shop and an agent as programs of their own on free ports of this machine,
+/// and lets a user of the shop grant, watch and take back. Every request and answer that is shown
+/// was really sent and received. Without `--once` it then stays up, with a fresh connection token
+/// for an agent of yours, until Ctrl-C. With `--json` the transcript is printed when the story is
+/// over: `docs/demo-transcript.json` is one. Nothing is left behind, and no network is needed.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Example:
-  agentadmit demo --once
+Examples:
+  agentadmit demo
+  agentadmit demo --once --json
 
 Exits 0 only if every step behaved as documented. NO_COLOR=1 turns colours off.")]
 pub(crate) struct Demo {
@@ -114,6 +125,8 @@ pub(crate) enum Generated {
     ErrorCodes,
     /// `docs/cli.md`
     CliReference,
+    /// `docs/demo-transcript.json`
+    DemoTranscript,
     /// `contract/agentadmit.schema.json`
     ConfigurationSchema,
     /// `docs/configuration.md`

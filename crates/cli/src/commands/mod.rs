@@ -83,7 +83,7 @@ pub(crate) async fn run(command: Command, output: Output) -> Result<Exit, Failur
         Command::Serve(_)
         | Command::Demo(_)
         | Command::Generate { .. }
-        | Command::DemoApp
+        | Command::DemoApp { .. }
         | Command::DemoAgent => Err(Failure::usage("this is no administrative command")),
     }
 }

@@ -39,7 +39,8 @@ pub(super) fn this_binary() -> Result<Command, Failure> {
             command.env_remove(&name);
         }
     }
-    command.kill_on_drop(true);
+    // a Ctrl-C is for whoever started the demo, which ends the others in order
+    command.kill_on_drop(true).process_group(0);
     Ok(command)
 }
 

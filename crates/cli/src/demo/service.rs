@@ -1,11 +1,12 @@
 //! The demo's service: `serve` on a temporary store, and the operator's part of the story.
 
+use std::path::Path;
+
 use agentadmit_protocol::secret::{Secret, SecretKind};
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 
-use super::app::SCOPES;
 use super::process::{Process, this_binary};
 use crate::exit::Failure;
 use crate::http_client::{self, HttpClient};
@@ -27,7 +28,7 @@ pub(super) struct Registered {
 
 impl Service {
     /// Starts `serve` on a store in `folder`, on a free port.
-    pub(super) async fn start(folder: &std::path::Path) -> Result<Self, Failure> {
+    pub(super) async fn start(folder: &Path) -> Result<Self, Failure> {
         let operator_token = Secret::mint(SecretKind::OperatorToken, storage::seed()?);
         let mut command = this_binary()?;
         command
@@ -54,9 +55,11 @@ impl Service {
     pub(super) async fn as_app(
         &self,
         app: &Registered,
+        method: Method,
         path: &str,
+        body: Option<&Value>,
     ) -> Result<(u16, Value), Failure> {
-        self.send(Method::GET, path, &app.api_key, None).await
+        self.send(method, path, &app.api_key, body).await
     }
 
     async fn send(
@@ -73,13 +76,4 @@ impl Service {
         let (status, body) = http_client::json(answer).await.map_err(could_not)?;
         Ok((status.as_u16(), body))
     }
-}
-
-/// What an operator sends to register the shop.
-pub(super) fn registration() -> Value {
-    let scopes: Vec<Value> = SCOPES
-        .iter()
-        .map(|(name, description)| json!({"name": name, "description": description}))
-        .collect();
-    json!({"name": "Demo shop", "description": "Orders and refunds", "scopes": scopes})
 }

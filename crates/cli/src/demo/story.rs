@@ -2,21 +2,27 @@
 
 use std::path::Path;
 
-use agentadmit_store::{Clock as _, SystemClock};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::app::ADA;
-use super::cast::{Agent, Browser, Cast};
-use super::print::{Printer, line, masked, member};
-use super::process::this_binary;
+use super::cast::{Agent, Browser, Cast, Exchange, Stopwatch, origin};
+use super::evidence;
+use super::plan::{Expected, Plan};
+use super::print::{Printer, member};
 use super::service::Registered;
+use super::transcript::{Party, Step, Transcript, cut};
 use crate::exit::{Exit, Failure};
+use crate::output::print;
+
+/// The user of the story, as the shop's `customers.rs` knows her.
+const ADA: (&str, &str) = ("ada", "difference-engine");
+/// Where a user makes a token.
+const GRANT: &str = "/agentadmit/connections/generate-token";
 
 /// Why a story ends before its end.
-enum Stop {
-    /// An answer is not the documented one.
-    Wrong(String),
+pub(super) enum Stop {
+    /// An answer is not the documented one; the step says so.
+    Wrong,
     /// A party cannot be reached.
     Failed(Failure),
 }
@@ -27,345 +33,284 @@ impl From<Failure> for Stop {
     }
 }
 
-type Told<T> = Result<T, Stop>;
+pub(super) type Told<T> = Result<T, Stop>;
 
-/// Tells the story, and then waits if it is not to be told once.
-pub(super) async fn tell(once: bool) -> Result<Exit, Failure> {
-    let folder = tempfile::tempdir()
-        .map_err(|error| Failure::could_not(format!("no temporary folder: {error}")))?;
-    let mut story = Story { printer: Printer::new(), clock: SystemClock::new() };
-    line("AgentAdmit: the whole story, over real HTTP between real processes")?;
-    match story.play(folder.path(), once).await {
-        Ok(()) => Ok(Exit::Done),
-        Err(Stop::Wrong(text)) => {
-            story.printer.wrong(&text)?;
-            Ok(Exit::No)
+/// Tells the story; then prints it as JSON, or waits if it is not to be told once.
+///
+/// # Errors
+/// When a process or the network fails.
+pub(super) async fn tell(once: bool, json: bool) -> Result<Exit, Failure> {
+    let folder = temporary_folder()?;
+    let mut story = Story::new(Printer::new(json));
+    story.printer.heading()?;
+    let told = story.play(folder.path()).await;
+    let (exit, mut stage) = match told {
+        Ok(stage) => (Exit::Done, Some(stage)),
+        Err(Stop::Wrong) => (Exit::No, None),
+        Err(Stop::Failed(failure)) => return Err(failure),
+    };
+    story.printer.end(exit == Exit::Done)?;
+    if json {
+        let text = serde_json::to_string_pretty(&story.transcript).unwrap_or_default();
+        print(format!("{text}\n").as_bytes())?;
+    } else if let Some(stage) = stage.as_mut().filter(|_| !once) {
+        story.stay(stage).await?;
+    }
+    Ok(exit)
+}
+
+/// The transcript of the documentation: a story in which everything went well, with what differs
+/// from run to run replaced. It is told again when a minute of the wall clock ends in it, since
+/// some records of the log are one a minute.
+///
+/// # Errors
+/// When the story does not go well.
+pub(crate) async fn documented() -> Result<String, Failure> {
+    loop {
+        let folder = temporary_folder()?;
+        let mut story = Story::new(Printer::new(true));
+        let minute = story.watch.minute();
+        match story.play(folder.path()).await {
+            Ok(_) if story.watch.minute() == minute => {
+                let transcript = story.transcript.with_placeholders();
+                let text = serde_json::to_string_pretty(&transcript).unwrap_or_default();
+                return Ok(text + "\n");
+            }
+            Ok(_) => {}
+            Err(Stop::Wrong) => {
+                let last = story.transcript.steps.last().map_or("?", |step| step.title);
+                return Err(Failure::could_not(format!("not as documented: {last}")));
+            }
+            Err(Stop::Failed(failure)) => return Err(failure),
         }
-        Err(Stop::Failed(failure)) => Err(failure),
     }
 }
 
-struct Story {
-    printer: Printer,
-    clock: SystemClock,
+fn temporary_folder() -> Result<tempfile::TempDir, Failure> {
+    tempfile::tempdir().map_err(|error| Failure::could_not(format!("no temporary folder: {error}")))
 }
 
-/// A connection as the user sees it: the id stays with them, the token goes to the agent.
-struct Granted {
-    connection_id: String,
-    token: String,
-    prompt: String,
+/// What is still there when the story is over.
+struct Stage {
+    cast: Cast,
+    browser: Browser,
+}
+
+/// A story while it is told.
+pub(super) struct Story {
+    printer: Printer,
+    transcript: Transcript,
+    pub(super) watch: Stopwatch,
 }
 
 impl Story {
-    async fn play(&mut self, folder: &Path, once: bool) -> Told<()> {
-        let mut cast = Cast::start(folder).await?;
-        let shop = self.open_the_shop(&mut cast).await?;
-        let mut browser = Browser::new(cast.shop_url()?);
-        self.log_in(&mut browser).await?;
-        let granted = self.grant(&browser).await?;
-        let mut agent = cast.agent()?;
-        self.agent_comes_in(&mut agent, &cast, &granted).await?;
-        self.agent_oversteps(&mut agent).await?;
-        self.user_revokes(&browser, &mut agent, &granted).await?;
-        self.agent_replays(&mut agent).await?;
-        self.audit_shows_it(&cast, &shop, &granted).await?;
-        self.export_verifies(&cast, &shop, folder).await?;
-        self.printer.all_good()?;
-        if !once {
-            self.stay(&mut cast, &browser).await?;
-        }
-        Ok(())
+    fn new(printer: Printer) -> Self {
+        Self { printer, transcript: Transcript::new(), watch: Stopwatch::new() }
     }
 
-    async fn open_the_shop(&mut self, cast: &mut Cast) -> Told<Registered> {
-        self.printer.step("An operator registers a shop, with a test key for its servers")?;
-        let (status, app) = cast
-            .service
-            .as_operator(Method::POST, "/v1/operator/apps", &super::service::registration())
-            .await?;
+    async fn play(&mut self, folder: &Path) -> Told<Stage> {
+        let mut cast = Cast::start(folder).await?;
+        self.enter(cast.service_party())?;
+        let shop = self.register(&cast).await?;
+        self.enter(cast.open_shop(&shop).await?)?;
+        let mut browser = Browser::new(cast.shop_url()?);
+        let granted = self.grant(&mut browser).await?;
+        let (mut agent, party) = cast.agent(member(granted.body(), "token")).await?;
+        self.enter(party)?;
+        self.come_in(&mut agent).await?;
+        self.overstep(&mut agent).await?;
+        let connection = member(granted.body(), "connection_id");
+        self.revoke(&browser, &mut agent, connection).await?;
+        evidence::read(self, &cast, &shop, connection).await?;
+        evidence::verify(self, &cast, &shop, folder).await?;
+        Ok(Stage { cast, browser })
+    }
+
+    async fn register(&mut self, cast: &Cast) -> Told<Registered> {
+        let started = self.watch.ms();
+        let path = "/v1/operator/apps";
+        let body = json!({"name": "Corner shop"});
+        let (status, app) = cast.service.as_operator(Method::POST, path, &body).await?;
+        let title = "An operator registers the shop";
+        let plan = Plan::of("operator", "service", title, Expected::Yes(201));
+        let made = Exchange::http(&Method::POST, path, Some(&body), (status, &app));
+        self.take(plan.showing(&["app_id", "name"]), made, started)?;
         let app_id = member(&app, "app_id").to_owned();
-        self.check("operator", "POST /v1/operator/apps", (status, &app), 201, None, &app_id)?;
+
+        let started = self.watch.ms();
         let path = format!("/v1/operator/apps/{app_id}/api-keys");
-        let (status, key) =
-            cast.service.as_operator(Method::POST, &path, &json!({"environment": "test"})).await?;
-        let api_key = member(&key, "api_key").to_owned();
-        let request = "POST /v1/operator/apps/{app_id}/api-keys";
-        self.check("operator", request, (status, &key), 201, None, &masked(&api_key))?;
-        let shop = Registered { app_id, api_key };
-        cast.open_shop(&shop).await?;
-        for address in cast.addresses() {
-            self.printer.remark(&address)?;
-        }
+        let body = json!({"environment": "test"});
+        let (status, key) = cast.service.as_operator(Method::POST, &path, &body).await?;
+        let title = "The operator makes a test key for its servers";
+        let plan = Plan::of("operator", "service", title, Expected::Yes(201));
+        let made = Exchange::http(&Method::POST, &path, Some(&body), (status, &key));
+        self.take(plan.showing(&["api_key", "environment", "permissions"]), made, started)?;
+        let shop = Registered { app_id, api_key: member(&key, "api_key").to_owned() };
+
+        let started = self.watch.ms();
+        let path = format!("/v1/apps/{}/scopes", shop.app_id);
+        let body = json!({"scopes": cast.scopes(&shop)?});
+        let answer = cast.service.as_app(&shop, Method::PUT, &path, Some(&body)).await?;
+        let title = "The shop says what agents may do at all: the scopes of agentadmit.yaml";
+        let plan = Plan::of("shop", "service", title, Expected::Yes(200));
+        let put = Exchange::http(&Method::PUT, &path, Some(&body), (answer.0, &answer.1));
+        self.take(plan.showing(&["added", "removed"]), put, started)?;
         Ok(shop)
     }
 
-    async fn log_in(&mut self, browser: &mut Browser) -> Told<()> {
-        self.printer.step("Ada signs in at the shop: its own users, its own passwords")?;
-        let wrong = json!({"user": ADA.name, "password": "guess"});
-        let (status, body) = browser.sign_in(&wrong).await?;
-        self.check("Ada", "POST /login", (status, &body), 401, Some("wrong_password"), "a guess")?;
-        let right = json!({"user": ADA.name, "password": ADA.password});
-        let (status, body) = browser.sign_in(&right).await?;
-        self.check("Ada", "POST /login", (status, &body), 200, None, "signed in")
-    }
+    async fn grant(&mut self, browser: &mut Browser) -> Told<Exchange> {
+        let started = self.watch.ms();
+        let (login, password) = ADA;
+        let title = "Ada signs in at the shop: its own users, its own passwords";
+        let signed_in = browser.sign_in(login, password).await?;
+        self.take(Plan::of("Ada", "shop", title, Expected::Yes(303)), signed_in, started)?;
 
-    async fn grant(&mut self, browser: &Browser) -> Told<Granted> {
-        self.printer.step("Ada lets her agent read her orders, for one hour")?;
-        self.make_grant(browser).await
-    }
-
-    async fn make_grant(&mut self, browser: &Browser) -> Told<Granted> {
+        let started = self.watch.ms();
         let wanted = json!({
-            "scopes": ["orders:read"], "duration_seconds": 3600, "user_intent": "Keep an eye on my orders",
+            "scopes": ["read:orders"], "duration_seconds": 3600, "user_intent": "Watch my orders",
         });
-        let path = "/agentadmit/connections/generate-token";
-        let (status, body) = browser.send(Method::POST, path, Some(&wanted)).await?;
-        let token = member(&body, "token").to_owned();
-        let said = format!("one-time token {}, shown to Ada alone", masked(&token));
-        self.check("Ada", &format!("POST {path}"), (status, &body), 201, None, &said)?;
-        let connection_id = member(&body, "connection_id").to_owned();
-        let prompt = member(&body, "prompt").to_owned();
-        if connection_id.is_empty() || !token.starts_with("ag_ct_") {
-            return Err(Stop::Wrong("the answer holds no connection and token".to_owned()));
-        }
-        Ok(Granted { connection_id, token, prompt })
+        let title = "She lets an agent read her orders, for one hour, and gets a token for it";
+        let plan = Plan::of("Ada", "shop", title, Expected::Yes(201))
+            .also("a connection token", |answer| at(answer, "/body/token").starts_with("ag_ct_"))
+            .showing(&["token", "scopes", "token_expires_at", "expires_at"]);
+        let granted = browser.send(Method::POST, GRANT, &wanted).await?;
+        self.take(plan, granted.clone(), started)?;
+        Ok(granted)
     }
 
-    async fn agent_comes_in(
+    async fn come_in(&mut self, agent: &mut Agent) -> Told<()> {
+        let plan = |title, expected| Plan::of("agent", "shop", title, expected);
+        let title = "The agent knows an address and the token; it reads what is offered there";
+        let discover = plan(title, Expected::Yes(200));
+        self.act(agent, "discover", discover.showing(&["routes"])).await?;
+        let exchange = plan("The agent exchanges the token, which works once", Expected::Yes(200))
+            .also("read:orders alone", |answer| at(answer, "/body/scope") == "read:orders")
+            .showing(&["access_token", "scope", "expires_in", "user_label"]);
+        self.act(agent, "exchange", exchange).await?;
+        let read = plan("The agent reads Ada's orders", Expected::Yes(200))
+            .also("Ada's orders alone", |answer| {
+                let orders = answer.pointer("/body/orders").map(Value::to_string);
+                orders.is_some_and(|text| text.contains("A-1001") && !text.contains("G-2001"))
+            })
+            .showing(&["orders"]);
+        self.act(agent, "read", read).await?;
+        let listen = plan("It opens a WebSocket, which stays open", Expected::Yes(101));
+        self.act(agent, "listen", listen).await?;
+        self.act(agent, "ask", plan("It asks there about an order", Expected::Message)).await
+    }
+
+    async fn overstep(&mut self, agent: &mut Agent) -> Told<()> {
+        let title = "The agent oversteps: refunds were never granted";
+        let plan = Plan::of("agent", "shop", title, Expected::No(403, "insufficient_scope"))
+            .also("create:refunds is missing", |answer| {
+                at(answer, "/body/required_scope") == "create:refunds"
+            })
+            .showing(&["error", "required_scope", "granted_scopes"]);
+        self.act(agent, "overstep", plan).await?;
+        let title = "It tries to grant itself more: that is for people";
+        let plan = Plan::of("agent", "shop", title, Expected::No(403, "agent_not_allowed"));
+        self.act(agent, "grant-yourself", plan.showing(&["error", "error_description"])).await
+    }
+
+    async fn revoke(&mut self, browser: &Browser, agent: &mut Agent, connection: &str) -> Told<()> {
+        let path = format!("/agentadmit/connections/{connection}");
+        let started = self.watch.ms();
+        let revoked = browser.send(Method::DELETE, &path, &json!({})).await?;
+        let answered = self.watch.ms();
+        // before anything is printed: this is the very next call
+        let next = agent.act("read").await?;
+        let after = self.watch.ms() - answered;
+        let plan = Plan::of("Ada", "shop", "Ada takes it back", Expected::Yes(200));
+        let plan = plan.showing(&["connection_id", "status", "revoked_at"]);
+        self.take_timed(plan, revoked, answered - started, None)?;
+
+        let plan = |title, expected| Plan::of("agent", "shop", title, expected);
+        let title = "The agent's very next call fails";
+        let fails = plan(title, Expected::No(401, "invalid_token"))
+            .also("because it was revoked", |answer| at(answer, "/body/reason") == "revoked")
+            .showing(&["error", "reason"]);
+        let remark = format!("refused {after:.1} ms after the answer to Ada");
+        self.take_timed(fails, next, after, Some(remark))?;
+        let title = "Its open WebSocket closes at the next message";
+        self.act(agent, "ask", plan(title, Expected::Close(1008))).await?;
+        let title = "It presents the old token again; the replay is caught and recorded";
+        let replay = plan(title, Expected::No(400, "invalid_grant"));
+        self.act(agent, "exchange", replay.showing(&["error", "error_description"])).await
+    }
+
+    /// A step that the agent takes at a word.
+    async fn act(&mut self, agent: &mut Agent, word: &str, plan: Plan) -> Told<()> {
+        let started = self.watch.ms();
+        let exchange = agent.act(word).await?;
+        self.take(plan, exchange, started)
+    }
+
+    /// A step that began at `started`.
+    pub(super) fn take(&mut self, plan: Plan, exchange: Exchange, started: f64) -> Told<()> {
+        let elapsed = self.watch.ms() - started;
+        self.take_timed(plan, exchange, elapsed, None)
+    }
+
+    /// Writes a step down and shows it; stops the story when it is not as documented.
+    pub(super) fn take_timed(
         &mut self,
-        agent: &mut Agent,
-        cast: &Cast,
-        granted: &Granted,
+        plan: Plan,
+        exchange: Exchange,
+        elapsed: f64,
+        remark: Option<String>,
     ) -> Told<()> {
-        self.printer.step("The agent gets an address and the token, and comes in")?;
-        let meet = json!({"do": "meet", "address": cast.shop_address()?, "token": granted.token});
-        let (status, body) = agent.act(&meet).await?;
-        let said = "reads what the shop offers";
-        self.check("agent", "GET /.well-known/agentadmit", (status, &body), 200, None, said)?;
-        let (status, body) = agent.act(&json!({"do": "exchange"})).await?;
-        let scope = member(&body, "scope").to_owned();
-        let request = "POST /agentadmit/token/exchange";
-        self.check("agent", request, (status, &body), 200, None, &format!("may: {scope}"))?;
-        let (status, body) = agent.call("GET", "/orders", Value::Null).await?;
-        let orders = body.get("orders").map(Value::to_string).unwrap_or_default();
-        self.check(
-            "agent",
-            "GET /orders",
-            (status, &body),
-            200,
-            None,
-            &format!("Ada's orders {orders}"),
-        )?;
-        if scope != "orders:read" || !orders.contains("A-1001") || orders.contains("B-2001") {
-            return Err(Stop::Wrong("the agent sees something else than Ada's orders".to_owned()));
+        let Exchange { mut request, answer } = exchange;
+        if let Some(members) = request.as_object_mut().filter(|_| !plan.to.is_empty()) {
+            members.insert("to".to_owned(), json!(plan.to));
         }
+        let ok = plan.is_met_by(&answer);
+        let step = Step {
+            title: plan.title,
+            who: plan.who,
+            request: cut(request),
+            answer: cut(answer),
+            expectation: plan.expectation(),
+            ok,
+            elapsed_ms: (elapsed * 100.0).round() / 100.0,
+            remark,
+            shown: plan.shown,
+        };
+        self.printer.step(&step)?;
+        self.transcript.steps.push(step);
+        self.transcript.ok = ok;
+        if ok { Ok(()) } else { Err(Stop::Wrong) }
+    }
+
+    /// A process that now runs.
+    fn enter(&mut self, party: Party) -> Told<()> {
+        self.printer.line("")?;
+        self.printer.party(&party)?;
+        self.transcript.parties.push(party);
         Ok(())
     }
 
-    async fn agent_oversteps(&mut self, agent: &mut Agent) -> Told<()> {
-        self.printer.step("The agent oversteps: refunds were never granted")?;
-        let (status, body) = agent.call("POST", "/refunds", json!({"order": "A-1001"})).await?;
-        let code = Some("insufficient_scope");
-        let needed = member(&body, "required_scope").to_owned();
-        self.check(
-            "agent",
-            "POST /refunds",
-            (status, &body),
-            403,
-            code,
-            &format!("needs {needed}"),
-        )?;
-        if needed != "refunds:create" {
-            return Err(Stop::Wrong("the refusal names another scope".to_owned()));
-        }
-        let (status, body) = agent.call("GET", "/agentadmit/connections", Value::Null).await?;
-        let request = "GET /agentadmit/connections";
-        self.check(
-            "agent",
-            request,
-            (status, &body),
-            403,
-            Some("agent_not_allowed"),
-            "is Ada's alone",
-        )
-    }
-
-    async fn user_revokes(
-        &mut self,
-        browser: &Browser,
-        agent: &mut Agent,
-        granted: &Granted,
-    ) -> Told<()> {
-        self.printer.step("Ada takes it back; the very next call fails")?;
-        let (status, body) = agent.call("GET", "/orders", Value::Null).await?;
-        self.check("agent", "GET /orders", (status, &body), 200, None, "still in")?;
-        let path = format!("/agentadmit/connections/{}", granted.connection_id);
-        let (status, body) = browser.send(Method::DELETE, &path, None).await?;
-        let answered = self.clock.read().monotonic_ns;
-        let next = agent.call("GET", "/orders", Value::Null).await;
-        let refused = self.clock.read().monotonic_ns;
-        let request = "DELETE /agentadmit/connections/{id}";
-        self.check("Ada", request, (status, &body), 200, None, member(&body, "status"))?;
-        let (status, body) = next?;
-        let after = milliseconds(refused.saturating_sub(answered));
-        let said = format!("refused {after} ms after the answer to Ada");
-        self.check("agent", "GET /orders", (status, &body), 401, Some("invalid_token"), &said)
-    }
-
-    async fn agent_replays(&mut self, agent: &mut Agent) -> Told<()> {
-        self.printer.step("The agent tries the old one-time token again")?;
-        let (status, body) = agent.act(&json!({"do": "replay"})).await?;
-        let request = "POST /agentadmit/token/exchange";
-        self.check(
-            "agent",
-            request,
-            (status, &body),
-            400,
-            Some("invalid_grant"),
-            "caught, and recorded",
-        )
-    }
-
-    async fn audit_shows_it(
-        &mut self,
-        cast: &Cast,
-        shop: &Registered,
-        granted: &Granted,
-    ) -> Told<()> {
-        self.printer.step("The shop reads its audit log: everything is there")?;
-        let path = format!("/v1/audit?connection_id={}", granted.connection_id);
-        let (status, body) = cast.service.as_app(shop, &path).await?;
-        let events = body.get("events").and_then(Value::as_array).cloned().unwrap_or_default();
-        let said = format!("{} records, newest first", events.len());
-        self.check("shop", "GET /v1/audit?connection_id=…", (status, &body), 200, None, &said)?;
-        for event in &events {
-            let reason = member(event, "reason");
-            let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
-            self.printer.remark(&format!(
-                "{}  {}{why} {}",
-                member(event, "occurred_at"),
-                member(event, "event"),
-                member(event, "endpoint")
-            ))?;
-        }
-        let missing = |(name, reason): &(&str, &str)| {
-            let is_it = |event: &Value| {
-                member(event, "event") == *name
-                    && (reason.is_empty() || member(event, "reason") == *reason)
-            };
-            !events.iter().any(is_it)
-        };
-        match EXPECTED_EVENTS.iter().find(|expected| missing(expected)) {
-            None => Ok(()),
-            Some((name, reason)) => Err(Stop::Wrong(format!("the log has no `{name}` {reason}"))),
-        }
-    }
-
-    async fn export_verifies(&mut self, cast: &Cast, shop: &Registered, folder: &Path) -> Told<()> {
-        self.printer.step("The audit log is exported, and verified without the service")?;
-        let mut command = this_binary()?;
-        command
-            .args(["audit", "export", "--service", cast.service.url.as_str()])
-            .args(["--out", "audit.ndjson"])
-            .env("AGENTADMIT_API_KEY", &shop.api_key)
-            .current_dir(folder);
-        self.command("agentadmit audit export", command, 0).await?;
-        self.verify(folder, "audit.ndjson", 0).await?;
-        self.printer.step("Somebody changes one word in a copy; the check says where")?;
-        let could_not = |error: std::io::Error| Failure::could_not(error.to_string());
-        let text = std::fs::read_to_string(folder.join("audit.ndjson")).map_err(could_not)?;
-        // somebody would like the overstepping to have been something else
-        let text = text.replacen("insufficient_scope", "sufficient_scope", 1);
-        std::fs::write(folder.join("forged.ndjson"), text).map_err(could_not)?;
-        self.verify(folder, "forged.ndjson", 1).await
-    }
-
-    async fn verify(&self, folder: &Path, file: &str, expected: i32) -> Told<()> {
-        let mut command = this_binary()?;
-        command.args(["audit", "verify", file]).current_dir(folder);
-        self.command(&format!("agentadmit audit verify {file}"), command, expected).await
-    }
-
-    /// Runs a command of this binary and checks its exit code.
-    async fn command(
-        &self,
-        shown: &str,
-        mut command: tokio::process::Command,
-        expected: i32,
-    ) -> Told<()> {
-        let ran = command.output().await.map_err(|error| Failure::could_not(error.to_string()))?;
-        let code = ran.status.code().unwrap_or(-1);
-        let said = String::from_utf8_lossy(&ran.stdout).into_owned();
-        self.printer.remark(&format!("{shown}  exit code {code}"))?;
-        for line in said.lines() {
-            self.printer.remark(&format!("  {line}"))?;
-        }
-        if code == expected {
-            return Ok(());
-        }
-        let log = String::from_utf8_lossy(&ran.stderr).into_owned();
-        Err(Stop::Wrong(format!("`{shown}` exited {code}, not {expected}: {log}")))
-    }
-
     /// Prints what can be tried by hand, and waits for the end.
-    async fn stay(&mut self, cast: &mut Cast, browser: &Browser) -> Told<()> {
-        self.printer.step("Now you: give this to an agent of yours")?;
-        let granted = self.make_grant(browser).await?;
-        line(&format!("\n{}\n", granted.prompt))?;
-        for address in cast.addresses() {
-            self.printer.remark(&address)?;
-        }
-        self.printer.remark(&format!("signing in at the shop: {} / {}", ADA.name, ADA.password))?;
-        self.printer.remark("Ctrl-C ends everything and leaves nothing behind")?;
-        Err(Stop::Failed(Failure::could_not(cast.somebody_ends().await)))
-    }
-
-    /// Prints an answer, and stops the story when it is not the documented one.
-    fn check(
-        &self,
-        who: &str,
-        request: &str,
-        (status, body): (u16, &Value),
-        expected: u16,
-        code: Option<&str>,
-        said: &str,
-    ) -> Told<()> {
-        let error = member(body, "error");
-        let said = if error.is_empty() { said.to_owned() } else { format!("{error}: {said}") };
-        self.printer.answer(who, request, status, &said)?;
-        if status == expected && error == code.unwrap_or_default() {
-            return Ok(());
-        }
-        let code = code.map(|code| format!(" {code}")).unwrap_or_default();
-        Err(Stop::Wrong(format!("expected {expected}{code}, and the answer is {body}")))
+    async fn stay(&mut self, stage: &mut Stage) -> Result<(), Failure> {
+        let Stage { cast, browser } = stage;
+        let wanted = json!({"scopes": ["read:orders"], "duration_seconds": 3600});
+        let granted = browser.send(Method::POST, GRANT, &wanted).await?;
+        let (shop, service) = (origin(&cast.shop_url()?), origin(&cast.service.url));
+        let (login, password) = ADA;
+        self.printer.strong("\nNow you")?;
+        self.printer.line(&format!(
+            "    {shop}/  the shop; sign in as {login}, {password}\n    \
+             {shop}/.well-known/agentadmit  what it offers to agents\n    \
+             {service}/openapi.json  the service"
+        ))?;
+        self.printer
+            .strong("\nGive this to an agent of yours; its token works once, for 10 minutes")?;
+        self.printer.line(&format!("\n{}\n", member(granted.body(), "prompt")))?;
+        self.printer.line("Ctrl-C ends everything and leaves nothing behind.")?;
+        Err(Failure::could_not(cast.somebody_ends().await))
     }
 }
 
-/// What the log must hold of this story: event and reason.
-const EXPECTED_EVENTS: &[(&str, &str)] = &[
-    ("connection_created", ""),
-    ("connection_exchanged", ""),
-    ("verified", ""),
-    ("refused", "insufficient_scope"),
-    ("connection_revoked", ""),
-    ("refused", "revoked"),
-    ("connection_token_replayed", ""),
-];
-
-fn milliseconds(nanoseconds: u64) -> String {
-    let hundredths = nanoseconds / 10_000;
-    format!("{}.{:02}", hundredths / 100, hundredths % 100)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn time_is_shown_in_milliseconds() {
-        assert_eq!(milliseconds(0), "0.00");
-        assert_eq!(milliseconds(1_234_567), "1.23");
-        assert_eq!(milliseconds(25_040_000), "25.04");
-    }
+/// A text somewhere in an answer.
+fn at<'v>(answer: &'v Value, pointer: &str) -> &'v str {
+    answer.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }

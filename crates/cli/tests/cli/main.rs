@@ -14,6 +14,8 @@ mod demo;
 mod dev;
 mod developer;
 mod failures;
+mod first_call;
+mod guide;
 mod help;
 mod lifecycle;
 mod support;

@@ -147,12 +147,7 @@ impl Service {
     }
 
     pub(crate) fn signal(&self, signal: libc::c_int) {
-        let process = libc::pid_t::try_from(self.child.id()).unwrap();
-        #[expect(unsafe_code, reason = "the standard library sends no signal but SIGKILL")]
-        // SAFETY: kill(2) has no memory to break, and the process is our own child, not yet waited
-        // for, so that its number is nobody else's.
-        let sent = unsafe { libc::kill(process, signal) };
-        assert_eq!(sent, 0);
+        send_signal(&self.child, signal);
     }
 
     /// Asks it to end, and waits.
@@ -185,6 +180,20 @@ impl Drop for Service {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What Ctrl-C does.
+pub(crate) fn interrupt(child: &Child) {
+    send_signal(child, libc::SIGINT);
+}
+
+fn send_signal(child: &Child, signal: libc::c_int) {
+    let process = libc::pid_t::try_from(child.id()).unwrap();
+    #[expect(unsafe_code, reason = "the standard library sends no signal but SIGKILL")]
+    // SAFETY: kill(2) has no memory to break, and the process is our own child, not yet waited
+    // for, so that its number is nobody else's.
+    let sent = unsafe { libc::kill(process, signal) };
+    assert_eq!(sent, 0);
 }
 
 /// One request on a connection of its own; an error when no answer came.

@@ -1,0 +1,70 @@
+//! From an empty folder to an agent's first allowed call, with the real programs: what a developer
+//! types, what a user clicks, what an agent sends.
+
+use std::net::SocketAddr;
+use std::process::Stdio;
+
+use agentadmit_testkit::client::{Client, Request};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::{Ran, Service, agentadmit};
+
+#[test]
+fn an_empty_folder_becomes_an_app_that_lets_an_agent_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| Ran::of(agentadmit().args(arguments).current_dir(&folder));
+    run(&["init"]).ok();
+    run(&["check"]).ok();
+    let mut dev = start(&folder);
+    let shop = address(&dev);
+    run(&["check"]).ok();
+
+    let mut browser = Client::new(shop);
+    let form = "login=ada&password=difference-engine";
+    let log_in = Request::new("POST", "/login").body("application/x-www-form-urlencoded", form);
+    let signed_in = browser.ask(&log_in);
+    let cookie = signed_in.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let wanted = json!({"scopes": ["read:orders"], "duration_seconds": 3600});
+    let grant = Request::post("/agentadmit/connections/generate-token", &wanted)
+        .header("Cookie", cookie)
+        .header("Origin", format!("http://{shop}"));
+    let granted = browser.ask(&grant);
+    granted.expect(201);
+
+    let mut agent = Client::new(shop);
+    let document = agent.ask(&Request::get("/.well-known/agentadmit")).expect(200);
+    let exchange = document["token_exchange_endpoint"].as_str().unwrap();
+    let path = exchange.strip_prefix(&format!("http://{shop}")).expect("the shop's own origin");
+    let exchanged = agent.ask(&Request::post(path, &json!({"token": granted.text("token")})));
+    exchanged.expect(200);
+    let orders = Request::get("/orders").bearer(&exchanged.text("access_token"));
+    let orders = agent.ask(&orders).expect(200).to_string();
+    assert!(orders.contains("A-1001"), "{orders}");
+
+    dev.terminate();
+    let gone = Client::new(shop).send(&Request::get("/"));
+    assert!(gone.is_err(), "the app ended with the service: {gone:?}");
+}
+
+/// `agentadmit dev` with the shop as the app.
+fn start(folder: &TempDir) -> Service {
+    let mut command = agentadmit();
+    command.args(["dev", "--listen", "127.0.0.1:0", "--", env!("CARGO_BIN_EXE_agentadmit")]);
+    // the shop ends with this test, even if the test fails: its stdin is open as long
+    command.args(["__demo-app", "127.0.0.1:0", "--until-stdin-ends"]);
+    command.stdin(Stdio::piped()).current_dir(folder);
+    Service::start(command)
+}
+
+/// Where the app listens, which it says after the service.
+fn address(dev: &Service) -> SocketAddr {
+    let mut said = Vec::new();
+    for line in &dev.log {
+        if let Some(url) = line.strip_prefix("listening on http://") {
+            return url.parse().unwrap();
+        }
+        said.push(line);
+    }
+    panic!("the shop did not start: {said:#?}");
+}
