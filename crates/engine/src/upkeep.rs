@@ -138,11 +138,15 @@ impl Upkeep {
             }
             Some(_) => {}
         }
-        let Some(tenant) = self.unchecked.last().copied() else { return Ok(false) };
+        let Some(tenant) = self.unchecked.pop() else { return Ok(false) };
         let keyring = &*self.keyring;
         let sign = |message: &[u8]| keyring.sign(message);
-        write(store, &Checkpoint { tenant, kid: keyring.kid(), sign: &sign })?;
-        self.unchecked.pop();
+        let checkpoint = Checkpoint { tenant, kid: keyring.kid(), sign: &sign };
+        if let Err(error) = write(store, &checkpoint) {
+            // it comes last next time, so that one tenant's trouble does not keep all from theirs
+            self.unchecked.insert(0, tenant);
+            return Err(error);
+        }
         Ok(!self.unchecked.is_empty())
     }
 }

@@ -61,6 +61,7 @@ impl Writer {
         });
         match done {
             Ok(pending) => {
+                self.state.committed();
                 self.floor_is_lifted &= pending.begin == pending.tail.end;
                 let floor = pending.tail.newest_at.filter(|_| !self.floor_is_lifted);
                 *shared.clock.lock() = ClockState { guard: self.state.clock, floor };
@@ -69,7 +70,7 @@ impl Writer {
                 Ok(())
             }
             Err(error) => {
-                self.state.refusals.forget();
+                self.state.roll_back();
                 Err(error)
             }
         }

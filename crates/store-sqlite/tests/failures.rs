@@ -7,17 +7,20 @@ mod common;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use agentadmit_core::connection::Status;
 use agentadmit_core::credential::Operator;
+use agentadmit_core::issue::Lifetime;
 use agentadmit_protocol::environment::Environment;
 use agentadmit_protocol::id::OperatorId;
 use agentadmit_protocol::secret::SecretHash;
 use agentadmit_protocol::text::Text;
 use agentadmit_store::conformance::portrait::portrait;
-use agentadmit_store::conformance::world::{World, assert_allowed};
+use agentadmit_store::conformance::world::{Agent, World, assert_allowed};
 use agentadmit_store::record::Origin;
 use agentadmit_store::verbs::apps::CreateApp;
 use agentadmit_store::verbs::auth::OperatorCredential;
 use agentadmit_store::verbs::token::Issue;
+use agentadmit_store::verbs::upkeep::ExpireDue;
 use agentadmit_store::{FakeClock, Store, StoreError, write};
 use agentadmit_store_sqlite::{Access, SqliteStore, StoreOptions};
 use agentadmit_testkit::power::PowerVfs;
@@ -60,6 +63,23 @@ fn a_full_disk_refuses_and_changes_nothing() {
     let caller = agentadmit_store::conformance::world::Caller { world: &world, tenant, key };
     assert_allowed(&caller.verify(&agent));
     caller.connect("bob");
+}
+
+#[test]
+fn one_damaged_connection_does_not_keep_the_others_from_expiring() {
+    let place = Place::new();
+    let store = place.service(1);
+    let world = place.world(&store);
+    let caller = world.key(&world.app(), Environment::Live);
+    let short = Issue { lifetime: Lifetime::Seconds(60), ..caller.issue("ann") };
+    let agents: Vec<_> = (0..3).map(|_| caller.connect_with(&short)).collect();
+    let damage = "UPDATE grants SET row = x'01ff' WHERE token_key =
+        (SELECT token_key FROM connections WHERE connection_id = ?1)";
+    place.raw().execute(damage, [agents[0].id.as_bytes()]).unwrap();
+    world.pass(60);
+    assert!(!world.run(&ExpireDue), "no end of looking at the damaged one");
+    let status = |agent: &Agent| world.connection(agent.id).row_status();
+    assert_eq!((status(&agents[1]), status(&agents[2])), (Status::Expired, Status::Expired));
 }
 
 fn create(name: &str) -> CreateApp {

@@ -9,7 +9,7 @@ use agentadmit_store::Store;
 use agentadmit_store::conformance::check;
 use agentadmit_store_sqlite::migrations::{MIGRATIONS, newest};
 use agentadmit_store_sqlite::{Access, OpenError, SqliteStore};
-use common::{Place, many_agents};
+use common::{BEFORE_KEY_USE, Place, many_agents};
 
 /// SHA-256 of each migration, as it was released. Never changed: a change is a new migration.
 const RELEASED: &[(i64, &str)] = &[
@@ -67,9 +67,6 @@ fn an_older_schema_is_migrated_by_command_only() {
     place.service(1);
 }
 
-/// Takes a store of this version back to the schema before its second migration.
-const BEFORE_KEY_USE: &str = "DROP TABLE key_use; DELETE FROM migrations WHERE version >= 2;";
-
 #[test]
 fn a_store_of_the_first_schema_keeps_its_data() {
     let place = Place::new();
@@ -124,7 +121,7 @@ fn only_the_owner_can_read_a_store() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::new();
     let _store = place.service(1);
-    for name in ["store.db", "store.db-wal"] {
+    for name in ["store.db", "store.db-wal", "store.db.lock", "store.db.service.lock"] {
         let mode = std::fs::metadata(place.file(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{name} is {mode:o}");
     }

@@ -26,7 +26,7 @@ use agentadmit_store::verbs::verify::VerifyAnswer;
 use agentadmit_store_sqlite::{
     Access, OpenError, RestoreOptions, RestoreReport, SqliteStore, restore,
 };
-use common::Place;
+use common::{BEFORE_KEY_USE, Place};
 
 fn put_back(place: &Place, keep_connections: bool) -> RestoreReport {
     // another writer, as every process is
@@ -234,6 +234,38 @@ fn a_store_that_cannot_be_read_is_kept_and_said_so() {
     assert_eq!((report.current_was_read, report.suspended), (Some(false), 1));
     assert_eq!(std::fs::read(report.kept_as.unwrap()).unwrap(), garbage);
     place.service(2);
+}
+
+#[test]
+fn what_ended_stays_ended_where_the_store_waits_for_its_migration() {
+    let place = Place::new();
+    let store = place.service(1);
+    let world = place.world(&store);
+    let caller = world.key(&world.app(), Environment::Live);
+    let agent = caller.connect("ann");
+    back_up(&store, &place);
+    world.granted(&RevokeApiKey {
+        credential: OperatorCredential::Local,
+        app_id: caller.tenant.app_id,
+        key_id: caller.key.id,
+        origin: Origin::default(),
+    });
+    let (tenant, key) = (caller.tenant, caller.key.clone());
+    drop(caller);
+    drop((world, store));
+    place.raw().execute_batch(BEFORE_KEY_USE).unwrap();
+
+    let report = put_back(&place, true);
+    assert_eq!((report.current_was_read, report.credentials_ended), (Some(true), 1));
+    let left =
+        std::fs::read_dir(place.folder.path()).unwrap().map(|file| file.unwrap().file_name());
+    let left: Vec<_> = left.filter(|name| name.to_string_lossy().contains("restoring")).collect();
+    assert!(left.is_empty(), "{left:?}");
+    let store = place.service(2);
+    let world = place.world(&store);
+    let caller = Caller { world: &world, tenant, key };
+    let answer = caller.verify(&agent);
+    assert!(matches!(answer, VerifyAnswer::Refused(_)), "a dead key asks: {answer:?}");
 }
 
 #[test]

@@ -379,6 +379,7 @@ fn believe(
     reading: Reading,
     floor: Option<Timestamp>,
 ) -> Result<Timestamp, StoreError> {
+    writer.committed();
     let now = match writer.clock.now(reading, floor) {
         Err(Doubt::Jumped { .. }) if was_accepted(rows, writer, reading)? => {
             writer.clock.accept();

@@ -58,6 +58,18 @@ impl WriterState {
         }
     }
 
+    /// The transaction is committed: what it charged stays charged.
+    pub fn committed(&mut self) {
+        self.buckets.keep();
+    }
+
+    /// The transaction was rolled back: what it charged is given back, since it may be run again.
+    /// Nobody knows which first record of a refusal was lost, so each window begins anew.
+    pub fn roll_back(&mut self) {
+        self.buckets.give_back();
+        self.refusals.forget();
+    }
+
     /// Ten random bytes: the tail of an id.
     pub fn random_id(&mut self) -> [u8; 10] {
         let mut bytes = [0; 10];
@@ -81,10 +93,26 @@ pub(crate) struct Buckets {
     pub(crate) connections: BucketMap<ConnectionId>,
 }
 
+impl Buckets {
+    fn keep(&mut self) {
+        self.keys.charged.clear();
+        self.junk.charged.clear();
+        self.connections.charged.clear();
+    }
+
+    fn give_back(&mut self) {
+        self.keys.give_back();
+        self.junk.give_back();
+        self.connections.give_back();
+    }
+}
+
 /// Buckets by key. Only those that are not full have an entry.
 #[derive(Debug)]
 pub(crate) struct BucketMap<K> {
     full_at_ns: HashMap<K, u64>,
+    /// What stood there before each charge of the running transaction.
+    charged: Vec<(K, Option<u64>)>,
     sweep_at: usize,
 }
 
@@ -93,7 +121,7 @@ const SMALL: usize = 1_024;
 
 impl<K> Default for BucketMap<K> {
     fn default() -> Self {
-        Self { full_at_ns: HashMap::new(), sweep_at: SMALL }
+        Self { full_at_ns: HashMap::new(), charged: Vec::new(), sweep_at: SMALL }
     }
 }
 
@@ -114,7 +142,17 @@ impl<K: Copy + Eq + Hash> BucketMap<K> {
             self.full_at_ns.retain(|_, full_at| *full_at > now_ns);
             self.sweep_at = self.full_at_ns.len().saturating_mul(2).max(SMALL);
         }
-        self.full_at_ns.insert(key, full_at_ns);
+        let before = self.full_at_ns.insert(key, full_at_ns);
+        self.charged.push((key, before));
+    }
+
+    fn give_back(&mut self) {
+        while let Some((key, before)) = self.charged.pop() {
+            match before {
+                Some(full_at_ns) => self.full_at_ns.insert(key, full_at_ns),
+                None => self.full_at_ns.remove(&key),
+            };
+        }
     }
 
     fn full_at(&self, key: K) -> u64 {

@@ -12,6 +12,7 @@ use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::store::read;
 use agentadmit_store::{StoreError, Tx};
 
+use crate::error::OpenError;
 use crate::options::{Access, StoreOptions};
 use crate::store::SqliteStore;
 
@@ -26,13 +27,23 @@ pub(super) enum Current {
 }
 
 impl Current {
-    /// Opens it. The caller holds its lock.
-    pub(super) fn open(path: &Path, options: &StoreOptions) -> Self {
+    /// Opens it; one of an earlier schema as a copy that is migrated, at `copy`. The caller holds its
+    /// lock, and removes the copy.
+    pub(super) fn open(path: &Path, copy: &Path, options: &StoreOptions) -> Self {
         let is_there = std::fs::metadata(path).is_ok_and(|file| file.len() > 0);
         if !is_there {
             return Self::Absent;
         }
-        match SqliteStore::open_locked(path.to_owned(), options.clone(), Access::Command, None) {
+        let open = |path: &Path| {
+            SqliteStore::open_locked(path.to_owned(), options.clone(), Access::Command, None)
+        };
+        let opened = match open(path) {
+            Err(OpenError::SchemaTooOld { .. }) => {
+                super::copy(path, copy, options).and_then(|()| open(copy))
+            }
+            opened => opened,
+        };
+        match opened {
             Ok(store) => Self::Readable(Box::new(store)),
             Err(error) => {
                 tracing::warn!(%error, "the current store cannot be read");

@@ -84,35 +84,43 @@ pub fn restore(
     }
     let _alone = StoreLock::alone(to)?;
     let beside = beside(to, "restoring");
+    let current = crate::lock::beside(to, "restoring-from");
     swap::remove_database(&beside)?;
-    let done = copy(from, &beside, options).and_then(|()| disarm(&beside, to, options)).and_then(
-        |report| {
+    swap::remove_database(&current)?;
+    let done = copy(from, &beside, &options.store)
+        .and_then(|()| disarm(&beside, to, &current, options))
+        .and_then(|report| {
             let now = options.store.clock.read().wall;
             let kept_as = swap::replace(&beside, to, now)?;
             Ok(RestoreReport { kept_as, ..report })
-        },
-    );
+        });
+    let _ = swap::remove_database(&current);
     if done.is_err() {
         let _ = swap::remove_database(&beside);
     }
     done
 }
 
-/// Copies the backup, checks it, and brings it to this version's schema.
-fn copy(from: &Path, to: &Path, options: &RestoreOptions) -> Result<(), OpenError> {
-    let source = connect::raw(from, &options.store, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+/// Copies a store that nobody writes to, checks it, and brings the copy to this version's schema.
+fn copy(from: &Path, to: &Path, options: &StoreOptions) -> Result<(), OpenError> {
+    let source = connect::raw(from, options, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connect::check_type(&source, from)?;
     migrations::schema(&source)?;
     let mut copy = new_file(to)?;
     rusqlite::backup::Backup::new(&source, &mut copy)?.step(-1)?;
-    migrations::migrate(&mut copy, options.store.clock.read().wall)?;
+    migrations::migrate(&mut copy, options.clock.read().wall)?;
     soundness::check(&copy, "the backup")?;
     Ok(())
 }
 
-/// Makes the copy harmless.
-fn disarm(copy: &Path, store: &Path, options: &RestoreOptions) -> Result<RestoreReport, OpenError> {
-    let current = Current::open(store, &options.store);
+/// Makes the copy harmless. `scratch` is where a copy of the store may be made.
+fn disarm(
+    copy: &Path,
+    store: &Path,
+    scratch: &Path,
+    options: &RestoreOptions,
+) -> Result<RestoreReport, OpenError> {
+    let current = Current::open(store, scratch, &options.store);
     let restored =
         SqliteStore::open_locked(copy.to_owned(), options.store.clone(), Access::Command, None)?;
     let mut report =

@@ -14,6 +14,10 @@ use agentadmit_store::verbs::token::Issue;
 use agentadmit_store::{Clock, FakeClock, Store};
 use agentadmit_store_sqlite::{Access, OpenError, SqliteStore, StoreOptions};
 
+/// Takes a store of this version back to the schema before its second migration.
+pub(crate) const BEFORE_KEY_USE: &str =
+    "DROP TABLE key_use; DELETE FROM migrations WHERE version >= 2;";
+
 pub(crate) struct Place {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) clock: Arc<FakeClock>,

@@ -11,11 +11,12 @@ use agentadmit_protocol::settings::{OnLimit, Plan, PlanStatus, RateLimits, Setti
 use super::world::{Agent, Caller, World, assert_allowed, assert_dead};
 use super::{Backend, check};
 use crate::record::Origin;
+use crate::store::StoreError;
 use crate::verbs::Verb;
 use crate::verbs::auth::OperatorCredential;
 use crate::verbs::keys::RotateApiKey;
 use crate::verbs::upkeep::FlushRefusals;
-use crate::verbs::verify::{Denial, Limited, VerifyAnswer};
+use crate::verbs::verify::{Denial, Limited, Limits, VerifyAnswer};
 
 fn rates(per_key: Option<u32>, per_connection: Option<u32>) -> Settings {
     let rate_limit =
@@ -53,6 +54,37 @@ pub(super) fn a_connections_burst_is_exact(backend: &Backend<'_>) {
     assert_eq!(passes(&caller, &agent), (1, Limited::Connection));
     let refused = world.events(AuditEvent::Refused);
     assert_eq!(refused, vec![], "a rate limit is a metric, not a record");
+    check::everything(&world);
+}
+
+pub(super) fn a_rollback_gives_back_what_it_charged(backend: &Backend<'_>) {
+    let world = World::open(backend);
+    let caller = world.caller();
+    let agent = caller.connect("ann");
+    let verify = caller.verify_verb(agent.access_token);
+    let limits = || match caller.verify(&agent) {
+        VerifyAnswer::Allowed { limits, .. } => limits,
+        other => panic!("{other:?}"),
+    };
+    let first = limits();
+    for _ in 0..5 {
+        let failed = world.store.transaction("failed", &mut |tx| {
+            for _ in 0..60 {
+                verify.run(tx)?;
+            }
+            Err(StoreError::Corrupt("a row of another call".to_owned()))
+        });
+        assert!(failed.is_err());
+        // one that fails before it began gives nothing back that was charged before
+        let right = world.now();
+        world.clock.set_wall(right.plus_seconds(-60));
+        assert!(world.store.transaction("refused", &mut |_| Ok(())).is_err());
+        world.clock.set_wall(right);
+    }
+    let second = limits();
+    let left = |limits: &Limits| (limits.key.unwrap().remaining, limits.connection.unwrap().remaining);
+    let (key, connection) = left(&first);
+    assert_eq!(left(&second), (key - 1, connection - 1), "one call later, and no more");
     check::everything(&world);
 }
 

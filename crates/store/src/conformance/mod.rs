@@ -123,6 +123,7 @@ cases! { $
     }
     limits {
         a_connections_burst_is_exact
+        a_rollback_gives_back_what_it_charged
         a_keys_burst_is_exact_and_rotations_share_it
         no_rate_is_no_limit
         junk_is_counted_not_recorded

@@ -15,6 +15,7 @@ use super::world::{World, assert_allowed, assert_dead, names};
 use super::{Backend, check};
 use crate::record::Origin;
 use crate::verbs::auth::{AppCredential, OperatorCredential};
+use crate::verbs::revoke::{OperatorRevoke, OperatorRevokeTarget};
 use crate::verbs::token::Issue;
 use crate::verbs::upkeep::{Resume, ResumeTarget, Resumed};
 use crate::verbs::verify::{Denial, PresentedToken, Verify, VerifyAnswer};
@@ -211,6 +212,19 @@ pub(super) fn a_suspended_connection_waits(backend: &Backend<'_>) {
     suspend(&world, agents[2].id);
     caller.revoke(agents[2].id);
     assert_dead(&caller.verify(&agents[2]), InvalidTokenReason::Revoked);
+    // what has ended is not resumed, by its row or by a mark on its app
+    assert_eq!(world.granted(&resume(ResumeTarget::All)).count, 0);
+    suspend(&world, agents[0].id);
+    world.granted(&OperatorRevoke {
+        credential: OperatorCredential::Local,
+        target: OperatorRevokeTarget::App(caller.tenant.app_id),
+        reason: None,
+        origin: Origin::default(),
+    });
+    let one = world.granted(&resume(ResumeTarget::Connection(agents[0].id)));
+    assert_eq!(one.count, 0);
+    assert_eq!(world.events(AuditEvent::ConnectionResumed).len(), 2);
+    assert_dead(&caller.verify(&agents[0]), InvalidTokenReason::Revoked);
     check::everything(&world);
 }
 

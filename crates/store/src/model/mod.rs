@@ -68,8 +68,9 @@ impl Store for ModelStore {
             Ok(()) => {
                 inner.floor_is_lifted &= state.log_end() == inner.state.log_end();
                 inner.state = Arc::new(state);
+                inner.writer.committed();
             }
-            Err(_) => inner.writer.refusals.forget(),
+            Err(_) => inner.writer.roll_back(),
         }
         done
     }

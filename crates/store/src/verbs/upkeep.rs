@@ -37,13 +37,21 @@ impl Verb for ExpireDue {
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<More, StoreError> {
         let due = tx.rows.due_connections(tx.now, SLICE)?;
+        let mut settled = 0;
         for id in &due {
-            if let Some(connection) = tx.rows.connection(*id)? {
+            // a damaged row stays what it is; the others do not wait for it
+            let found = match tx.rows.connection(*id) {
+                Err(StoreError::Corrupt(_)) => continue,
+                found => found?,
+            };
+            if let Some(connection) = found {
                 tx.settle(&connection)?;
+                settled += 1;
             }
         }
         let forgotten = tx.rows.forget_assertions(tx.now, SLICE)?;
-        Ok(due.len() == SLICE || forgotten == SLICE as u64)
+        let more_are_due = due.len() == SLICE && settled > 0;
+        Ok(more_are_due || forgotten == SLICE as u64)
     }
 }
 
@@ -257,6 +265,11 @@ impl Verb for Resume {
         let mut count = 0;
         for connection in connections.iter().filter(|connection| connection.suspended) {
             let Some(app) = tx.rows.app(connection.tenant.app_id)? else { continue };
+            let last_used_at = tx.rows.activity(connection.id)?.last_used_at;
+            if connection.standing(&app, last_used_at, tx.now) != Standing::Suspended {
+                // it has ended meanwhile: nothing comes back to life, and nobody shall read so
+                continue;
+            }
             let resumed = Connection { suspended: false, ..connection.clone() };
             tx.save_connection(&app, Some(connection), &resumed)?;
             let entry = Entry::new(AuditEvent::ConnectionResumed, operator.actor())
