@@ -2,6 +2,8 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use agentadmit::axum::{AgentRouter, open_to_agents, require_scope, require_scope_if_agent};
 use agentadmit::keys::SigningKey;
@@ -131,17 +133,14 @@ fn no_header_of_a_request_changes_an_address() {
 }
 
 /// A key pair in a file, as `agentadmit init` leaves it.
+static KEY: LazyLock<PathBuf> = LazyLock::new(|| {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("web-key.pem");
+    std::fs::write(&path, SigningKey::generate().unwrap().to_pem().unwrap().as_bytes()).unwrap();
+    path
+});
+
 fn with_key(settings: &mut agentadmit::Settings) {
-    let folder = std::env::temp_dir().join(format!("agentadmit-web-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let path = folder.join("key.pem");
-    if !path.exists() {
-        let part = folder.join("key.part");
-        std::fs::write(&part, SigningKey::generate().unwrap().to_pem().unwrap().as_bytes())
-            .unwrap();
-        std::fs::rename(part, &path).unwrap();
-    }
-    settings.private_key_path = Some(path);
+    settings.private_key_path = Some(KEY.clone());
 }
 
 #[test]
