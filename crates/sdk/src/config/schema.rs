@@ -104,11 +104,11 @@ mod tests {
             }
         }
         for (name, member) in value.as_object().into_iter().flatten() {
-            match schema["properties"].get(name) {
-                Some(inner) => {
-                    faults.extend(self::faults(inner, member, &format!("{path}/{name}")))
-                }
-                None => faults.push(format!("{path}: {name} is unknown")),
+            let inner = &schema["properties"][name];
+            if inner.is_null() {
+                faults.push(format!("{path}: {name} is unknown"));
+            } else {
+                faults.extend(self::faults(inner, member, &format!("{path}/{name}")));
             }
         }
         for item in value.as_array().into_iter().flatten() {

@@ -39,11 +39,13 @@ fn provoke(world: &mut World, id: &str, line: Option<u32>) {
     };
     let hides_others = id.starts_with("yaml-") || id == "file-unreadable" || id == "wrong-type";
     let errors_before = errors(shown.clone());
+    let loaded = world.inspect();
+    let printed = format!("{:?} {:?} {:?}", loaded.origins, loaded.findings, loaded.settings);
+    let key = secret(SecretKind::ApiKeyLive);
+    assert!(!printed.contains(&key) && !printed.contains("hunter2"), "{printed}");
     let before = if world.path("agentadmit.yaml").exists() { world.yaml() } else { String::new() };
     for _ in 0..found.len() {
         let Some(next) = world.findings(id).into_iter().next() else { break };
-        let text = serde_json::to_string(&next).unwrap();
-        assert!(!text.contains(&secret(SecretKind::ApiKeyLive)) && !text.contains("hunter2"));
         world.apply(&next.fix);
     }
     let new: Vec<_> = errors(world.inspect().findings)
@@ -229,7 +231,7 @@ fn pieces() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever stands in the file or a variable: no panic, places that exist, fixes that apply.
     #[test]
@@ -346,7 +348,7 @@ fn what_dev_left_counts_for_a_service_on_this_machine_alone() {
     assert!(settings.api_key.is_none());
     assert_eq!(settings.service_url.as_str(), "https://auth.example.com/");
 
-    let live = secret(SecretKind::ApiKeyLive);
+    let key = secret(SecretKind::ApiKeyLive);
     world.environment.clear();
     world.environment.insert("AGENTADMIT_API_KEY".into(), live.clone());
     let settings = world.inspect().settings.unwrap();

@@ -55,7 +55,7 @@ pub(crate) async fn dev(args: Dev, output: Output) -> Result<Exit, Failure> {
         run(program, arguments, &app, &service, &mut signals).await
     } else {
         tokio::select! {
-            _ended = signals.next() => Ok(Exit::Done),
+            ended = signals.next() => Ok(Exit::Signal(number_of(ended))),
             died = service.died() => Err(died),
         }
     };
@@ -279,6 +279,11 @@ fn exit_of(status: ExitStatus) -> Exit {
         (None, Some(signal)) => Exit::Signal(u8::try_from(signal).unwrap_or(0)),
         (None, None) => Exit::CouldNot,
     }
+}
+
+/// The number of a signal that [`Signals`] catches.
+fn number_of(signal: Signal) -> u8 {
+    u8::try_from(signal.as_raw()).unwrap_or(0)
 }
 
 /// The signals that end a program, or that one wants passed on.
