@@ -350,9 +350,9 @@ fn what_dev_left_counts_for_a_service_on_this_machine_alone() {
 
     let key = secret(SecretKind::ApiKeyLive);
     world.environment.clear();
-    world.environment.insert("AGENTADMIT_API_KEY".into(), live.clone());
+    world.environment.insert("AGENTADMIT_API_KEY".into(), key.clone());
     let settings = world.inspect().settings.unwrap();
-    assert_eq!(settings.api_key.unwrap().expose(), live);
+    assert_eq!(settings.api_key.unwrap().expose(), key);
     assert_eq!(settings.service_url.port(), Some(8700));
 
     world.environment.clear();
