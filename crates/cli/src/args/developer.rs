@@ -85,7 +85,8 @@ pub(crate) struct Check {
     /// Notes are findings: the app is about to serve people
     #[arg(long)]
     pub(crate) live: bool,
-    /// Ask the service too: whether it knows the key, and has the same scopes
+    /// Ask the service too: whether it knows the key, and has the same scopes. A missing app id or
+    /// key is a finding then
     #[arg(long)]
     pub(crate) online: bool,
 }

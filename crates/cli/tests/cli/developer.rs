@@ -90,6 +90,10 @@ fn init_writes_what_check_accepts_and_overwrites_nothing() {
         live["findings"].as_array().unwrap().iter().any(|note| note["id"] == "api-key-missing")
     );
 
+    let online = app.run(&["check", "--online", "--json"]).exits(1).json();
+    assert_eq!(online["asked_service"], false);
+    assert_eq!(online["findings"][1]["id"], "api-key-missing");
+
     let (yaml, key) = (app.read("agentadmit.yaml"), app.read("agentadmit-private-key.pem"));
     let refused = app.run(&["init"]).exits(1);
     assert!(refused.stderr.contains("--force"), "{}", refused.stderr);
@@ -123,7 +127,7 @@ fn check_names_the_line_of_what_is_wrong() {
     }
     let human = app.run(&["check"]).exits(1).stdout;
     assert!(human.starts_with("agentadmit.yaml:5:"), "{human}");
-    assert!(human.contains("write instead of line 5:\n    name: \"a: b\""), "{human}");
+    assert!(human.contains("write instead of line 5:\nname: \"a: b\""), "{human}");
     fs::remove_file(app.path("agentadmit.yaml")).unwrap();
     app.run(&["check"]).exits(2);
     let sync = app.run(&["sync", "--json"]).exits(2).json();
@@ -155,7 +159,8 @@ fn sync_adds_updates_and_removes_and_stops_at_a_conflict() {
     let changed = app.run(&["sync"]).ok();
     assert!(changed.stdout.contains("~ read:orders"), "{}", changed.stdout);
     assert!(app.run(&["sync"]).ok().stdout.contains("nothing changed"));
-    app.run(&["check", "--online"]).ok();
+    let online = app.run(&["check", "--online", "--json"]).ok().json();
+    assert_eq!(online["asked_service"], true);
 
     app.environment.retain(|(name, _)| *name != "AGENTADMIT_API_KEY");
     app.environment.push(("AGENTADMIT_API_KEY", Connected::on(&store, &service).api_key));

@@ -11,6 +11,9 @@ use crate::args::Check;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, table};
 
+/// Notes without which the service cannot be asked.
+const NEEDED_ONLINE: [&str; 2] = ["app-id-missing", "api-key-missing"];
+
 /// Prints findings, scopes, and where each value came from.
 ///
 /// # Errors
@@ -22,11 +25,20 @@ pub(crate) async fn check(args: &Check, output: Output) -> Result<Exit, Failure>
     {
         findings.extend(online::ask(settings, &args.app.config).await?);
     }
-    let (findings, notes): (Vec<Finding>, Vec<Finding>) =
-        findings.into_iter().partition(|found| args.live || found.severity != Severity::Note);
+    let is_asked = settings.as_ref().is_some_and(online::can_ask);
+    if args.online && !is_asked {
+        output.hint("the service was not asked: that takes a sound configuration, app id and key");
+    }
+    // without id or key the service cannot be asked, which is what --online is for
+    let counts = |found: &Finding| {
+        let stops = args.online && NEEDED_ONLINE.contains(&found.id);
+        args.live || stops || found.severity != Severity::Note
+    };
+    let (findings, notes): (Vec<Finding>, Vec<Finding>) = findings.into_iter().partition(counts);
     let scopes = settings.map(|settings| settings.scopes).unwrap_or_default();
     let answer = json!({
         "ok": findings.is_empty(),
+        "asked_service": args.online && is_asked,
         "findings": findings,
         "notes": notes,
         "scopes": scopes,
@@ -44,9 +56,8 @@ pub(crate) async fn check(args: &Check, output: Output) -> Result<Exit, Failure>
 fn words(findings: &[Finding], notes: &[Finding], scopes: &[Scope], origins: &[Origin]) -> String {
     let mut text = String::new();
     for finding in findings {
-        let fix = finding.fix.to_string().replace('\n', "\n    ");
-        // writing into a String cannot fail
-        let _never = write!(text, "{finding}\n  {fix}\n\n");
+        // the lines of a fix stand as they are pasted; writing into a String cannot fail
+        let _never = write!(text, "{finding}\n  {}\n\n", finding.fix);
     }
     if !scopes.is_empty() {
         let marks = |scope: &Scope| -> Vec<&str> {

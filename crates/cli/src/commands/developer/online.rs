@@ -34,6 +34,11 @@ const KEY_NOT_REGISTERED: Rule = Rule {
 /// What `check --online` finds, for the documentation.
 pub(crate) const ONLINE_RULES: &[Rule] = &[KEY_REFUSED, CATALOGUE_DIFFERS, KEY_NOT_REGISTERED];
 
+/// Whether there is an app to ask about, and a key to ask with.
+pub(super) fn can_ask(settings: &Settings) -> bool {
+    settings.app_id.is_some() && settings.api_key.is_some()
+}
+
 /// Asks the service about key and scopes.
 ///
 /// # Errors
@@ -41,8 +46,8 @@ pub(crate) const ONLINE_RULES: &[Rule] = &[KEY_REFUSED, CATALOGUE_DIFFERS, KEY_N
 pub(super) async fn ask(settings: &Settings, config: &Path) -> Result<Vec<Finding>, Failure> {
     let file = shown(config);
     let mut findings = Vec::new();
-    if settings.app_id.is_none() || settings.api_key.is_none() {
-        // a note says so already
+    if !can_ask(settings) {
+        // a finding says so already
         return Ok(findings);
     }
     let client = Client::new(settings).map_err(|error| Failure::usage(error.0))?;
