@@ -40,7 +40,8 @@ pub(super) fn build(sources: Sources<'_>, ask_git: bool) -> Loaded {
     let sound = !findings.iter().any(|finding| finding.severity == Severity::Error);
     let settings = if sound { settings(&layers, sources.file) } else { None };
     findings.sort_by_key(|finding| (finding.severity == Severity::Note, finding.line));
-    Loaded { settings, findings, origins: origins(&layers) }
+    let origins = if readable { origins(&layers) } else { Vec::new() };
+    Loaded { settings, findings, origins }
 }
 
 fn findings_allow(findings: &[Finding]) -> bool {
