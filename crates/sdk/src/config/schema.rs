@@ -48,7 +48,7 @@ fn kind(kind: &Kind) -> Value {
         Kind::AppId => json!({"type": "string", "pattern": "^app_"}),
         Kind::Label => json!({"type": "string", "minLength": 1, "maxLength": 100}),
         Kind::Text => json!({"type": "string", "minLength": 1, "maxLength": 300}),
-        Kind::Url | Kind::Origin => url(),
+        Kind::Url | Kind::PublicUrl | Kind::Origin => url(),
         Kind::VerifyUrl => json!({"type": "string", "format": "uri", "pattern": "/v1/verify$"}),
         Kind::ApiKey => json!({"type": "string", "pattern": "^aa_(test|live)_"}),
         Kind::Count(least, most) => {

@@ -132,6 +132,8 @@ pub(crate) const CASES: &[(&str, Option<u32>, &str)] = &[
     ("address", Some(5), "+public_url: https://user@app.example.com/\n"),
     ("address", Some(5), "+public_url: ftp://app.example.com\n"),
     ("address", Some(5), "+public_url: \"not an address\"\n"),
+    ("address", Some(5), "+public_url: https://example.com/shop/\n"),
+    ("local-public-url", Some(5), "+public_url: http://localhost:8000\n"),
     (
         "insecure-address",
         Some(1),
