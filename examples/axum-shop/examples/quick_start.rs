@@ -50,9 +50,7 @@ pub fn app(settings: Settings) -> Result<Router, AppError> {
 
 #[tokio::main]
 async fn main() -> Result<(), AppError> {
-    let mut settings = Settings::from_file("agentadmit.yaml")?;
-    settings.public_url.get_or_insert("http://127.0.0.1:8800".parse()?);
-    let app = app(settings)?.into_make_service_with_connect_info::<SocketAddr>();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:8800").await?;
-    Ok(axum::serve(listener, app).await?)
+    let app = app(Settings::from_file("agentadmit.yaml")?)?;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:8000").await?;
+    Ok(axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?)
 }

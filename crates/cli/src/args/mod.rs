@@ -101,8 +101,8 @@ pub(crate) enum Command {
 /// Starts the service, a shop and an agent as programs of their own on free ports of this machine,
 /// and lets a user of the shop grant, watch and take back. Every request and answer that is shown
 /// was really sent and received. Without `--once` it then stays up, with a fresh connection token
-/// for an agent of yours, until Ctrl-C. With `--json` the transcript is printed when the story is
-/// over: `docs/demo-transcript.json` is one. Nothing is left behind, and no network is needed.
+/// for an agent of yours, until Ctrl-C. With `--json` it ends after the story and prints the
+/// transcript, whose form is in `docs/demo.md`. Nothing is left behind, and no network is needed.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:

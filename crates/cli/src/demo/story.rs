@@ -314,3 +314,26 @@ impl Story {
 fn at<'v>(answer: &'v Value, pointer: &str) -> &'v str {
     answer.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(status: u16, error: &str) -> Exchange {
+        let body = if error.is_empty() { json!({}) } else { json!({"error": error}) };
+        Exchange::http(&Method::GET, "/orders", None, (status, &body))
+    }
+
+    #[test]
+    fn a_step_that_is_not_as_documented_ends_the_story() {
+        let mut story = Story::new(Printer::new(true));
+        let fails = Plan::of("agent", "shop", "fails", Expected::No(401, "invalid_token"));
+        assert!(story.take(fails, asked(401, "invalid_token"), 0.0).is_ok());
+        assert!(story.transcript.ok);
+        // the worst that could happen: the agent is still let in
+        assert!(matches!(story.take(fails, asked(200, ""), 0.0), Err(Stop::Wrong)));
+        assert!(!story.transcript.ok);
+        let last = story.transcript.steps.last().unwrap();
+        assert_eq!((last.ok, last.expectation.as_str()), (false, "401 invalid_token"));
+    }
+}

@@ -72,18 +72,18 @@ struct Staying {
 
 impl Staying {
     fn start() -> Self {
-        let mut child =
-            agentadmit().arg("demo").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut said = String::new();
-        for line in BufReader::new(child.stdout.as_mut().unwrap()).lines() {
+        let mut command = agentadmit();
+        command.arg("demo").stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut demo = Self { child: command.spawn().unwrap(), said: String::new() };
+        for line in BufReader::new(demo.child.stdout.as_mut().unwrap()).lines() {
             let line = line.unwrap();
-            said.push_str(&line);
-            said.push('\n');
+            demo.said.push_str(&line);
+            demo.said.push('\n');
             if line.starts_with("Ctrl-C ends everything") {
-                return Self { child, said };
+                return demo;
             }
         }
-        panic!("it did not stay up:\n{said}");
+        panic!("it did not stay up:\n{}", demo.said);
     }
 
     /// The first word that begins so.

@@ -1,7 +1,8 @@
 //! From an empty folder to an agent's first allowed call, with the real programs: what a developer
 //! types, what a user clicks, what an agent sends.
 
-use std::net::SocketAddr;
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 
 use agentadmit_testkit::client::{Client, Request};
@@ -15,9 +16,9 @@ fn an_empty_folder_becomes_an_app_that_lets_an_agent_in() {
     let folder = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| Ran::of(agentadmit().args(arguments).current_dir(&folder));
     run(&["init"]).ok();
+    let shop = listen_elsewhere(&folder);
     run(&["check"]).ok();
-    let mut dev = start(&folder);
-    let shop = address(&dev);
+    let mut dev = start(&folder, shop);
     run(&["check"]).ok();
 
     let mut browser = Client::new(shop);
@@ -47,22 +48,30 @@ fn an_empty_folder_becomes_an_app_that_lets_an_agent_in() {
     assert!(gone.is_err(), "the app ended with the service: {gone:?}");
 }
 
-/// `agentadmit dev` with the shop as the app.
-fn start(folder: &TempDir) -> Service {
+/// The developer's edit: the app listens on a port that is free here.
+fn listen_elsewhere(folder: &TempDir) -> SocketAddr {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let file = folder.path().join("agentadmit.yaml");
+    let configuration = fs::read_to_string(&file).unwrap();
+    let edited = configuration.replace("127.0.0.1:8000", &address.to_string());
+    assert_ne!(edited, configuration, "`init` says where the app listens");
+    fs::write(file, edited).unwrap();
+    address
+}
+
+/// `agentadmit dev` with the shop as the app; both listen when this returns.
+fn start(folder: &TempDir, shop: SocketAddr) -> Service {
     let mut command = agentadmit();
     command.args(["dev", "--listen", "127.0.0.1:0", "--", env!("CARGO_BIN_EXE_agentadmit")]);
     // the shop ends with this test, even if the test fails: its stdin is open as long
-    command.args(["__demo-app", "127.0.0.1:0", "--until-stdin-ends"]);
+    command.args(["__demo-app", &shop.to_string(), "--until-stdin-ends"]);
     command.stdin(Stdio::piped()).current_dir(folder);
-    Service::start(command)
-}
-
-/// Where the app listens, which it says after the service.
-fn address(dev: &Service) -> SocketAddr {
+    let dev = Service::start(command);
+    let wanted = format!("listening on http://{shop}");
     let mut said = Vec::new();
     for line in &dev.log {
-        if let Some(url) = line.strip_prefix("listening on http://") {
-            return url.parse().unwrap();
+        if line == wanted {
+            return dev;
         }
         said.push(line);
     }

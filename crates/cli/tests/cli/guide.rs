@@ -37,12 +37,14 @@ fn every_step_of_the_guide_runs() {
     program(programs.path(), "axum-shop", &start);
 
     let guide = include_str!("../../../../docs/app-owner-guide.md");
-    let ports = [("8800", shop), ("8701", free_port())];
+    let ports = [("8000", shop), ("8701", free_port())];
     let mut script = script_of(guide);
     for (documented, port) in ports {
         script = script.replace(&format!("127.0.0.1:{documented}"), &format!("127.0.0.1:{port}"));
     }
-    // the port that `init` writes down may be somebody's
+    // the ports that `init` writes down may be somebody's
+    let edit = format!("\nsed -i 's/127.0.0.1:8000/127.0.0.1:{shop}/' agentadmit.yaml\n");
+    script = script.replacen("\nagentadmit check\n", &(edit + "agentadmit check\n"), 1);
     script = script.replace("agentadmit dev --", "agentadmit dev --listen 127.0.0.1:0 --");
     let path = format!("{}:{}", programs.path().display(), std::env::var("PATH").unwrap());
     let mut shell = Command::new("bash");
