@@ -2,6 +2,7 @@
 
 mod admin;
 mod audit;
+mod doctor;
 mod serve;
 mod store;
 mod target;
@@ -16,6 +17,7 @@ pub(crate) use admin::{
 pub(crate) use audit::{
     Audit, AuditCommand, Export, ExportForm, ListRecords, RecordFilter, VerifyFile,
 };
+pub(crate) use doctor::Doctor;
 pub(crate) use serve::{LogFormat, Serve, ServeOptions};
 pub(crate) use store::{Backup, Migrate, Restore, Store, StoreCommand};
 pub(crate) use target::{Page, StoreLocation, Target};
@@ -61,6 +63,7 @@ pub(crate) enum Command {
     Connections(Connections),
     Audit(Audit),
     Usage(Usage),
+    Doctor(Box<Doctor>),
     Backup(Backup),
     Restore(Restore),
     Migrate(Migrate),

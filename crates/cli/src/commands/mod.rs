@@ -4,6 +4,7 @@ mod api_keys;
 mod apps;
 mod audit;
 mod connections;
+mod doctor;
 mod operator;
 mod plan;
 mod public_keys;
@@ -68,6 +69,7 @@ pub(crate) async fn run(command: Command, output: Output) -> Result<Exit, Failur
             })
             .await
         }
+        Command::Doctor(args) => doctor::run(*args, output).await,
         Command::Usage(args) => {
             let target = args.target.clone();
             on(&target, async |at: &Transport| usage::run(at, args, output).await).await
