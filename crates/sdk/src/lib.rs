@@ -9,20 +9,38 @@
 //! | --- | --- |
 //! | [`client`] | asking the service: verify, issue, exchange, revoke, lists |
 //! | [`config`] | `agentadmit.yaml` and its variables, with findings that name file and line |
+//! | [`app`] | what an app says of its users: the trait that it implements |
+//! | [`admit`] | the one object that an app makes |
+//! | [`guard`] | which requests pass: one verify for each of an agent's |
+//! | `axum` | the router, the guards and the extractors for axum (feature `axum`) |
+//! | `tower` | the same guards around any service of HTTP requests (feature `tower`) |
+//! | `stream` | asking again while a long answer goes out (feature `tower`) |
 //! | [`settings`] | what an app runs with, complete and checked |
 //! | [`context`] | who makes a request: the app's user, or an agent for one |
 //! | [`refusal`] | what an agent or a user hears instead of data |
 //! | [`time`] | the clock, which a test can replace |
 
+pub mod admit;
+pub mod app;
+#[cfg(feature = "axum")]
+pub mod axum;
 pub mod client;
 pub mod context;
 pub mod error;
+pub mod guard;
 pub mod refusal;
 pub mod settings;
+#[cfg(feature = "tower")]
+pub mod stream;
 pub mod time;
+#[cfg(feature = "tower")]
+pub mod tower;
 
+pub use admit::AgentAdmit;
 #[doc(inline)]
 pub use agentadmit_protocol as protocol;
+pub use app::{App, AppError, User};
 pub use client::Client;
+pub use context::{Agent, AuthContext};
 pub use error::Error;
 pub use settings::Settings;

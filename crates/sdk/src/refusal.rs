@@ -86,6 +86,34 @@ impl Refused {
         Self::new(StatusCode::FORBIDDEN, "agent_not_allowed", description)
     }
 
+    /// 403: the caller is known and may not.
+    pub fn forbidden(description: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", description)
+    }
+
+    /// 403: nobody knows in whose name this is.
+    pub fn user_unknown(description: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "user_unknown", description)
+    }
+
+    /// 401 for nobody. A request without a credential gets no error code in its challenge
+    /// (RFC 6750 section 3.1).
+    pub fn unauthenticated(description: impl Into<Cow<'static, str>>) -> Self {
+        let refused = Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", description);
+        Self { challenge: Some("Bearer"), ..refused }
+    }
+
+    /// 404: nothing there that the caller may know of.
+    pub fn not_found(description: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", description)
+    }
+
+    /// 500: the app itself failed; the cause is in its log.
+    pub fn internal() -> Self {
+        let text = "the app could not answer: its log says why";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", text)
+    }
+
     /// 503: the service cannot be asked, so nobody can say whether the agent may.
     pub fn authorization_unavailable(retry_after: Option<Duration>) -> Self {
         let text = "whether this call is allowed cannot be found out now; the token is still good: \
@@ -102,7 +130,7 @@ impl Refused {
     }
 
     /// The HTTP answer: JSON, never stored.
-    pub fn into_response(self) -> Response<Bytes> {
+    pub fn into_http(self) -> Response<Bytes> {
         let json = serde_json::to_vec(&self.body).unwrap_or_default();
         let mut response = Response::new(Bytes::from(json));
         *response.status_mut() = self.status;
@@ -194,7 +222,7 @@ mod tests {
             Error::Configuration(ConfigurationError("bad key".to_owned())),
             Error::ServiceUnavailable(unavailable),
         ] {
-            let answer = Refused::from(&error).into_response();
+            let answer = Refused::from(&error).into_http();
             assert_eq!(answer.status(), 503);
             assert_eq!(answer.headers()["retry-after"], "1");
             let body = String::from_utf8(answer.into_body().to_vec()).unwrap();
@@ -212,12 +240,10 @@ mod tests {
             reset: Some(7),
         };
         let of_connection =
-            Refused::from(&Error::RateLimit(limited(Some(RateLimitOf::Connection))))
-                .into_response();
+            Refused::from(&Error::RateLimit(limited(Some(RateLimitOf::Connection)))).into_http();
         assert_eq!(of_connection.headers()["retry-after"], "2");
         assert_eq!(of_connection.headers()["x-ratelimit-limit"], "100");
-        let of_key =
-            Refused::from(&Error::RateLimit(limited(Some(RateLimitOf::Key)))).into_response();
+        let of_key = Refused::from(&Error::RateLimit(limited(Some(RateLimitOf::Key)))).into_http();
         assert!(!of_key.headers().contains_key("x-ratelimit-limit"));
     }
 }

@@ -1,0 +1,261 @@
+//! The one object that an app makes: its settings, its client, its own answers about users.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use agentadmit_protocol::WebUrl;
+use agentadmit_protocol::id::AppId;
+use agentadmit_protocol::scope::{Scope, ScopeName};
+use http::request::Parts;
+use parking_lot::RwLock;
+
+use crate::app::{App, AppError, BoxFuture, Sessions, SignedIn};
+use crate::client::Client;
+use crate::error::ConfigurationError;
+use crate::guard::{GuardedRoute, client_address};
+use crate::settings::Settings;
+use crate::time::{Clock, SystemClock};
+
+/// An app that lets agents in. Cheap to clone; clones are one.
+pub struct AgentAdmit<A: App> {
+    inner: Arc<Inner<A>>,
+}
+
+struct Inner<A> {
+    app: A,
+    client: Client,
+    clock: Arc<dyn Clock>,
+    identity: Identity,
+    texts: Texts,
+    routes: RwLock<Vec<GuardedRoute>>,
+}
+
+/// What every address and every document of the app is made from.
+pub(crate) struct Identity {
+    pub(crate) app_id: AppId,
+    /// Scheme, host and port of `public_url`, as in a header `Origin`.
+    pub(crate) origin: String,
+}
+
+/// What the discovery document says beside the settings.
+#[derive(Debug, Default)]
+pub(crate) struct Texts {
+    pub(crate) instructions: Option<String>,
+    pub(crate) connections_page: Option<WebUrl>,
+    pub(crate) logo_uri: Option<WebUrl>,
+    pub(crate) documentation_uri: Option<WebUrl>,
+    pub(crate) openapi_uri: Option<WebUrl>,
+}
+
+impl<A: App> Clone for AgentAdmit<A> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<A: App> std::fmt::Debug for AgentAdmit<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Identity { app_id, origin } = &self.inner.identity;
+        f.debug_struct("AgentAdmit")
+            .field("app_id", app_id)
+            .field("origin", origin)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<A: App> AgentAdmit<A> {
+    /// With a client on the machine's clock and the default texts.
+    ///
+    /// # Errors
+    /// As [`Builder::build`].
+    pub fn new(settings: Settings, app: A) -> Result<Self, ConfigurationError> {
+        Self::builder(settings, app).build()
+    }
+
+    /// With a client, a clock or texts of the app's own.
+    pub fn builder(settings: Settings, app: A) -> Builder<A> {
+        Builder {
+            settings,
+            app,
+            client: None,
+            clock: Arc::new(SystemClock),
+            texts: Texts::default(),
+        }
+    }
+
+    /// What it was made with.
+    pub fn settings(&self) -> &Settings {
+        self.inner.client.settings()
+    }
+
+    /// The client that guards and mounted routes ask with.
+    pub fn client(&self) -> &Client {
+        &self.inner.client
+    }
+
+    /// The app's own answers.
+    pub fn app(&self) -> &A {
+        &self.inner.app
+    }
+
+    /// Puts a guarded route into the discovery document. `axum::AgentRouter` does it by
+    /// itself; around other routers each route that agents may use is named here.
+    pub fn add_route(&self, route: GuardedRoute) {
+        if let Some(fault) = route.guard.fault() {
+            let GuardedRoute { method, path, .. } = &route;
+            tracing::error!(%method, path, fault, "this route's guard refuses every agent");
+        }
+        for scope in route.guard.scopes().filter(|scope| !self.is_in_catalogue(scope)) {
+            let GuardedRoute { method, path, .. } = &route;
+            tracing::warn!(%method, path, %scope, "no connection can hold a scope outside of `scopes`");
+        }
+        self.inner.routes.write().push(route);
+    }
+
+    /// The routes of the discovery document, in the order in which they were added.
+    pub fn routes(&self) -> Vec<GuardedRoute> {
+        self.inner.routes.read().clone()
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.inner.identity
+    }
+
+    pub(crate) fn texts(&self) -> &Texts {
+        &self.inner.texts
+    }
+
+    fn is_in_catalogue(&self, scope: &ScopeName) -> bool {
+        self.settings().scopes.iter().any(|known| known.name == *scope)
+    }
+
+    /// Whether only admins may grant and use a scope.
+    pub(crate) fn is_admin_scope(&self, scope: &ScopeName) -> bool {
+        let is_marked = |known: &Scope| known.admin && known.name == *scope;
+        scope.is_always_admin() || self.settings().scopes.iter().any(is_marked)
+    }
+
+    /// Whether the app's admin check passes for this user, now.
+    pub(crate) async fn is_admin(&self, user: &A::User) -> bool {
+        self.app().admins() && self.app().is_admin(user).await
+    }
+
+    /// The address that a request comes from; `None` where the connection's other end is unknown.
+    pub(crate) fn client_address(&self, parts: &Parts, peer: Option<IpAddr>) -> Option<IpAddr> {
+        peer.map(|peer| client_address(peer, &parts.headers, &self.settings().trusted_proxies))
+    }
+}
+
+impl<A: App> Sessions<A::User> for AgentAdmit<A> {
+    fn current_user<'a>(
+        &'a self,
+        request: &'a Parts,
+    ) -> BoxFuture<'a, Result<Option<A::User>, AppError>> {
+        Box::pin(self.app().current_user(request))
+    }
+}
+
+impl<A: App> SignedIn for AgentAdmit<A> {
+    fn is_signed_in<'a>(&'a self, request: &'a Parts) -> BoxFuture<'a, Result<bool, AppError>> {
+        Box::pin(async move { Ok(self.app().current_user(request).await?.is_some()) })
+    }
+}
+
+/// An [`AgentAdmit`] before it is made.
+pub struct Builder<A> {
+    settings: Settings,
+    app: A,
+    client: Option<Client>,
+    clock: Arc<dyn Clock>,
+    texts: Texts,
+}
+
+impl<A: App> Builder<A> {
+    /// A client that the app has already. Its settings count, not those given here.
+    #[must_use]
+    pub fn client(mut self, client: Client) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    /// The clock of streams, limits and signatures, for tests of what waits. The client has its own.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// What an agent should know before it calls: plain text, at most 1,000 characters.
+    #[must_use]
+    pub fn instructions(mut self, text: impl Into<String>) -> Self {
+        self.texts.instructions = Some(text.into());
+        self
+    }
+
+    /// The app's own page on which a person gets a token.
+    #[must_use]
+    pub fn connections_page(mut self, url: WebUrl) -> Self {
+        self.texts.connections_page = Some(url);
+        self
+    }
+
+    /// The app's picture.
+    #[must_use]
+    pub fn logo_uri(mut self, url: WebUrl) -> Self {
+        self.texts.logo_uri = Some(url);
+        self
+    }
+
+    /// Where the app's API is explained.
+    #[must_use]
+    pub fn documentation_uri(mut self, url: WebUrl) -> Self {
+        self.texts.documentation_uri = Some(url);
+        self
+    }
+
+    /// Where the app's API is described in OpenAPI.
+    #[must_use]
+    pub fn openapi_uri(mut self, url: WebUrl) -> Self {
+        self.texts.openapi_uri = Some(url);
+        self
+    }
+
+    /// Makes it.
+    ///
+    /// # Errors
+    /// `app_id` or `public_url` is missing, or `public_url` has a path; what [`Client::new`] says.
+    pub fn build(self) -> Result<AgentAdmit<A>, ConfigurationError> {
+        let Self { settings, app, client, clock, texts } = self;
+        let client = client.map_or_else(|| Client::new(&settings), Ok)?;
+        let identity = Identity::of(client.settings())?;
+        let routes = RwLock::new(Vec::new());
+        Ok(AgentAdmit { inner: Arc::new(Inner { app, client, clock, identity, texts, routes }) })
+    }
+}
+
+impl Identity {
+    fn of(settings: &Settings) -> Result<Self, ConfigurationError> {
+        let missing = |key: &str, line: &str, variable: &str| {
+            let text =
+                format!("{key} is not set: write `{line}` into agentadmit.yaml, or set {variable}");
+            ConfigurationError(text)
+        };
+        let app_id = settings
+            .app_id
+            .ok_or_else(|| missing("app_id", "app_id: app_…", "AGENTADMIT_APP_ID"))?;
+        let public_url = settings.public_url.as_ref().ok_or_else(|| {
+            missing("public_url", "public_url: https://app.example", "AGENTADMIT_PUBLIC_URL")
+        })?;
+        if !matches!(public_url.path(), "" | "/") || public_url.query().is_some() {
+            return Err(ConfigurationError(
+                "public_url must be an origin such as https://app.example, without a path"
+                    .to_owned(),
+            ));
+        }
+        Ok(Self { app_id, origin: public_url.origin().ascii_serialization() })
+    }
+}
