@@ -8,6 +8,7 @@
 //! | module | what it is for |
 //! | --- | --- |
 //! | [`client`] | asking the service: verify, issue, exchange, revoke, lists |
+//! | `blocking` (feature `blocking`) | the same without an async runtime |
 //! | [`config`] | `agentadmit.yaml` and its variables, with findings that name file and line |
 //! | [`app`] | what an app says of its users: the trait that it implements |
 //! | [`admit`] | the one object that an app makes |
@@ -24,6 +25,8 @@ pub mod admit;
 pub mod app;
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 pub mod client;
 pub mod context;
 pub mod error;

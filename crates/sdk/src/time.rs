@@ -2,7 +2,16 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
+use std::thread::Thread;
 use std::time::Duration;
+
+#[cfg(feature = "test-util")]
+mod manual;
+
+#[cfg(feature = "test-util")]
+pub use manual::{FixedJitter, ManualClock};
 
 /// A wait that is under way.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -15,8 +24,26 @@ pub trait Clock: Send + Sync + 'static {
     /// Milliseconds since the Unix epoch, for `iat` and `exp` of what is signed.
     fn unix_ms(&self) -> i64;
 
-    /// Ends when `duration` has passed on this clock.
+    /// Ends when `duration` from now has passed on this clock. The wait begins with this call, not
+    /// with the first poll.
     fn sleep(&self, duration: Duration) -> Sleep;
+
+    /// Holds the thread until `duration` has passed on this clock, for callers without a runtime.
+    fn block(&self, duration: Duration) {
+        let mut sleep = self.sleep(duration);
+        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        while sleep.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+            std::thread::park();
+        }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
 }
 
 /// The machine's clock.
@@ -38,6 +65,10 @@ impl Clock for SystemClock {
 
     fn sleep(&self, duration: Duration) -> Sleep {
         Box::pin(tokio::time::sleep(duration))
+    }
+
+    fn block(&self, duration: Duration) {
+        std::thread::sleep(duration);
     }
 }
 

@@ -1,13 +1,18 @@
 //! Asking the service, with exactly the retry rules of PROTOCOL ("Retry rules of every SDK").
 
-mod call;
-mod verdict;
+pub(crate) mod call;
+mod core;
+pub(crate) mod outcome;
+pub(crate) mod retry;
+pub(crate) mod transport;
+pub(crate) mod verdict;
 
+use std::fmt;
 use std::sync::Arc;
 
 use agentadmit_protocol::api::audit::{AuditList, AuditQuery};
 use agentadmit_protocol::api::connections::{
-    ConnectionList, ConnectionView, ConnectionsQuery, DeleteConnectionQuery, PatchConnectionRequest,
+    ConnectionList, ConnectionView, ConnectionsQuery, PatchConnectionRequest,
 };
 use agentadmit_protocol::api::revoke::{RevokeAnswer, RevokeRequest};
 use agentadmit_protocol::api::scopes::{PutScopesAnswer, PutScopesRequest, ScopesAnswer};
@@ -17,12 +22,19 @@ use agentadmit_protocol::api::verify::VerifyCall;
 use agentadmit_protocol::id::ConnectionId;
 use agentadmit_protocol::text::UserId;
 
+use serde::de::DeserializeOwned;
+
 pub use verdict::{Refusal, Verdict};
 
-use self::call::Call;
+use self::call::{Call, Repeat};
+pub(crate) use self::core::Core;
+use self::transport::Fault;
+use self::transport::answer::Answer;
+use self::transport::pool::Pool;
+use self::transport::stream::{Stream, within};
 use crate::error::{ConfigurationError, Error};
 use crate::settings::Settings;
-use crate::time::{Clock, Jitter, RandomJitter, SystemClock};
+use crate::time::{Clock, Jitter};
 
 /// A client of one service under one credential. Cheap to clone; clones share the connections.
 #[derive(Clone)]
@@ -31,21 +43,22 @@ pub struct Client {
 }
 
 struct Inner {
-    settings: Settings,
-    clock: Arc<dyn Clock>,
-    jitter: Arc<dyn Jitter>,
+    core: Core,
+    pool: Pool<Stream>,
 }
 
 impl Client {
-    /// A client on the machine's clock.
+    /// A client on the machine's clock. Nothing is connected before the first call.
     ///
     /// # Errors
-    /// A credential is missing, or the certificates in `ca_file` cannot be read.
+    /// The address is not https (or this machine), the API key is missing, or the certificates in
+    /// `ca_file` cannot be read.
     pub fn new(settings: &Settings) -> Result<Self, ConfigurationError> {
-        Self::with_clock(settings, Arc::new(SystemClock), Arc::new(RandomJitter))
+        Core::new(settings).map(Self::of)
     }
 
-    /// A client on another clock, for tests of what waits.
+    /// A client on another clock, for tests of what waits. Its waits are counted apart from the
+    /// process's others.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -54,12 +67,16 @@ impl Client {
         clock: Arc<dyn Clock>,
         jitter: Arc<dyn Jitter>,
     ) -> Result<Self, ConfigurationError> {
-        Ok(Self { inner: Arc::new(Inner { settings: settings.clone(), clock, jitter }) })
+        Core::with_clock(settings, clock, jitter).map(Self::of)
+    }
+
+    fn of(core: Core) -> Self {
+        Self { inner: Arc::new(Inner { core, pool: Pool::new() }) }
     }
 
     /// What the client was made with.
     pub fn settings(&self) -> &Settings {
-        &self.inner.settings
+        &self.inner.core.settings
     }
 
     /// Asks whether one call of an agent may proceed (PROTOCOL, `POST /v1/verify`).
@@ -70,12 +87,14 @@ impl Client {
     /// The service could not be asked, or what came back is neither a yes nor a refusal: then the
     /// call must not proceed either.
     pub async fn verify(&self, call: &VerifyCall<'_>) -> Result<Verdict, Error> {
-        self.inner.verify(call).await
+        let core = &self.inner.core;
+        let answer = self.inner.send(&core.requests().verify(call)?).await?;
+        verdict::read(&answer, call, &core.settings, &*core.clock)
     }
 
     /// Opens a connection for a user and answers its connection token. Never retried.
     pub async fn issue(&self, request: &IssueRequest) -> Result<IssueAnswer, Error> {
-        self.inner.ask(Call::issue(self.app_id()?, request)?).await
+        self.ask(self.requests().issue(request)?).await
     }
 
     /// Exchanges a connection token under the app's credential. Retried after a failure of the
@@ -85,13 +104,13 @@ impl Client {
         exchange: &ExchangeCall<'_>,
         idempotency_key: Option<&str>,
     ) -> Result<ExchangeAnswer, Error> {
-        self.inner.ask(Call::exchange(exchange, idempotency_key)?).await
+        self.ask(self.requests().exchange(exchange, idempotency_key)?).await
     }
 
     /// Ends one connection, or all of a user's. When this has answered, every call that starts
     /// later is refused.
     pub async fn revoke(&self, request: &RevokeRequest) -> Result<RevokeAnswer, Error> {
-        self.inner.ask(Call::post("/v1/revoke", request)?).await
+        self.ask(self.requests().revoke(request)?).await
     }
 
     /// Ends a user's own connection; another user's is `not_found`.
@@ -100,18 +119,17 @@ impl Client {
         connection: ConnectionId,
         user: &UserId,
     ) -> Result<RevokeAnswer, Error> {
-        let query = DeleteConnectionQuery { user_id: Some(user.clone()) };
-        self.inner.ask(Call::delete(&format!("/v1/connections/{connection}"), &query)?).await
+        self.ask(self.requests().revoke_of_user(connection, user)?).await
     }
 
     /// A page of connections.
     pub async fn connections(&self, query: &ConnectionsQuery) -> Result<ConnectionList, Error> {
-        self.inner.ask(Call::get("/v1/connections", query)?).await
+        self.ask(self.requests().connections(query)?).await
     }
 
     /// One connection, its counts exact as of the answer.
     pub async fn connection(&self, connection: ConnectionId) -> Result<ConnectionView, Error> {
-        self.inner.ask(Call::get(&format!("/v1/connections/{connection}"), &())?).await
+        self.ask(self.requests().connection(connection)?).await
     }
 
     /// Takes scopes away, or brings the end forward.
@@ -120,36 +138,99 @@ impl Client {
         connection: ConnectionId,
         request: &PatchConnectionRequest,
     ) -> Result<ConnectionView, Error> {
-        self.inner.ask(Call::patch(&format!("/v1/connections/{connection}"), request)?).await
+        self.ask(self.requests().narrow(connection, request)?).await
     }
 
     /// The catalogue at the service, of the credential's environment.
     pub async fn scopes(&self) -> Result<ScopesAnswer, Error> {
-        self.inner.ask(Call::get(&format!("/v1/apps/{}/scopes", self.app_id()?), &())?).await
+        self.ask(self.requests().scopes()?).await
     }
 
     /// Replaces the catalogue, and answers what changed.
     pub async fn put_scopes(&self, request: &PutScopesRequest) -> Result<PutScopesAnswer, Error> {
-        self.inner.ask(Call::put(&format!("/v1/apps/{}/scopes", self.app_id()?), request)?).await
+        self.ask(self.requests().put_scopes(request)?).await
     }
 
     /// A page of the audit log, newest first.
     pub async fn audit(&self, query: &AuditQuery) -> Result<AuditList, Error> {
-        self.inner.ask(Call::get("/v1/audit", query)?).await
+        self.ask(self.requests().audit(query)?).await
     }
 
     /// What was used.
     pub async fn usage(&self, query: &UsageQuery) -> Result<UsageAnswer, Error> {
-        self.inner.ask(Call::get("/v1/usage", query)?).await
+        self.ask(self.requests().usage(query)?).await
     }
 
-    fn app_id(&self) -> Result<agentadmit_protocol::id::AppId, ConfigurationError> {
-        self.inner.settings.app_id.ok_or_else(|| {
-            ConfigurationError(
-                "app_id is not set: write `app_id: app_…` into agentadmit.yaml, or set \
-                 AGENTADMIT_APP_ID"
-                    .to_owned(),
-            )
-        })
+    fn requests(&self) -> call::Requests<'_> {
+        self.inner.core.requests()
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, call: Call<T>) -> Result<T, Error> {
+        let answer = self.inner.send(&call).await?;
+        outcome::read(&answer, &*self.inner.core.clock)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let service = self.settings().service_url.as_str();
+        f.debug_struct("Client").field("service_url", &service).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// The answer to a call, whatever it says, after the waits that a 429 asks for.
+    async fn send<T>(&self, call: &Call<T>) -> Result<Answer, Error> {
+        let core = &self.core;
+        let mut may_repeat = call.repeat == Repeat::Once;
+        let mut retries = 0;
+        loop {
+            let limit = core.clock.sleep(core.settings.timeout);
+            let answer = within(limit, "the call", self.attempt(call, &mut may_repeat)).await?;
+            if answer.status() != 429 {
+                return Ok(answer);
+            }
+            let (wait, place) = core.rules.after_429(&answer, retries, &*core.clock)?;
+            core.clock.sleep(wait).await;
+            drop(place);
+            retries += 1;
+        }
+    }
+
+    /// A call and its one immediate retry.
+    async fn attempt<T>(&self, call: &Call<T>, may_repeat: &mut bool) -> Result<Answer, Fault> {
+        let kept = match call.repeat {
+            Repeat::Once => self.kept().await,
+            Repeat::Never => None,
+        };
+        let outcome = self.over(kept, call).await;
+        if *may_repeat && retry::is_worth_another(&outcome) {
+            *may_repeat = false;
+            return self.over(None, call).await;
+        }
+        outcome
+    }
+
+    /// A connection that waits, if there is one and nothing happened on it.
+    async fn kept(&self) -> Option<Stream> {
+        while let Some(mut stream) = self.pool.take(self.core.clock.monotonic_ns()) {
+            if stream.is_quiet().await {
+                return Some(stream);
+            }
+        }
+        None
+    }
+
+    async fn over<T>(&self, kept: Option<Stream>, call: &Call<T>) -> Result<Answer, Fault> {
+        let Core { address, tls, clock, .. } = &self.core;
+        let stream = match kept {
+            Some(stream) => stream,
+            None => Stream::connect(address, tls.as_ref(), &**clock).await?,
+        };
+        let (answer, stream) = stream.call(&call.bytes).await?;
+        if let Some(stream) = stream {
+            self.pool.put(stream, clock.monotonic_ns());
+        }
+        Ok(answer)
     }
 }

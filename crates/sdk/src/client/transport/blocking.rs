@@ -1,0 +1,200 @@
+//! The connections of the blocking client: sockets of the standard library, the calling thread and
+//! nothing else.
+//!
+//! Time-outs here are the socket's, so they go by the machine's clock; waits between calls go by
+//! the client's.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+use super::address::Address;
+use super::answer::{Answer, ROOM, Reader};
+use super::{CONNECT, Fault};
+use crate::time::{Clock, SystemClock};
+
+/// A connection, plain or under TLS.
+pub(crate) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+/// When a call has taken too long, on the machine's clock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline {
+    at_ns: u64,
+    /// What a kept connection has its time-out set to, so that the usual call sets none.
+    whole: Duration,
+}
+
+impl Deadline {
+    pub(crate) fn after(duration: Duration) -> Self {
+        let at_ns = now_ns().saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+        Self { at_ns, whole: duration }
+    }
+
+    /// What is left; never zero, which the system would read as "for ever".
+    fn left(self, what: &'static str) -> Result<Duration, Fault> {
+        match self.at_ns.saturating_sub(now_ns()) {
+            0 => Err(Fault::TimedOut(what)),
+            left => Ok(Duration::from_nanos(left).max(Duration::from_micros(1))),
+        }
+    }
+}
+
+fn now_ns() -> u64 {
+    SystemClock.monotonic_ns()
+}
+
+impl Stream {
+    /// A new connection.
+    pub(crate) fn connect(
+        address: &Address,
+        tls: Option<&Arc<ClientConfig>>,
+        deadline: Deadline,
+    ) -> Result<Self, Fault> {
+        let connecting = Deadline::after(CONNECT.min(deadline.left("the call")?));
+        let tcp = tcp(address, connecting)?;
+        let mut stream = match (tls, &address.tls_name) {
+            (Some(config), Some(name)) => {
+                let connection = ClientConnection::new(Arc::clone(config), name.clone())
+                    .map_err(|error| Fault::Unanswered(format!("no TLS: {error}")))?;
+                Self::Tls(Box::new(StreamOwned::new(connection, tcp)))
+            }
+            _ => Self::Plain(tcp),
+        };
+        stream.handshake(connecting)?;
+        stream.set_limits(deadline.whole).map_err(|error| Fault::connecting(&error))?;
+        Ok(stream)
+    }
+
+    fn handshake(&mut self, deadline: Deadline) -> Result<(), Fault> {
+        loop {
+            self.set_limits(deadline.left("connecting")?)
+                .map_err(|error| Fault::connecting(&error))?;
+            let Self::Tls(stream) = self else { return Ok(()) };
+            if !stream.conn.is_handshaking() {
+                return Ok(());
+            }
+            stream.conn.complete_io(&mut stream.sock).map_err(|error| match error.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                    Fault::TimedOut("connecting")
+                }
+                _ => Fault::connecting(&error),
+            })?;
+        }
+    }
+
+    /// Sends a request and reads its answer. The connection is given back when it can carry
+    /// another call.
+    pub(crate) fn call(
+        mut self,
+        request: &[u8],
+        deadline: Deadline,
+    ) -> Result<(Answer, Option<Self>), Fault> {
+        let sent = self.io().write_all(request).and_then(|()| self.io().flush());
+        sent.map_err(|error| failed(&error, false))?;
+        let mut reader = Reader::default();
+        let mut is_limited = false;
+        let answer = loop {
+            if self.read_into(&mut reader)? == 0 {
+                break reader.end()?;
+            }
+            if let Some(answer) = reader.advance()? {
+                break answer;
+            }
+            // the rest has only what is left of the time
+            is_limited = true;
+            let left = deadline.left("the call")?;
+            self.set_limits(left).map_err(|error| failed(&error, true))?;
+        };
+        let is_kept =
+            answer.is_reusable && (!is_limited || self.set_limits(deadline.whole).is_ok());
+        Ok((answer, is_kept.then_some(self)))
+    }
+
+    fn read_into(&mut self, reader: &mut Reader) -> Result<usize, Fault> {
+        let has_begun = reader.has_begun();
+        let buffer = reader.buffer();
+        let before = buffer.len();
+        buffer.resize(before + ROOM, 0);
+        let read = match buffer.get_mut(before..) {
+            Some(room) => self.io().read(room),
+            None => Ok(0),
+        };
+        buffer.truncate(before + read.as_ref().copied().unwrap_or_default());
+        read.map_err(|error| failed(&error, has_begun))
+    }
+
+    /// Whether nothing has happened on it while it waited: bytes that nobody asked for would be
+    /// read as the answer to the next call.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        let tcp = self.tcp();
+        if tcp.set_nonblocking(true).is_err() {
+            return false;
+        }
+        let heard = self.listen();
+        let is_pending = heard.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        is_pending && self.tcp().set_nonblocking(false).is_ok()
+    }
+
+    fn listen(&mut self) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.peek(&mut [0]),
+            // records that carry no data, such as session tickets, are taken in here
+            Self::Tls(stream) => stream.read(&mut [0]),
+        }
+    }
+
+    fn set_limits(&self, limit: Duration) -> io::Result<()> {
+        self.tcp().set_read_timeout(Some(limit))?;
+        self.tcp().set_write_timeout(Some(limit))
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => &stream.sock,
+        }
+    }
+
+    fn io(&mut self) -> &mut dyn ReadWrite {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.as_mut(),
+        }
+    }
+}
+
+trait ReadWrite: Read + Write {}
+
+impl<T: Read + Write> ReadWrite for T {}
+
+/// The first address that lets itself be connected to.
+fn tcp(address: &Address, deadline: Deadline) -> Result<TcpStream, Fault> {
+    let found = (address.host.as_str(), address.port).to_socket_addrs();
+    let mut last = Fault::Unanswered("the name of the service has no address".to_owned());
+    for address in found.map_err(|error| Fault::connecting(&error))? {
+        match TcpStream::connect_timeout(&address, deadline.left("connecting")?) {
+            Ok(stream) => {
+                stream.set_nodelay(true).map_err(|error| Fault::connecting(&error))?;
+                return Ok(stream);
+            }
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                last = Fault::TimedOut("connecting");
+            }
+            Err(error) => last = Fault::connecting(&error),
+        }
+    }
+    Err(last)
+}
+
+fn failed(error: &io::Error, has_begun: bool) -> Fault {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Fault::TimedOut("the call"),
+        _ => Fault::under_call(error, has_begun),
+    }
+}
