@@ -16,6 +16,7 @@
 //! | `axum` | the router, the guards and the extractors for axum (feature `axum`) |
 //! | `tower` | the same guards around any service of HTTP requests (feature `tower`) |
 //! | `stream` | asking again while a long answer goes out (feature `tower`) |
+//! | [`keys`] | the app's own RS256 key pair |
 //! | [`settings`] | what an app runs with, complete and checked |
 //! | [`context`] | who makes a request: the app's user, or an agent for one |
 //! | [`refusal`] | what an agent or a user hears instead of data |
@@ -31,6 +32,7 @@ pub mod client;
 pub mod context;
 pub mod error;
 pub mod guard;
+pub mod keys;
 pub mod refusal;
 pub mod settings;
 #[cfg(feature = "tower")]

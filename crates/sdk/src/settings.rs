@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::error::ConfigurationError;
 
 /// Everything that an app says about itself and its service. Read it from `agentadmit.yaml` and
-/// the environment with [`crate::config`], or begin with [`Settings::new`].
+/// the environment with `crate::config`, or begin with [`Settings::new`].
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The app's id at the service. Where it is set, an answer about another app is no answer.
