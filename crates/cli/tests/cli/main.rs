@@ -11,6 +11,7 @@ mod audit;
 mod config;
 mod copies;
 mod demo;
+mod doctor;
 mod failures;
 mod help;
 mod lifecycle;

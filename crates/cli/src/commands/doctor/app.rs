@@ -86,14 +86,15 @@ pub(super) async fn addresses(exam: &mut Exam) -> Outcome {
     if wrong.is_empty() {
         return Outcome::well("every address in it is the app's own");
     }
-    Outcome::finding(
+    let finding = Outcome::finding(
         format!("the document has another address: {}", wrong.join("; ")),
         format!(
             "set `public_url` to the origin that people and agents use ({}), and `service_url` to {}",
             app.origin().ascii_serialization(),
             exam.subject.service.as_str().trim_end_matches('/'),
         ),
-    )
+    );
+    exam.block_after(Part::RightDocument, "discovery_address", finding)
 }
 
 fn has_origin_of(address: &str, app: &Url) -> bool {
@@ -112,10 +113,13 @@ pub(super) async fn identity(exam: &mut Exam) -> Outcome {
     let there = there.map(|app| text(app, "id")).unwrap_or_default();
     match exam.subject.app_id.map(|id| id.to_string()) {
         Some(app_id) if app_id == there => Outcome::well(app_id),
-        Some(app_id) => Outcome::finding(
-            format!("the document is of {there:?}, and the configuration of {app_id}"),
-            "set the same `app_id` in both, and start the app again",
-        ),
+        Some(app_id) => {
+            let finding = Outcome::finding(
+                format!("the document is of {there:?}, and the configuration of {app_id}"),
+                "set the same `app_id` in both, and start the app again",
+            );
+            exam.block_after(Part::RightDocument, "discovery_app", finding)
+        }
         None => Outcome::skipped("no app_id"),
     }
 }

@@ -34,6 +34,8 @@ pub(super) enum Part {
     App,
     /// Its discovery document.
     Document,
+    /// A discovery document with the right addresses and the right app in it.
+    RightDocument,
     /// Headers that arrive at the app.
     AppHeader,
     /// An operator token, or the store itself.

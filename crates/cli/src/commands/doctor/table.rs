@@ -49,8 +49,8 @@ checks! {
     discovery [App] app::discovery;
     discovery_address [App Document] app::addresses;
     discovery_app [App AppId Document] app::identity;
-    app_jwks [App Document Service] signed::jwks;
-    signed_metadata [App Document Service] signed::metadata;
+    app_jwks [App Document RightDocument Service] signed::jwks;
+    signed_metadata [App Document RightDocument Service] signed::metadata;
     app_authorization [App] routes::authorization;
     app_refusal [App] routes::refusal;
     app_service [App Document AppHeader] routes::service;

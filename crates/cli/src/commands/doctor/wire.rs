@@ -8,7 +8,7 @@ use std::time::Duration;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::{Clock as _, SystemClock};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
@@ -252,7 +252,8 @@ fn request(ask: Ask) -> Result<Request<Full<Bytes>>, http::Error> {
         .method(ask.method)
         .uri(target(&ask.url))
         .header(HOST, authority(&ask.url))
-        .header("accept", "application/json");
+        .header("accept", "application/json")
+        .header(USER_AGENT, concat!("agentadmit-doctor/", env!("CARGO_PKG_VERSION")));
     if let Some(value) = ask.authorization {
         request = request.header(AUTHORIZATION, value);
     }
