@@ -18,6 +18,7 @@
 //! | `stream` | asking again while a long answer goes out (feature `tower`) |
 //! | [`keys`] | the app's own RS256 key pair |
 //! | [`settings`] | what an app runs with, complete and checked |
+//! | [`config`] | `agentadmit.yaml` and its variables, with findings that name file and line |
 //! | [`context`] | who makes a request: the app's user, or an agent for one |
 //! | [`refusal`] | what an agent or a user hears instead of data |
 //! | [`time`] | the clock, which a test can replace |
@@ -29,6 +30,7 @@ pub mod axum;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 pub mod client;
+pub mod config;
 pub mod context;
 pub mod error;
 pub mod guard;

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::error::ConfigurationError;
 
 /// Everything that an app says about itself and its service. Read it from `agentadmit.yaml` and
-/// the environment with `crate::config`, or begin with [`Settings::new`].
+/// the environment with [`crate::config`], or begin with [`Settings::new`].
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The app's id at the service. Where it is set, an answer about another app is no answer.
@@ -59,13 +59,18 @@ pub struct Settings {
 impl Settings {
     /// The defaults for a service and a key.
     pub fn new(service_url: Url, api_key: ApiKey) -> Self {
+        Self { api_key: Some(api_key), ..Self::defaults(service_url) }
+    }
+
+    /// The defaults for a service, without a credential.
+    pub(crate) fn defaults(service_url: Url) -> Self {
         Self {
             app_id: None,
             name: None,
             description: None,
             service_url,
             public_url: None,
-            api_key: Some(api_key),
+            api_key: None,
             scopes: Vec::new(),
             durations: Vec::new(),
             max_retries: 3,
