@@ -9,10 +9,15 @@ use agentadmit_protocol::scope::{Scope, ScopeName};
 use http::request::Parts;
 use parking_lot::RwLock;
 
-use crate::app::{App, AppError, BoxFuture, Sessions, SignedIn};
+use crate::app::App;
+#[cfg(feature = "tower")]
+use crate::app::{AppError, BoxFuture, Sessions, SignedIn};
 use crate::client::Client;
+use crate::discovery::Published;
 use crate::error::ConfigurationError;
 use crate::guard::{GuardedRoute, client_address};
+use crate::keys::SigningKey;
+use crate::mounted::FailureLimit;
 use crate::settings::Settings;
 use crate::time::{Clock, SystemClock};
 
@@ -27,7 +32,10 @@ struct Inner<A> {
     clock: Arc<dyn Clock>,
     identity: Identity,
     texts: Texts,
+    key: Option<SigningKey>,
     routes: RwLock<Vec<GuardedRoute>>,
+    published: Published,
+    failures: FailureLimit,
 }
 
 /// What every address and every document of the app is made from.
@@ -78,6 +86,7 @@ impl<A: App> AgentAdmit<A> {
             settings,
             app,
             client: None,
+            key: None,
             clock: Arc::new(SystemClock),
             texts: Texts::default(),
         }
@@ -129,6 +138,22 @@ impl<A: App> AgentAdmit<A> {
         &self.inner.texts
     }
 
+    pub(crate) fn signing_key(&self) -> Option<&SigningKey> {
+        self.inner.key.as_ref()
+    }
+
+    pub(crate) fn published(&self) -> &Published {
+        &self.inner.published
+    }
+
+    pub(crate) fn failures(&self) -> &FailureLimit {
+        &self.inner.failures
+    }
+
+    pub(crate) fn route_count(&self) -> usize {
+        self.inner.routes.read().len()
+    }
+
     fn is_in_catalogue(&self, scope: &ScopeName) -> bool {
         self.settings().scopes.iter().any(|known| known.name == *scope)
     }
@@ -150,6 +175,7 @@ impl<A: App> AgentAdmit<A> {
     }
 }
 
+#[cfg(feature = "tower")]
 impl<A: App> Sessions<A::User> for AgentAdmit<A> {
     fn current_user<'a>(
         &'a self,
@@ -159,6 +185,7 @@ impl<A: App> Sessions<A::User> for AgentAdmit<A> {
     }
 }
 
+#[cfg(feature = "tower")]
 impl<A: App> SignedIn for AgentAdmit<A> {
     fn is_signed_in<'a>(&'a self, request: &'a Parts) -> BoxFuture<'a, Result<bool, AppError>> {
         Box::pin(async move { Ok(self.app().current_user(request).await?.is_some()) })
@@ -170,6 +197,7 @@ pub struct Builder<A> {
     settings: Settings,
     app: A,
     client: Option<Client>,
+    key: Option<SigningKey>,
     clock: Arc<dyn Clock>,
     texts: Texts,
 }
@@ -179,6 +207,13 @@ impl<A: App> Builder<A> {
     #[must_use]
     pub fn client(mut self, client: Client) -> Self {
         self.client = Some(client);
+        self
+    }
+
+    /// The app's key pair, where it does not lie at `private_key_path`.
+    #[must_use]
+    pub fn signing_key(mut self, key: SigningKey) -> Self {
+        self.key = Some(key);
         self
     }
 
@@ -227,13 +262,29 @@ impl<A: App> Builder<A> {
     /// Makes it.
     ///
     /// # Errors
-    /// `app_id` or `public_url` is missing, or `public_url` has a path; what [`Client::new`] says.
+    /// `app_id` or `public_url` is missing, or `public_url` has a path; the private key cannot be
+    /// read; what [`Client::new`] says.
     pub fn build(self) -> Result<AgentAdmit<A>, ConfigurationError> {
-        let Self { settings, app, client, clock, texts } = self;
+        let Self { settings, app, client, key, clock, texts } = self;
         let client = client.map_or_else(|| Client::new(&settings), Ok)?;
-        let identity = Identity::of(client.settings())?;
-        let routes = RwLock::new(Vec::new());
-        Ok(AgentAdmit { inner: Arc::new(Inner { app, client, clock, identity, texts, routes }) })
+        let settings = client.settings();
+        let identity = Identity::of(settings)?;
+        let key = match (key, &settings.private_key_path) {
+            (None, Some(path)) => Some(SigningKey::read(path)?),
+            (key, _) => key,
+        };
+        let inner = Inner {
+            app,
+            client,
+            clock,
+            identity,
+            texts,
+            key,
+            routes: RwLock::default(),
+            published: Published::default(),
+            failures: FailureLimit::default(),
+        };
+        Ok(AgentAdmit { inner: Arc::new(inner) })
     }
 }
 

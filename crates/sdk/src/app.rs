@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::future::Future;
+#[cfg(feature = "tower")]
 use std::pin::Pin;
 
 use agentadmit_protocol::scope::Scope;
@@ -12,6 +13,7 @@ use http::request::Parts;
 pub type AppError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A future behind a pointer.
+#[cfg(feature = "tower")]
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The app's own user object.
@@ -114,12 +116,14 @@ pub trait App: Send + Sync + 'static {
 }
 
 /// What the extractors need of an app, without naming it.
+#[cfg(feature = "tower")]
 pub(crate) trait Sessions<U>: Send + Sync {
     fn current_user<'a>(&'a self, request: &'a Parts)
     -> BoxFuture<'a, Result<Option<U>, AppError>>;
 }
 
 /// The same for extractors that do not name the user either.
+#[cfg(feature = "tower")]
 pub(crate) trait SignedIn: Send + Sync {
     fn is_signed_in<'a>(&'a self, request: &'a Parts) -> BoxFuture<'a, Result<bool, AppError>>;
 }

@@ -16,6 +16,8 @@
 //! | `axum` | the router, the guards and the extractors for axum (feature `axum`) |
 //! | `tower` | the same guards around any service of HTTP requests (feature `tower`) |
 //! | `stream` | asking again while a long answer goes out (feature `tower`) |
+//! | [`mounted`] | the routes that the app serves for its users, its admins and their agents |
+//! | [`discovery`] | what the app says of itself to agents |
 //! | [`keys`] | the app's own RS256 key pair |
 //! | [`settings`] | what an app runs with, complete and checked |
 //! | [`config`] | `agentadmit.yaml` and its variables, with findings that name file and line |
@@ -32,9 +34,11 @@ pub mod blocking;
 pub mod client;
 pub mod config;
 pub mod context;
+pub mod discovery;
 pub mod error;
 pub mod guard;
 pub mod keys;
+pub mod mounted;
 pub mod refusal;
 pub mod settings;
 #[cfg(feature = "tower")]

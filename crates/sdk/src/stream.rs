@@ -58,6 +58,12 @@ impl Watch {
         self.clock.sleep(self.left())
     }
 
+    /// Ends after a time, on the same clock.
+    #[cfg(feature = "axum")]
+    pub(crate) fn after(&self, duration: Duration) -> Sleep {
+        self.clock.sleep(duration)
+    }
+
     /// Asks; an `Ok` holds from the moment at which the question was put.
     pub(crate) async fn ask(&mut self) -> Result<(), Refused> {
         let now_ns = self.clock.monotonic_ns();

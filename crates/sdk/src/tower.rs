@@ -30,8 +30,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::admit::AgentAdmit;
-use crate::app::{App, BoxFuture, Sessions, SignedIn};
-use crate::guard::{Admission, AgentCaller, Guard};
+use crate::app::{App, BoxFuture, Sessions, SignedIn, User};
+use crate::context::{Agent, AuthContext};
+use crate::guard::{Admission, AgentCaller, Guard, app_failed, not_an_agent};
 use crate::refusal::Refused;
 use crate::stream::{AgentBody, Watch};
 
@@ -209,12 +210,12 @@ fn watch_over<R>(response: Response<R>, watch: Option<Watch>) -> Response<AgentB
     response.map(|body| AgentBody::watched(body, watch))
 }
 
-pub(crate) fn refusal<R>(refused: Refused) -> Response<AgentBody<R>> {
+fn refusal<R>(refused: Refused) -> Response<AgentBody<R>> {
     refused.into_http().map(AgentBody::<R>::refusal)
 }
 
 /// Where the request comes from, as far as whoever accepted the connection says.
-pub(crate) fn peer_address(parts: &Parts) -> Option<IpAddr> {
+fn peer_address(parts: &Parts) -> Option<IpAddr> {
     let ours = parts.extensions.get::<PeerAddress>().map(|peer| peer.0.ip());
     #[cfg(feature = "axum")]
     let ours = ours.or_else(|| {
@@ -234,15 +235,65 @@ const fn matched_path(_: &Parts) -> Option<&str> {
     None
 }
 
+/// Who makes a request behind a guard; `None` is nobody.
+///
+/// # Errors
+/// 500 where no guard stands before the service, or where its app has another user type.
+pub async fn auth_context<U: User>(parts: &Parts) -> Result<Option<AuthContext<U>>, Refused> {
+    if let Some(caller) = parts.extensions.get::<Arc<AgentCaller<U>>>() {
+        return Ok(Some(AuthContext::of_agent(caller.agent.clone(), caller.user.clone())));
+    }
+    // an agent whose user is of another type must not be taken for a session
+    if parts.extensions.get::<Agent>().is_some() {
+        return Err(no_guard());
+    }
+    let sessions = parts.extensions.get::<Arc<dyn Sessions<U>>>().ok_or_else(no_guard)?;
+    let user = sessions.current_user(parts).await.map_err(|error| app_failed(&error))?;
+    Ok(user.map(AuthContext::of_user))
+}
+
+/// The agent that makes a request behind a guard.
+///
+/// # Errors
+/// 401 for nobody, 403 `agent_required` for the app's user, 500 where no guard stands before the
+/// service.
+pub async fn agent(parts: &Parts) -> Result<Agent, Refused> {
+    if let Some(agent) = parts.extensions.get::<Agent>() {
+        return Ok(agent.clone());
+    }
+    let sessions = parts.extensions.get::<Arc<dyn SignedIn>>().ok_or_else(no_guard)?;
+    let is_signed_in = sessions.is_signed_in(parts).await.map_err(|error| app_failed(&error))?;
+    Err(not_an_agent(is_signed_in))
+}
+
+fn no_guard() -> Refused {
+    tracing::error!(
+        "a handler asks who calls, but no guard stands before it, or its app has another user type"
+    );
+    Refused::internal()
+}
+
+/// Answers a request to a mounted route or to the discovery document.
+pub async fn serve_mounted<A, B>(agents: &AgentAdmit<A>, request: Request<B>) -> Response<Bytes>
+where
+    A: App,
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
+    let (parts, body) = request.into_parts();
+    match read_body(body, agents.mounted_body_limit(parts.uri.path())).await {
+        Ok(body) => agents.serve_mounted(&parts, &body, peer_address(&parts)).await,
+        Err(refused) => refused.into_http(),
+    }
+}
+
 /// Reads a body up to a limit.
 ///
 /// # Errors
 /// 413 beyond the limit, 400 where the client stopped in the middle.
-pub(crate) async fn read_body<B>(body: B, limit: usize) -> Result<Bytes, Refused>
+async fn read_body<B>(mut body: B, limit: usize) -> Result<Bytes, Refused>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
-    let mut body = body;
     let mut read = bytes::BytesMut::new();
     loop {
         let frame =

@@ -45,7 +45,9 @@
 
 mod extract;
 mod form;
+mod mounted;
 mod router;
+pub mod ws;
 
 pub use crate::admit::AgentAdmit;
 pub use crate::context::{Agent, AuthContext};

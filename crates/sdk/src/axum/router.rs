@@ -9,6 +9,7 @@ use http::Method;
 use crate::admit::AgentAdmit;
 use crate::app::App;
 use crate::axum::form::refuse_tokens_in_forms;
+use crate::axum::mounted;
 use crate::guard::{Guard, GuardedRoute};
 use crate::tower::GuardLayer;
 
@@ -128,7 +129,7 @@ impl<A: App, S: Clone + Send + Sync + 'static> AgentRouter<A, S> {
             agents.add_route(route);
         }
         let closed = GuardLayer::closed(agents.clone());
-        let app = guarded.merge(plain.layer(closed));
+        let app = guarded.merge(plain.layer(closed)).merge(mounted::routes(&agents));
         app.layer(from_fn(refuse_tokens_in_forms)).with_state(state)
     }
 }

@@ -11,7 +11,9 @@ use zeroize::Zeroizing;
 
 use super::{Guard, agent_token};
 use crate::admit::AgentAdmit;
-use crate::app::{App, AppError, BoxFuture, User};
+#[cfg(feature = "tower")]
+use crate::app::BoxFuture;
+use crate::app::{App, AppError, User};
 use crate::client::Verdict;
 use crate::context::Agent;
 use crate::refusal::Refused;
@@ -66,6 +68,7 @@ impl AgentCall {
 }
 
 /// Asks about a call again, without naming the app.
+#[cfg(feature = "tower")]
 pub(crate) trait Reask: Send + Sync {
     fn reask<'a>(&'a self, call: &'a AgentCall) -> BoxFuture<'a, Result<(), Refused>>;
 }
@@ -103,6 +106,15 @@ impl<A: App> AgentAdmit<A> {
             needs_admin: guard.scopes().any(|scope| self.is_admin_scope(scope)),
         };
         self.admit_agent(call).await.map(Admission::Agent)
+    }
+
+    /// Asks about an admitted request again: for whoever writes streams that this crate does not
+    /// wrap, before each message that comes in, and every 30 s while data goes out.
+    ///
+    /// # Errors
+    /// The agent may not go on.
+    pub async fn ask_again(&self, caller: &AgentCaller<A::User>) -> Result<(), Refused> {
+        self.verify(&caller.call).await.map(drop)
     }
 
     /// Asks the service, once, and then the app for the user.
@@ -165,6 +177,7 @@ pub(crate) fn app_failed(error: &AppError) -> Refused {
     Refused::internal()
 }
 
+#[cfg(feature = "tower")]
 impl<A: App> Reask for AgentAdmit<A> {
     fn reask<'a>(&'a self, call: &'a AgentCall) -> BoxFuture<'a, Result<(), Refused>> {
         Box::pin(async move { self.verify(call).await.map(drop) })

@@ -30,8 +30,10 @@ use agentadmit_protocol::scope::{MAX_LISTED, ScopeName, join};
 use http::Method;
 
 pub(crate) use address::client_address;
+pub(crate) use admission::app_failed;
 pub use admission::{Admission, AgentCaller};
-pub(crate) use admission::{AgentCall, Reask, app_failed, not_an_agent};
+#[cfg(feature = "tower")]
+pub(crate) use admission::{AgentCall, Reask, not_an_agent};
 pub(crate) use credential::agent_token;
 #[cfg(feature = "axum")]
 pub(crate) use credential::{holds_token, misplaced};

@@ -15,7 +15,7 @@ const VERSION: &str = "1";
 
 /// Something answers at the app's address.
 pub(super) async fn address(exam: &mut Exam) -> Outcome {
-    let Some(app) = exam.subject.app.clone() else {
+    let Some(app) = exam.subject.app().cloned() else {
         return Outcome::skipped(exam.in_the_way(&[Part::App]).unwrap_or_default());
     };
     let hello = exam.wire.send(Ask::get(exam.at_app(DISCOVERY))).await;
@@ -66,7 +66,7 @@ fn document(reply: &Reply) -> Result<Value, String> {
 
 /// The addresses in it are the app's own, and the service's is the configured one.
 pub(super) async fn addresses(exam: &mut Exam) -> Outcome {
-    let (Some(document), Some(app)) = (&exam.document, &exam.subject.app) else {
+    let (Some(document), Some(app)) = (&exam.document, exam.subject.app()) else {
         return Outcome::skipped("there is no document");
     };
     let mut wrong = Vec::new();
@@ -80,7 +80,7 @@ pub(super) async fn addresses(exam: &mut Exam) -> Outcome {
         wrong.push("there is no `token_exchange_endpoint`".to_owned());
     }
     let service = text(document, "service");
-    if !is_same(service, &exam.subject.service) {
+    if !is_same(service, exam.subject.service()) {
         wrong.push(format!("`service` is {service}"));
     }
     if wrong.is_empty() {
@@ -91,7 +91,7 @@ pub(super) async fn addresses(exam: &mut Exam) -> Outcome {
         format!(
             "set `public_url` to the origin that people and agents use ({}), and `service_url` to {}",
             app.origin().ascii_serialization(),
-            exam.subject.service.as_str().trim_end_matches('/'),
+            exam.subject.service().as_str().trim_end_matches('/'),
         ),
     );
     exam.block_after(Part::RightDocument, "discovery_address", finding)
@@ -111,7 +111,7 @@ fn is_same(address: &str, url: &Url) -> bool {
 pub(super) async fn identity(exam: &mut Exam) -> Outcome {
     let there = exam.document.as_ref().and_then(|document| document.get("app"));
     let there = there.map(|app| text(app, "id")).unwrap_or_default();
-    match exam.subject.app_id.map(|id| id.to_string()) {
+    match exam.subject.app_id().map(|id| id.to_string()) {
         Some(app_id) if app_id == there => Outcome::well(app_id),
         Some(app_id) => {
             let finding = Outcome::finding(

@@ -78,10 +78,10 @@ pub(super) async fn refusal(exam: &mut Exam) -> Outcome {
 
 /// The key is of the environment that the app is in.
 pub(super) async fn environment(exam: &mut Exam) -> Outcome {
-    let Some(has) = exam.subject.key.as_ref().map(agentadmit::settings::ApiKey::environment) else {
+    let Some(has) = exam.subject.key().map(agentadmit::settings::ApiKey::environment) else {
         return Outcome::skipped("no API key");
     };
-    let is_here = exam.subject.app.as_ref().is_some_and(is_loopback);
+    let is_here = exam.subject.app().is_some_and(is_loopback);
     match exam.subject.environment {
         Some(wanted) if wanted != has => Outcome::finding(
             format!("the key is of the {has} environment, and the app should be in {wanted}"),
@@ -99,7 +99,7 @@ pub(super) async fn environment(exam: &mut Exam) -> Outcome {
 
 /// The key is the configured app's. Asked where any key may ask: introspection with id and key.
 pub(super) async fn app(exam: &mut Exam) -> Outcome {
-    let Some(app_id) = exam.subject.app_id.map(|id| id.to_string()) else {
+    let Some(app_id) = exam.subject.app_id().map(|id| id.to_string()) else {
         return Outcome::skipped("no app_id");
     };
     let pairs = [
@@ -124,7 +124,7 @@ pub(super) async fn app(exam: &mut Exam) -> Outcome {
 
 /// The key may verify; one that leaves the app's servers may do nothing else.
 pub(super) async fn permissions(exam: &mut Exam) -> Outcome {
-    let app_id = exam.subject.app_id.map_or_else(nobody, |id| id.to_string());
+    let app_id = exam.subject.app_id().map_or_else(nobody, |id| id.to_string());
     let issue = Ask::post(
         exam.at_service(&format!("/v1/apps/{app_id}/token")),
         &json!({"user_id": "agentadmit-doctor", "scopes": [NO_SCOPE]}),
@@ -176,9 +176,7 @@ fn may(reply: Result<Reply, NoReply>) -> Result<bool, String> {
 
 /// The service's catalogue is the configuration's.
 pub(super) async fn catalogue(exam: &mut Exam) -> Outcome {
-    let (Some(app_id), Some(settings)) = (exam.subject.app_id, &exam.subject.settings) else {
-        return Outcome::skipped("no configuration");
-    };
+    let Some(app_id) = exam.subject.app_id() else { return Outcome::skipped("no app_id") };
     let url = exam.at_service(&format!("/v1/apps/{app_id}/scopes"));
     let reply = match exam.wire.send(Ask::get(url).bearer(exam.subject.bearer())).await {
         Ok(reply) => reply,
@@ -193,7 +191,7 @@ pub(super) async fn catalogue(exam: &mut Exam) -> Outcome {
     let Some(there) = there.filter(|_| reply.is(200)) else {
         return Outcome::unknown(format!("the catalogue is answered {}", reply.words()));
     };
-    let differences = differences(&settings.scopes, &there);
+    let differences = differences(&exam.subject.settings.scopes, &there);
     if differences.is_empty() {
         return Outcome::well(format!("{} scopes, the same on both sides", there.len()));
     }

@@ -74,7 +74,7 @@ impl Exam {
             Failure::could_not(format!("the system gives no randomness: {error}"))
         })?;
         Ok(Self {
-            wire: Wire::new(subject.ca_file.as_deref())?,
+            wire: Wire::new(subject.settings.ca_file.as_deref())?,
             args,
             operator: None,
             dead_token: Secret::mint(SecretKind::AccessToken, random),
@@ -92,13 +92,12 @@ impl Exam {
     /// Before the first check: parts that nobody gave.
     pub(super) fn note_what_is_missing(&mut self) {
         let subject = &self.subject;
-        let has_catalogue =
-            subject.settings.as_ref().is_some_and(|settings| !settings.scopes.is_empty());
+        let has_catalogue = !subject.settings.scopes.is_empty();
         let parts = [
-            (Part::Key, subject.key.is_some(), "no API key: set AGENTADMIT_API_KEY"),
-            (Part::AppId, subject.app_id.is_some(), "no app_id in a configuration (--config FILE)"),
+            (Part::Key, subject.key().is_some(), "no API key: set AGENTADMIT_API_KEY"),
+            (Part::AppId, subject.app_id().is_some(), "no app_id in a configuration (--config FILE)"),
             (Part::Catalogue, has_catalogue, "no scopes in a configuration (--config FILE)"),
-            (Part::App, subject.app.is_some(), "no --app URL, and no public_url"),
+            (Part::App, subject.app().is_some(), "no --app URL, and no public_url"),
             (
                 Part::Operator,
                 self.operator.is_some(),
@@ -130,12 +129,12 @@ impl Exam {
 
     /// An address of the service.
     pub(super) fn at_service(&self, path: &str) -> Url {
-        below(&self.subject.service, path)
+        below(self.subject.service(), path)
     }
 
     /// An address of the app.
     pub(super) fn at_app(&self, path: &str) -> Url {
-        below(self.subject.app.as_ref().unwrap_or(&self.subject.service), path)
+        below(self.subject.app().unwrap_or(self.subject.service()), path)
     }
 
     /// The keys that the service has registered for an app; an error says why it does not tell.

@@ -80,7 +80,7 @@ impl Exam {
     fn operator_url(&self) -> Result<Url, Failure> {
         match &self.args.operator_url {
             Some(text) => service_url(text).map_err(Failure::usage),
-            None => Ok(self.subject.service.clone()),
+            None => Ok(self.subject.service().clone()),
         }
     }
 

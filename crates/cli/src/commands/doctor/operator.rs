@@ -52,7 +52,7 @@ pub(super) async fn token(exam: &mut Exam) -> Outcome {
 /// The service's own name is the address that apps sign for.
 pub(super) async fn issuer(exam: &mut Exam) -> Outcome {
     let issuer = exam.health.as_ref().map(|health| health.issuer.clone()).unwrap_or_default();
-    let service = exam.subject.service.as_str().trim_end_matches('/');
+    let service = exam.subject.service().as_str().trim_end_matches('/');
     if exam.args.store.is_some() {
         return Outcome::skipped("a store does not know its service's address");
     }

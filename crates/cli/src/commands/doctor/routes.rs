@@ -8,8 +8,6 @@ use super::exam::{Exam, Part, text};
 use super::report::Outcome;
 use super::wire::{Ask, NoReply, Reply};
 
-/// Where the SDK mounts its routes when nobody says.
-const DEFAULT_PREFIX: &str = "/agentadmit";
 /// Routes of the document that are asked, at most.
 const MAX_ROUTES: usize = 100;
 
@@ -47,7 +45,7 @@ fn seen(reply: &Reply) -> Seen {
 
 /// `Authorization` arrives at the app: a route of the SDK that is for users alone says so.
 pub(super) async fn authorization(exam: &mut Exam) -> Outcome {
-    let path = format!("{}/scopes", prefix(exam));
+    let path = format!("{}/scopes", exam.subject.settings.route_prefix);
     let mut reply = match ask(exam, &Method::GET, &path, exam.dead_token.expose()).await {
         Ok(reply) => reply,
         Err(error) => return Outcome::unknown(error.words()),
@@ -198,15 +196,6 @@ fn filled(template: &str) -> String {
     let is_parameter = |part: &str| part.starts_with([':', '<', '{']) || part.contains('{');
     let parts = template.split('/').map(|part| if is_parameter(part) { "0" } else { part });
     parts.collect::<Vec<_>>().join("/")
-}
-
-fn prefix(exam: &Exam) -> String {
-    let endpoint = exam.document.as_ref().map(|document| text(document, "token_exchange_endpoint"));
-    let announced = endpoint
-        .and_then(|url| url::Url::parse(url).ok())
-        .and_then(|url| url.path().strip_suffix("/token/exchange").map(str::to_owned));
-    let configured = exam.subject.route_prefix().map(str::to_owned);
-    configured.or(announced).unwrap_or_else(|| DEFAULT_PREFIX.to_owned())
 }
 
 async fn ask(exam: &Exam, method: &Method, path: &str, token: &str) -> Result<Reply, NoReply> {

@@ -17,11 +17,11 @@ pub(super) async fn address(exam: &mut Exam) -> Outcome {
     let hello = exam.wire.send(Ask::get(exam.at_service("/healthz"))).await;
     let outcome = match &hello {
         Ok(reply) if !is_service(reply) => Outcome::finding(
-            format!("{} answers {}, not as this service does", exam.subject.service, reply.words()),
+            format!("{} answers {}, not as this service does", exam.subject.service(), reply.words()),
             "set `service_url` to the service itself: requests follow no redirect, and a path in \
              front of /v1 belongs into the address",
         ),
-        hello => place::address(hello, &exam.subject.service),
+        hello => place::address(hello, exam.subject.service()),
     };
     if outcome.is_finding() {
         exam.block(Part::Service, "see service_address");

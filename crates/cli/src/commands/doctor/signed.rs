@@ -61,7 +61,7 @@ pub(super) async fn metadata(exam: &mut Exam) -> Outcome {
         Ok(registered) => registered,
         Err(why) => return Outcome::unknown(why),
     };
-    let origin = exam.subject.app.as_ref().map(|app| app.origin().ascii_serialization());
+    let origin = exam.subject.app().map(|app| app.origin().ascii_serialization());
     let now = exam.wire.now().as_millis().div_euclid(1_000);
     let checked = verified(jwt, &registered).and_then(|claims| {
         check(&claims, &origin.unwrap_or_default(), app_id(&document), now)?;

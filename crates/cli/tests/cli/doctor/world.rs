@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use agentadmit::axum::{AgentAdmit, AuthContext, require_scope_if_agent};
 use agentadmit::keys::SigningKey;
@@ -13,8 +15,6 @@ use agentadmit::{App, AppError, User};
 use agentadmit_protocol::secret::{Secret, SecretKind};
 use agentadmit_store::{Clock as _, SystemClock};
 use axum::routing::get;
-use axum::{Json, Router};
-use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::front::{Front, serve};
@@ -71,8 +71,12 @@ impl World {
         let path = format!("/v1/operator/apps/{app_id}/public-keys");
         assert_eq!(service.request("PUT", &path, &operator, &keys).0, 200);
 
+        let key_file = store.path("app.key");
+        fs::write(&key_file, key.to_pem().unwrap()).unwrap();
+        fs::set_permissions(&key_file, fs::Permissions::from_mode(0o600)).unwrap();
+
         let app_key = otherwise.app_key.unwrap_or_else(|| api_key.clone());
-        let shop = Shop { app_id: &app_id, service: &service_front.url, app: &app_front.url, key };
+        let shop = Shop { app_id: &app_id, service: &service_front.url, app: &app_front.url, key: &key_file };
         app_front.leads_to(&shop.open(&app_key));
         Self { store, service, service_front, app_front, operator, app_id, api_key }
     }
@@ -137,7 +141,7 @@ struct Shop<'w> {
     app_id: &'w str,
     service: &'w str,
     app: &'w str,
-    key: SigningKey,
+    key: &'w Path,
 }
 
 #[derive(Clone)]
@@ -174,6 +178,8 @@ impl Shop<'_> {
             Settings::new(self.service.parse().unwrap(), ApiKey::new(api_key).unwrap());
         settings.app_id = Some(self.app_id.parse().unwrap());
         settings.public_url = Some(self.app.parse().unwrap());
+        settings.private_key_path = Some(self.key.to_owned());
+        settings.scopes = serde_json::from_value(catalogue()).unwrap();
         let agents = AgentAdmit::new(settings, Users).unwrap();
         let (document, keys) = (self.document(), json!({"keys": [self.key.public_jwk()]}));
         let nobody =
@@ -181,37 +187,10 @@ impl Shop<'_> {
         let router = agents
             .router()
             .get("/orders", require_scope_if_agent(["orders:read"]), orders)
-            .merge(Router::new().route("/agentadmit/scopes", get(nobody)))
             .with_state(())
-            .route("/.well-known/agentadmit", get(|| async { Json(document) }))
-            .route("/.well-known/agentadmit/jwks.json", get(|| async { Json(keys) }))
             // what an app forgets: a route beside the SDK's router
             .route("/forgotten", get(|| async { "everybody's orders" }));
         serve(TcpListener::bind("127.0.0.1:0").unwrap(), router)
-    }
-
-    fn document(&self) -> Value {
-        let app = self.app;
-        let mut document = json!({
-            "agentadmit_version": "1",
-            "app": {"id": self.app_id, "name": "Shop"},
-            "service": self.service,
-            "token_exchange_endpoint": format!("{app}/agentadmit/token/exchange"),
-            "connections_page": format!("{app}/agentadmit"),
-            "scopes": catalogue(),
-            "routes": [
-                {"method": "GET", "path": "/orders", "scope": "orders:read", "summary": "Orders"},
-            ],
-            "jwks_uri": format!("{app}/.well-known/agentadmit/jwks.json"),
-        });
-        let mut claims = document.clone();
-        claims["iss"] = app.into();
-        claims["sub"] = self.app_id.into();
-        claims["iat"] = now().into();
-        claims["exp"] = (now() + 86_400).into();
-        let signed = self.key.sign("agentadmit-metadata+jwt", &claims).unwrap();
-        document["signed_metadata"] = signed.into();
-        document
     }
 }
 

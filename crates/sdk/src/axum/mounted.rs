@@ -1,0 +1,29 @@
+//! The mounted routes in an axum router.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::any;
+
+use crate::admit::AgentAdmit;
+use crate::app::App;
+use crate::discovery::{DISCOVERY_PATH, JWKS_PATH};
+use crate::tower::serve_mounted;
+
+/// Everything below the prefix, and the documents. An app's own route below the prefix goes first.
+pub(super) fn routes<A: App, S: Clone + Send + Sync + 'static>(
+    agents: &AgentAdmit<A>,
+) -> Router<S> {
+    let below = format!("{}/{{*agentadmit}}", agents.settings().route_prefix);
+    let mut router = Router::new();
+    for path in [below.as_str(), DISCOVERY_PATH, JWKS_PATH] {
+        let agents = agents.clone();
+        router = router.route(path, any(move |request| serve(agents.clone(), request)));
+    }
+    router
+}
+
+async fn serve<A: App>(agents: AgentAdmit<A>, request: Request) -> Response {
+    serve_mounted(&agents, request).await.map(Body::from)
+}
