@@ -45,7 +45,7 @@ fn seen(reply: &Reply) -> Seen {
 
 /// `Authorization` arrives at the app: a route of the SDK that is for users alone says so.
 pub(super) async fn authorization(exam: &mut Exam) -> Outcome {
-    let path = format!("{}/scopes", exam.subject.settings.route_prefix);
+    let path = format!("{}/scopes", prefix(exam));
     let mut reply = match ask(exam, &Method::GET, &path, exam.dead_token.expose()).await {
         Ok(reply) => reply,
         Err(error) => return Outcome::unknown(error.words()),
@@ -196,6 +196,15 @@ fn filled(template: &str) -> String {
     let is_parameter = |part: &str| part.starts_with([':', '<', '{']) || part.contains('{');
     let parts = template.split('/').map(|part| if is_parameter(part) { "0" } else { part });
     parts.collect::<Vec<_>>().join("/")
+}
+
+/// Where the app mounts the SDK's routes: as its document says, or else its configuration.
+fn prefix(exam: &Exam) -> String {
+    let announced = exam.document.as_ref().and_then(|document| {
+        let endpoint = url::Url::parse(text(document, "token_exchange_endpoint")).ok()?;
+        endpoint.path().strip_suffix("/token/exchange").map(str::to_owned)
+    });
+    announced.unwrap_or_else(|| exam.subject.settings.route_prefix.clone())
 }
 
 async fn ask(exam: &Exam, method: &Method, path: &str, token: &str) -> Result<Reply, NoReply> {

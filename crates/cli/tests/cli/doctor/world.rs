@@ -181,9 +181,6 @@ impl Shop<'_> {
         settings.private_key_path = Some(self.key.to_owned());
         settings.scopes = serde_json::from_value(catalogue()).unwrap();
         let agents = AgentAdmit::new(settings, Users).unwrap();
-        let (document, keys) = (self.document(), json!({"keys": [self.key.public_jwk()]}));
-        let nobody =
-            || async { (StatusCode::UNAUTHORIZED, Json(json!({"error": "unauthenticated"}))) };
         let router = agents
             .router()
             .get("/orders", require_scope_if_agent(["orders:read"]), orders)
