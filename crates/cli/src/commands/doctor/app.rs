@@ -30,7 +30,7 @@ pub(super) async fn address(exam: &mut Exam) -> Outcome {
 }
 
 /// The document is there and is one.
-pub(super) async fn discovery(exam: &mut Exam) -> Outcome {
+pub(super) fn discovery(exam: &mut Exam) -> Outcome {
     let Some(Ok(reply)) = &exam.app_hello else { return Outcome::skipped("it did not answer") };
     let read = document(reply);
     match read {
@@ -65,7 +65,7 @@ fn document(reply: &Reply) -> Result<Value, String> {
 }
 
 /// The addresses in it are the app's own, and the service's is the configured one.
-pub(super) async fn addresses(exam: &mut Exam) -> Outcome {
+pub(super) fn addresses(exam: &mut Exam) -> Outcome {
     let (Some(document), Some(app)) = (&exam.document, exam.subject.app()) else {
         return Outcome::skipped("there is no document");
     };
@@ -108,7 +108,7 @@ fn is_same(address: &str, url: &Url) -> bool {
 }
 
 /// It is the configured app's.
-pub(super) async fn identity(exam: &mut Exam) -> Outcome {
+pub(super) fn identity(exam: &mut Exam) -> Outcome {
     let there = exam.document.as_ref().and_then(|document| document.get("app"));
     let there = there.map(|app| text(app, "id")).unwrap_or_default();
     match exam.subject.app_id().map(|id| id.to_string()) {

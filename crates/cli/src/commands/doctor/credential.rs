@@ -28,7 +28,9 @@ pub(super) async fn authorization(exam: &mut Exam) -> Outcome {
             return exam.block_after(Part::GoodKey, "service_authorization", unknown);
         }
     };
-    if reply.is(401) && !reply.header("www-authenticate").contains("error=") {
+    // RFC 6750 section 3.1: the challenge to somebody who sent nothing names no error
+    let challenge = reply.header("www-authenticate");
+    if reply.is(401) && !challenge.is_empty() && !challenge.contains("error=") {
         let finding = Outcome::finding(
             "`Authorization` does not arrive at the service: a proxy in between drops it",
             "let the proxy pass the header on unchanged (nginx: `proxy_set_header Authorization \
@@ -41,7 +43,7 @@ pub(super) async fn authorization(exam: &mut Exam) -> Outcome {
 }
 
 /// The service knows the key.
-pub(super) async fn api_key(exam: &mut Exam) -> Outcome {
+pub(super) fn api_key(exam: &mut Exam) -> Outcome {
     if exam.verdict.as_ref().is_some_and(|verdict| verdict.is(401)) {
         let finding = Outcome::finding(
             "the service does not know this key: it is revoked, expired, or another service's",
@@ -53,10 +55,11 @@ pub(super) async fn api_key(exam: &mut Exam) -> Outcome {
 }
 
 /// A refusal arrives as the service sent it.
-pub(super) async fn refusal(exam: &mut Exam) -> Outcome {
+pub(super) fn refusal(exam: &mut Exam) -> Outcome {
     let Some(verdict) = &exam.verdict else { return Outcome::skipped("there was no verdict") };
     let body = verdict.json().unwrap_or_default();
-    let is_whole = body.get("active") == Some(&Value::Bool(false)) && text(&body, "error") != "";
+    let is_whole =
+        body.get("active") == Some(&Value::Bool(false)) && !text(&body, "error").is_empty();
     match verdict.status.as_u16() {
         403 if is_whole => Outcome::well("a 403 arrives with its body"),
         403 if text(&body, "error") == "forbidden" => Outcome::skipped("see key_permissions"),
@@ -77,7 +80,7 @@ pub(super) async fn refusal(exam: &mut Exam) -> Outcome {
 }
 
 /// The key is of the environment that the app is in.
-pub(super) async fn environment(exam: &mut Exam) -> Outcome {
+pub(super) fn environment(exam: &mut Exam) -> Outcome {
     let Some(has) = exam.subject.key().map(agentadmit::settings::ApiKey::environment) else {
         return Outcome::skipped("no API key");
     };

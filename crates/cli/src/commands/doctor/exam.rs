@@ -95,7 +95,11 @@ impl Exam {
         let has_catalogue = !subject.settings.scopes.is_empty();
         let parts = [
             (Part::Key, subject.key().is_some(), "no API key: set AGENTADMIT_API_KEY"),
-            (Part::AppId, subject.app_id().is_some(), "no app_id in a configuration (--config FILE)"),
+            (
+                Part::AppId,
+                subject.app_id().is_some(),
+                "no app_id in a configuration (--config FILE)",
+            ),
             (Part::Catalogue, has_catalogue, "no scopes in a configuration (--config FILE)"),
             (Part::App, subject.app().is_some(), "no --app URL, and no public_url"),
             (

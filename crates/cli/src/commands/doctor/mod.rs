@@ -39,7 +39,7 @@ use crate::exit::{Exit, Failure};
 use crate::http_client::HttpClient;
 use crate::output::Output;
 use exam::Exam;
-use report::{Outcome, Report};
+use report::Report;
 use subject::Subject;
 use table::CHECKS;
 
@@ -51,10 +51,7 @@ pub(super) async fn run(args: Doctor, output: Output) -> Result<Exit, Failure> {
     let width = CHECKS.iter().map(|check| check.id.len()).max().unwrap_or_default();
     let mut report = Report::new(output, width);
     for check in CHECKS {
-        let outcome = match exam.in_the_way(check.needs) {
-            Some(why) => Outcome::skipped(why),
-            None => (check.look)(&mut exam).await,
-        };
+        let outcome = check.make(&mut exam).await;
         report.add(check.id, outcome)?;
     }
     exam.close().await?;

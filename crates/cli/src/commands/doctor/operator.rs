@@ -50,11 +50,17 @@ pub(super) async fn token(exam: &mut Exam) -> Outcome {
 }
 
 /// The service's own name is the address that apps sign for.
-pub(super) async fn issuer(exam: &mut Exam) -> Outcome {
+pub(super) fn issuer(exam: &mut Exam) -> Outcome {
     let issuer = exam.health.as_ref().map(|health| health.issuer.clone()).unwrap_or_default();
     let service = exam.subject.service().as_str().trim_end_matches('/');
     if exam.args.store.is_some() {
         return Outcome::skipped("a store does not know its service's address");
+    }
+    let document = exam.document.as_ref();
+    let signs = exam.subject.settings.private_key_path.is_some()
+        || document.is_some_and(|document| !text(document, "jwks_uri").is_empty());
+    if !signs {
+        return Outcome::skipped("the app has no key pair to sign with");
     }
     if issuer == service {
         return Outcome::well(issuer);
@@ -67,7 +73,7 @@ pub(super) async fn issuer(exam: &mut Exam) -> Outcome {
 }
 
 /// A write is on the disk soon.
-pub(super) async fn store_latency(exam: &mut Exam) -> Outcome {
+pub(super) fn store_latency(exam: &mut Exam) -> Outcome {
     let took = exam.health.as_ref().map(|health| health.store.write_microseconds / 1_000);
     match took {
         Some(took) if took > SLOW_WRITE_MS => Outcome::finding(
@@ -80,7 +86,7 @@ pub(super) async fn store_latency(exam: &mut Exam) -> Outcome {
 }
 
 /// There is room for the log.
-pub(super) async fn disk_left(exam: &mut Exam) -> Outcome {
+pub(super) fn disk_left(exam: &mut Exam) -> Outcome {
     let free = exam.health.as_ref().and_then(|health| health.store.free_bytes);
     match free {
         Some(free) if free < MIN_FREE_BYTES => Outcome::finding(

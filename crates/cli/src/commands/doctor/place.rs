@@ -12,22 +12,22 @@ use super::wire::{NoReply, Reply};
 const MIN_DAYS: i64 = 14;
 const DAY_MS: i64 = 86_400_000;
 
-pub(super) async fn service_tls(exam: &mut Exam) -> Outcome {
+pub(super) fn service_tls(exam: &mut Exam) -> Outcome {
     tls(exam.subject.service(), exam.service_hello.as_ref())
 }
 
-pub(super) async fn service_certificate(exam: &mut Exam) -> Outcome {
+pub(super) fn service_certificate(exam: &mut Exam) -> Outcome {
     certificate(exam.service_hello.as_ref(), exam.wire.now())
 }
 
-pub(super) async fn app_tls(exam: &mut Exam) -> Outcome {
+pub(super) fn app_tls(exam: &mut Exam) -> Outcome {
     match exam.subject.app() {
         Some(app) => tls(app, exam.app_hello.as_ref()),
         None => no_app(exam),
     }
 }
 
-pub(super) async fn app_certificate(exam: &mut Exam) -> Outcome {
+pub(super) fn app_certificate(exam: &mut Exam) -> Outcome {
     match exam.subject.app() {
         Some(_) => certificate(exam.app_hello.as_ref(), exam.wire.now()),
         None => no_app(exam),

@@ -1,5 +1,7 @@
 //! What an examination found, for people and for programs.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
@@ -112,7 +114,8 @@ impl Report {
         };
         let mut text = format!("{mark}  {id:<width$}  {said}\n");
         if let Outcome::Finding { fix, .. } = outcome {
-            text.push_str(&format!("    {:<width$}  {}\n", "", escaped(fix)));
+            // writing into a String cannot fail
+            let _never = writeln!(text, "    {:<width$}  {}", "", escaped(fix));
         }
         text
     }
@@ -134,7 +137,7 @@ impl Report {
         }
         let mut sum = format!("{well} ok, {findings} to mend, {skipped} not looked at");
         if unknown > 0 {
-            sum.push_str(&format!(", {unknown} not found out"));
+            let _never = write!(sum, ", {unknown} not found out");
         }
         let colour = if exit == Exit::Done { GREEN } else { RED };
         print(format!("\n{}\n", self.painted(colour, &sum)).as_bytes())?;

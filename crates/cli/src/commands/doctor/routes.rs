@@ -28,9 +28,9 @@ enum Seen {
     /// Somebody refused, but the body is not the SDK's.
     Rewritten,
     /// There is no such route.
-    NotThere,
+    NoRoute,
     /// The token was not seen.
-    NotSeen,
+    AsNobody,
 }
 
 fn seen(reply: &Reply) -> Seen {
@@ -38,8 +38,8 @@ fn seen(reply: &Reply) -> Seen {
     match reply.status.as_u16() {
         401 | 403 | 429 | 503 if AGENTS_CODES.contains(&reply.error().as_str()) => Seen::AsAgent,
         401 | 403 if !is_json => Seen::Rewritten,
-        404 | 405 => Seen::NotThere,
-        _ => Seen::NotSeen,
+        404 | 405 => Seen::NoRoute,
+        _ => Seen::AsNobody,
     }
 }
 
@@ -51,7 +51,7 @@ pub(super) async fn authorization(exam: &mut Exam) -> Outcome {
         Err(error) => return Outcome::unknown(error.words()),
     };
     let mut asked = path;
-    if seen(&reply) == Seen::NotThere {
+    if seen(&reply) == Seen::NoRoute {
         let Some(path) = guarded_get(exam) else {
             return Outcome::skipped(format!("the app has neither {asked} nor a GET for agents"));
         };
@@ -69,7 +69,7 @@ pub(super) async fn authorization(exam: &mut Exam) -> Outcome {
             let skipped = Outcome::skipped("see app_refusal");
             exam.block_after(Part::AppHeader, "app_refusal", skipped)
         }
-        Seen::NotThere | Seen::NotSeen => {
+        Seen::NoRoute | Seen::AsNobody => {
             let finding = Outcome::finding(
                 format!("{asked} answers an agent's token with {words}, as if none had come"),
                 "a proxy in front of the app drops `Authorization`, or another middleware answers \
@@ -81,7 +81,7 @@ pub(super) async fn authorization(exam: &mut Exam) -> Outcome {
 }
 
 /// A refusal arrives as the SDK made it.
-pub(super) async fn refusal(exam: &mut Exam) -> Outcome {
+pub(super) fn refusal(exam: &mut Exam) -> Outcome {
     let Some(reply) = &exam.app_refusal else { return Outcome::skipped("nothing was refused") };
     match seen(reply) {
         Seen::AsAgent if reply.is(401) && !reply.header("www-authenticate").contains("error=") => {
@@ -96,7 +96,7 @@ pub(super) async fn refusal(exam: &mut Exam) -> Outcome {
             "let the proxy pass error bodies on (nginx: no `error_page 401 403`): an agent cannot \
              tell a dead token from a missing scope",
         ),
-        Seen::NotThere | Seen::NotSeen => Outcome::skipped("see app_authorization"),
+        Seen::NoRoute | Seen::AsNobody => Outcome::skipped("see app_authorization"),
     }
 }
 
@@ -126,6 +126,11 @@ pub(super) async fn open(exam: &mut Exam) -> Outcome {
     let spellings =
         [format!("Bearer {dead}"), format!("bearer {dead}"), format!("Bearer AG_AT_{digits}")];
     let (routes, left_out) = probes(exam);
+    if routes.is_empty() {
+        return Outcome::skipped(format!(
+            "{left_out} routes that write; name one with --probe PATH"
+        ));
+    }
     let (mut open, mut unclear) = (Vec::new(), Vec::new());
     for (method, path) in &routes {
         for spelling in &spellings {

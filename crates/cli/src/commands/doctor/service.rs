@@ -17,7 +17,11 @@ pub(super) async fn address(exam: &mut Exam) -> Outcome {
     let hello = exam.wire.send(Ask::get(exam.at_service("/healthz"))).await;
     let outcome = match &hello {
         Ok(reply) if !is_service(reply) => Outcome::finding(
-            format!("{} answers {}, not as this service does", exam.subject.service(), reply.words()),
+            format!(
+                "{} answers {}, not as this service does",
+                exam.subject.service(),
+                reply.words()
+            ),
             "set `service_url` to the service itself: requests follow no redirect, and a path in \
              front of /v1 belongs into the address",
         ),
@@ -37,7 +41,7 @@ fn is_service(reply: &Reply) -> bool {
 }
 
 /// Its clock and this machine's agree.
-pub(super) async fn clock(exam: &mut Exam) -> Outcome {
+pub(super) fn clock(exam: &mut Exam) -> Outcome {
     let Some(Ok(hello)) = &exam.service_hello else { return Outcome::skipped("it did not answer") };
     let Some(there) = date(hello) else {
         return Outcome::unknown("its answers carry no Date header");

@@ -80,9 +80,9 @@ fn verified(jwt: &str, keys: &[PublicJwk]) -> Result<Map<String, Value>, Wrong> 
     const AGAIN: &str = "let the SDK sign it: a proxy or a cache has changed it";
     let header =
         jsonwebtoken::decode_header(jwt).map_err(|_| ("it is no signed JWT".to_owned(), AGAIN))?;
-    let kind = header.typ.as_deref().unwrap_or_default();
-    if header.alg != Algorithm::RS256 || kind != "agentadmit-metadata+jwt" {
-        let what = format!("its header says {:?} and {kind:?}", header.alg);
+    let typ = header.typ.as_deref().unwrap_or_default();
+    if header.alg != Algorithm::RS256 || typ != "agentadmit-metadata+jwt" {
+        let what = format!("its header says {:?} and {typ:?}", header.alg);
         return Err((what, "it must be RS256 and `agentadmit-metadata+jwt`"));
     }
     let kid = header.kid.unwrap_or_default();

@@ -121,7 +121,7 @@ fn a_proxy_that_rewrites_refusals() {
 #[test]
 fn an_app_that_cannot_ask_its_service() {
     let app_key = Some(unknown(SecretKind::ApiKeyTest));
-    let world = World::with(Otherwise { app_key, ..Otherwise::default() });
+    let world = World::with(&Otherwise { app_key, ..Otherwise::default() });
     world.doctor().run().finds("app_service", "every agent hears 503");
 }
 
@@ -149,7 +149,8 @@ fn a_route_that_lets_agents_through_when_they_shout() {
 fn routes_that_write_are_asked_only_when_it_is_said() {
     let world = World::new();
     let post = |document: &mut serde_json::Value| {
-        document["routes"] = json!([{"method": "POST", "path": "/refunds/{id}"}]);
+        let refunds = json!({"method": "POST", "path": "/refunds/{id}"});
+        document["routes"].as_array_mut().unwrap().push(refunds);
         document.as_object_mut().unwrap().remove("signed_metadata");
     };
     world.app_front.does_to_all(move |asked, pass_on| match asked.path.as_str() {
@@ -160,7 +161,7 @@ fn routes_that_write_are_asked_only_when_it_is_said() {
     let examined = world.doctor().run();
     assert_eq!(examined.code, Some(0), "{:?}", examined.checks);
     let said = examined.checks["open_route"]["message"].as_str().unwrap();
-    assert!(said.contains("1 that write"), "{said}");
+    assert!(said.contains("1 routes refuse a dead token; 1 that write"), "{said}");
     let examined = world.doctor().with(&["--probe-writes"]).run();
     examined.finds("open_route", "POST /refunds/0 answers 200");
 }

@@ -14,7 +14,7 @@ const TLS: [&str; 4] = ["app_certificate", "app_tls", "service_certificate", "se
 fn all_is_well() {
     let world = World::new();
     let examined = world.doctor().with(&["--environment", "test", "--probe", "/orders"]).run();
-    examined.is_well_but_for(&TLS);
+    examined.sees_all_well_but_for(&TLS);
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn all_is_well_through_the_store_itself() {
     let world = World::new();
     let mut doctor = world.doctor().with(&["--store", &world.store.location()]);
     doctor.operator = None;
-    doctor.run().is_well_but_for(&[&TLS[..], &["service_issuer"]].concat());
+    doctor.run().sees_all_well_but_for(&[&TLS[..], &["service_issuer"]].concat());
 }
 
 #[test]

@@ -51,10 +51,10 @@ pub(super) struct Otherwise {
 
 impl World {
     pub(super) fn new() -> Self {
-        Self::with(Otherwise::default())
+        Self::with(&Otherwise::default())
     }
 
-    pub(super) fn with(otherwise: Otherwise) -> Self {
+    pub(super) fn with(otherwise: &Otherwise) -> Self {
         let (store, service_front, app_front) = (Store::new(), Front::new(), Front::new());
         let operator = unknown(SecretKind::OperatorToken);
         let mut command = store.serve_command();
@@ -75,9 +75,13 @@ impl World {
         fs::write(&key_file, key.to_pem().unwrap()).unwrap();
         fs::set_permissions(&key_file, fs::Permissions::from_mode(0o600)).unwrap();
 
-        let app_key = otherwise.app_key.unwrap_or_else(|| api_key.clone());
-        let shop = Shop { app_id: &app_id, service: &service_front.url, app: &app_front.url, key: &key_file };
-        app_front.leads_to(&shop.open(&app_key));
+        let shop = Shop {
+            app_id: &app_id,
+            service: &service_front.url,
+            app: &app_front.url,
+            key: &key_file,
+        };
+        app_front.leads_to(&shop.open(otherwise.app_key.as_ref().unwrap_or(&api_key)));
         Self { store, service, service_front, app_front, operator, app_id, api_key }
     }
 
@@ -279,7 +283,7 @@ impl Examined {
 
     /// Nothing was found, and everything looked at but these.
     #[track_caller]
-    pub(super) fn is_well_but_for(self, skipped: &[&str]) -> Self {
+    pub(super) fn sees_all_well_but_for(self, skipped: &[&str]) -> Self {
         assert_eq!(self.ids("finding"), BTreeSet::new(), "{:#}", self.said);
         assert_eq!(self.ids("unknown"), BTreeSet::new(), "{:#}", self.said);
         assert_eq!(self.ids("skipped"), skipped.iter().copied().collect(), "{:#}", self.said);
