@@ -26,7 +26,9 @@ struct Generated {
 const FILES: &[Generated] = &[
     agentadmit("contract/openapi.json", &["__generate", "openapi"]),
     agentadmit("contract/error-codes.json", &["__generate", "error-codes"]),
+    agentadmit("contract/agentadmit.schema.json", &["__generate", "configuration-schema"]),
     agentadmit("docs/cli.md", &["__generate", "cli-reference"]),
+    agentadmit("docs/configuration.md", &["__generate", "configuration"]),
 ];
 
 /// How many lines of a difference are shown.

@@ -20,6 +20,8 @@ pub(crate) enum Exit {
     Usage,
     /// 3: it could not be found out or done: network, disk, store, service.
     CouldNot,
+    /// What the program that `dev` ran said.
+    Other(u8),
     /// 128 + n: ended by signal n.
     Signal(u8),
 }
@@ -32,6 +34,7 @@ impl Exit {
             Self::No => 1,
             Self::Usage => 2,
             Self::CouldNot => 3,
+            Self::Other(code) => code,
             Self::Signal(number) => 128_u8.saturating_add(number),
         }
     }

@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
+use agentadmit::config::{self, Rule};
 use clap::{Command, CommandFactory as _};
 
 use crate::args::{Cli, Generated};
+use crate::commands::developer::ONLINE_RULES;
 use crate::exit::{Exit, Failure};
 use crate::output::print;
 
@@ -22,6 +24,10 @@ pub(crate) fn run(what: Generated) -> Result<Exit, Failure> {
             serde_json::to_string_pretty(&agentadmit_http::error_codes()).map(|text| text + "\n")
         }
         Generated::CliReference => Ok(cli_reference()),
+        Generated::ConfigurationSchema => {
+            serde_json::to_string_pretty(&agentadmit::config::schema()).map(|text| text + "\n")
+        }
+        Generated::Configuration => Ok(configuration_reference()),
     };
     let text = text.map_err(|error| Failure::could_not(error.to_string()))?;
     print(text.as_bytes())?;
@@ -54,6 +60,34 @@ fn section(page: &mut String, command: &mut Command, depth: usize) {
             section(page, inner, depth.saturating_add(1));
         }
     }
+}
+
+/// Every key and every finding of `agentadmit.yaml`, as one page.
+fn configuration_reference() -> String {
+    let mut page = String::from(include_str!("configuration.md"));
+    page.push_str(
+        "\n## Keys\n\n| key | variable | without it | what it means |\n| --- | --- | --- | --- |\n",
+    );
+    for key in config::keys() {
+        let none = if key.required { "(must be there)" } else { "-" };
+        let default = key.default.map_or(none.to_owned(), |default| format!("`{default}`"));
+        let variable = key.variable.map_or("-".to_owned(), |name| format!("`{name}`"));
+        // writing into a String cannot fail
+        let _never = writeln!(page, "| `{}` | {variable} | {default} | {} |", key.path, key.about);
+    }
+    page.push_str(
+        "\n## Findings\n\n| id | severity | what is wrong | what the fix says |\n| --- | --- | --- | --- |\n",
+    );
+    for Rule { id, severity, about, fix } in config::RULES {
+        let _never = writeln!(page, "| `{id}` | {severity} | {about} | {fix} |");
+    }
+    page.push_str(
+        "\n`check --online` asks the service, and may find these too:\n\n| id | severity | what is wrong | what the fix says |\n| --- | --- | --- | --- |\n",
+    );
+    for Rule { id, severity, about, fix } in ONLINE_RULES {
+        let _never = writeln!(page, "| `{id}` | {severity} | {about} | {fix} |");
+    }
+    page
 }
 
 #[cfg(test)]

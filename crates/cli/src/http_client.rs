@@ -1,5 +1,5 @@
-//! A small HTTP/1.1 client: one connection per request, no redirects, no proxies, https where
-//! certificates were given.
+//! A small HTTP/1.1 client: one connection per request, no redirects, no proxies; https under given
+//! certificates, or those of the machine.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -38,9 +38,9 @@ pub(crate) enum ClientError {
     /// The connection broke or the answer is not HTTP.
     #[error("{url} gave no answer: {cause}")]
     NoAnswer { url: String, cause: String },
-    /// https without certificates to trust.
+    /// https on a machine without certificates to trust.
     #[error(
-        "for https, name a file of certificates to trust: --ca-file FILE (the system's own are often in /etc/ssl/certs/ca-certificates.crt)"
+        "this machine has no certificates to trust: name a file of them (--ca-file FILE, or AGENTADMIT_CA_FILE)"
     )]
     NoCertificates,
     /// The file of certificates cannot be used.
@@ -55,7 +55,7 @@ pub(crate) struct HttpClient {
 }
 
 impl HttpClient {
-    /// A client for http, and for https under the certificates in a PEM file.
+    /// A client for http and https, under the certificates in a PEM file or those of the machine.
     pub(crate) fn new(ca_file: Option<&Path>) -> Result<Self, ClientError> {
         let tls = ca_file.map(trusting).transpose()?.map(Arc::new);
         Ok(Self { tls })
@@ -126,12 +126,17 @@ impl HttpClient {
         if url.scheme() != "https" {
             return Ok(Box::new(stream));
         }
-        let tls = self.tls.clone().ok_or(ClientError::NoCertificates)?;
+        let tls = match &self.tls {
+            Some(tls) => Arc::clone(tls),
+            None => Arc::new(trusting_the_system()?),
+        };
         let name = ServerName::try_from(host).map_err(|error| unreachable(error.to_string()))?;
         let stream = timeout(CONNECT, TlsConnector::from(tls).connect(name, stream))
             .await
             .map_err(|_| unreachable("the TLS handshake took too long".to_owned()))?
-            .map_err(|error| unreachable(error.to_string()))?;
+            .map_err(|error| {
+                unreachable(format!("{error} (--ca-file FILE names certificates to trust)"))
+            })?;
         Ok(Box::new(stream))
     }
 }
@@ -159,10 +164,24 @@ fn trusting(path: &Path) -> Result<ClientConfig, ClientError> {
     if roots.is_empty() {
         return Err(wrong("there is no certificate in it".to_owned()));
     }
+    config(roots).map_err(wrong)
+}
+
+/// The certificates that the machine trusts; those of them that cannot be read are left out.
+fn trusting_the_system() -> Result<ClientConfig, ClientError> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        return Err(ClientError::NoCertificates);
+    }
+    config(roots).map_err(ClientError::Certificates)
+}
+
+fn config(roots: RootCertStore) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(error.to_string()))?;
+        .map_err(|error| error.to_string())?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 

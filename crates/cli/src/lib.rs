@@ -5,6 +5,7 @@
 //! | `args` | what can be typed, with its help |
 //! | `config` | what `serve` runs with: argument over environment over file |
 //! | `serve`, `signals` | the service, from start to drained end |
+//! | `embedded` | the service in the process of another command |
 //! | `client`, `http_client`, `local` | one way in for every command: an HTTP request, to a service or to the same routes on a store |
 //! | `commands` | the administrative commands |
 //! | `storage`, `secret_key`, `chains` | opening a store, its key, checking its chains |
@@ -18,6 +19,7 @@ mod client;
 mod commands;
 mod config;
 mod demo;
+mod embedded;
 mod exit;
 mod generate;
 mod http_client;
@@ -71,7 +73,7 @@ fn run(command: Command, output: Output) -> Result<Exit, Failure> {
 /// The service uses every core; a command needs one.
 fn runtime(command: &Command) -> Result<Runtime, Failure> {
     let mut builder = match command {
-        Command::Serve(_) => Builder::new_multi_thread(),
+        Command::Serve(_) | Command::Dev(_) => Builder::new_multi_thread(),
         _ => Builder::new_current_thread(),
     };
     builder

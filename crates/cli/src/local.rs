@@ -43,6 +43,14 @@ impl Local {
         };
         let engine = Engine::start(store, clock, keyring, options)
             .map_err(|error| Failure::could_not(error.to_string()))?;
+        Self::on(engine)
+    }
+
+    /// The routes on an engine that runs already, and that somebody else ends.
+    ///
+    /// # Errors
+    /// The system gives no randomness.
+    pub(crate) fn on(engine: Engine) -> Result<Self, Failure> {
         let options = HttpOptions { seed: storage::seed()?, ..HttpOptions::default() };
         let router = agentadmit_http::router(ServiceState::new(engine.clone(), options));
         Ok(Self { engine, router })

@@ -28,7 +28,7 @@ const OPERATOR_TOKEN: &str = "AGENTADMIT_OPERATOR_TOKEN";
 /// From the signal to the end of the last answer.
 const DRAIN: Duration = Duration::from_secs(20);
 /// From there to the end of the writer; together 25 s.
-const FLUSH: Duration = Duration::from_secs(5);
+pub(crate) const FLUSH: Duration = Duration::from_secs(5);
 
 /// Runs the service until a signal, or until its writer dies.
 ///
@@ -82,7 +82,7 @@ pub(crate) fn writer_died() -> Failure {
     Failure::could_not("the writer died: see the log; nothing can be answered any more")
 }
 
-fn start_log(config: &ServeConfig) -> Result<(), Failure> {
+pub(crate) fn start_log(config: &ServeConfig) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&config.log)
         .map_err(|error| Failure::usage(format!("--log {}: {error}", config.log)))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -113,7 +113,7 @@ fn first_operator_token() -> Result<Option<SecretHash>, Failure> {
     }
 }
 
-async fn start_engine(config: ServeConfig, issuer: String) -> Result<Engine, Failure> {
+pub(crate) async fn start_engine(config: ServeConfig, issuer: String) -> Result<Engine, Failure> {
     let start = move || {
         let settings = Settings {
             access: Access::Service,
@@ -160,16 +160,16 @@ async fn greet(
 }
 
 /// The sockets that the service listens on.
-struct Sockets {
+pub(crate) struct Sockets {
     app: TcpListener,
     /// How the app's address is spelled.
-    url: String,
+    pub(crate) url: String,
     operator: Option<TcpListener>,
     operator_url: Option<String>,
 }
 
 impl Sockets {
-    async fn bind(config: &ServeConfig) -> Result<Self, Failure> {
+    pub(crate) async fn bind(config: &ServeConfig) -> Result<Self, Failure> {
         let scheme = if config.tls.is_some() { "https" } else { "http" };
         let (app, url) = listen(config.listen, scheme).await?;
         let (operator, operator_url) = match config.operator_listen {
@@ -183,7 +183,7 @@ impl Sockets {
     }
 
     /// Says where it listens, and serves until it is told to stop.
-    async fn serve(
+    pub(crate) async fn serve(
         self,
         state: ServiceState,
         tls: Option<Arc<TlsCertificate>>,

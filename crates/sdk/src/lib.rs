@@ -9,7 +9,6 @@
 //! | --- | --- |
 //! | [`client`] | asking the service: verify, issue, exchange, revoke, lists |
 //! | `blocking` (feature `blocking`) | the same without an async runtime |
-//! | [`config`] | `agentadmit.yaml` and its variables, with findings that name file and line |
 //! | [`app`] | what an app says of its users: the trait that it implements |
 //! | [`admit`] | the one object that an app makes |
 //! | [`guard`] | which requests pass: one verify for each of an agent's |

@@ -2,6 +2,7 @@
 
 mod admin;
 mod audit;
+mod developer;
 mod doctor;
 mod serve;
 mod store;
@@ -17,6 +18,7 @@ pub(crate) use admin::{
 pub(crate) use audit::{
     Audit, AuditCommand, Export, ExportForm, ListRecords, RecordFilter, VerifyFile,
 };
+pub(crate) use developer::{AppConfig, Check, Completions, Dev, Init, Keys, Sync};
 pub(crate) use doctor::Doctor;
 pub(crate) use serve::{LogFormat, Serve, ServeOptions};
 pub(crate) use store::{Backup, Migrate, Restore, Store, StoreCommand};
@@ -53,6 +55,11 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Init(Init),
+    Dev(Dev),
+    Check(Check),
+    Sync(Sync),
+    Keys(Keys),
     Serve(Box<Serve>),
     Demo(Demo),
     Operator(Operator),
@@ -68,6 +75,7 @@ pub(crate) enum Command {
     Restore(Restore),
     Migrate(Migrate),
     Store(Store),
+    Completions(Completions),
     /// Prints a generated file of the repository
     #[command(name = "__generate", hide = true)]
     Generate {
@@ -109,6 +117,10 @@ pub(crate) enum Generated {
     ErrorCodes,
     /// `docs/cli.md`
     CliReference,
+    /// `contract/agentadmit.schema.json`
+    ConfigurationSchema,
+    /// `docs/configuration.md`
+    Configuration,
 }
 
 #[cfg(test)]

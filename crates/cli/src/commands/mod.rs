@@ -4,6 +4,7 @@ mod api_keys;
 mod apps;
 mod audit;
 mod connections;
+pub(crate) mod developer;
 mod doctor;
 mod operator;
 mod plan;
@@ -29,6 +30,12 @@ use crate::output::{Output, cell};
 /// [`Failure`]: the refusal, or why nothing could be found out.
 pub(crate) async fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     match command {
+        Command::Init(args) => developer::init(&args, output),
+        Command::Dev(args) => developer::dev(args, output).await,
+        Command::Check(args) => developer::check(&args, output).await,
+        Command::Sync(args) => developer::sync(args, output).await,
+        Command::Keys(args) => developer::keys(&args, output).await,
+        Command::Completions(args) => developer::completions(&args),
         Command::Backup(args) => store::backup(args, output).await,
         Command::Restore(args) => store::restore(args, output).await,
         Command::Migrate(args) => store::migrate(args, output).await,

@@ -11,6 +11,8 @@ mod audit;
 mod config;
 mod copies;
 mod demo;
+mod dev;
+mod developer;
 mod doctor;
 mod failures;
 mod help;

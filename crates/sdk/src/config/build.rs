@@ -54,15 +54,11 @@ fn service(layers: &Layers, findings: &mut Vec<Finding>) {
         return;
     }
     let message = "say which AgentAdmit service: there is no default";
-    let (name, fix) = match &layers.file {
-        Some(file) => {
-            (file.name.clone(), file.add_line(&format!("service_url: {LOCAL_ADDRESS}")))
-        }
-        None => {
-            let name = variable("service_url");
-            let value = Some(LOCAL_ADDRESS.to_owned());
-            (name.clone(), Fix::Set { name, value })
-        }
+    let (name, fix) = if let Some(file) = &layers.file {
+        (file.name.clone(), Fix::Append { text: format!("service_url: {LOCAL_ADDRESS}") })
+    } else {
+        let name = variable("service_url");
+        (name.clone(), Fix::Set { name, value: Some(LOCAL_ADDRESS.to_owned()) })
     };
     findings.push(Finding::new(SERVICE_MISSING, &name, None, message, fix));
 }
@@ -86,10 +82,7 @@ fn notes(layers: &Layers, findings: &mut Vec<Finding>) {
     let service = layers.service();
     let is_local = service.as_ref().is_none_or(|(url, _)| is_loopback(url));
     let address = service.as_ref().map_or(EXAMPLE_ADDRESS, |(url, _)| url.as_str());
-    let set = |value: &str| Fix::Set {
-        name: variable("api_key"),
-        value: Some(value.to_owned()),
-    };
+    let set = |value: &str| Fix::Set { name: variable("api_key"), value: Some(value.to_owned()) };
     let dev = || Fix::Run { command: "agentadmit dev".to_owned() };
     if layers.get("app_id").is_none() {
         let create = format!("agentadmit apps create --service {address} --name Shop");
@@ -103,7 +96,9 @@ fn notes(layers: &Layers, findings: &mut Vec<Finding>) {
             let message = "there is no API key: `agentadmit dev` makes one; an operator's goes into AGENTADMIT_API_KEY";
             note(layers, findings, API_KEY_MISSING, message, fix);
         }
-        Some(Held { value: Some(Value::String(key)), source, .. }) if key.starts_with("aa_test_") => {
+        Some(Held { value: Some(Value::String(key)), source, .. })
+            if key.starts_with("aa_test_") =>
+        {
             let message = format!("the API key ({}) is of the test environment", source.name);
             note(layers, findings, TEST_KEY, &message, set("aa_live_…"));
         }

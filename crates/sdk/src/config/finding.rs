@@ -38,6 +38,8 @@ pub struct Rule {
     pub severity: Severity,
     /// What is wrong, in a sentence.
     pub about: &'static str,
+    /// What its fixes come to.
+    pub fix: &'static str,
 }
 
 /// What to do about a finding, ready to be pasted.
@@ -76,9 +78,10 @@ impl fmt::Display for Fix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Replace { first_line, last_line, text } => {
-                let lines = match first_line == last_line {
-                    true => format!("line {first_line}"),
-                    false => format!("lines {first_line} to {last_line}"),
+                let lines = if first_line == last_line {
+                    format!("line {first_line}")
+                } else {
+                    format!("lines {first_line} to {last_line}")
                 };
                 if text.is_empty() {
                     return write!(f, "delete {lines}");
@@ -173,9 +176,9 @@ fn masked_fix(fix: Fix) -> Fix {
 }
 
 macro_rules! rules {
-    ($($name:ident = $id:literal, $severity:ident, $about:literal;)+) => {
+    ($($name:ident = $id:literal, $severity:ident, $about:literal, $fix:literal;)+) => {
         $(pub(super) const $name: Rule =
-            Rule { id: $id, severity: Severity::$severity, about: $about };)+
+            Rule { id: $id, severity: Severity::$severity, about: $about, fix: $fix };)+
 
         /// Every kind of finding, in the order of the documentation.
         pub const RULES: &[Rule] = &[$($name),+];
@@ -183,56 +186,56 @@ macro_rules! rules {
 }
 
 rules! {
-    FILE_UNREADABLE = "file-unreadable", Error, "The file is missing, cannot be read, is longer than 256 KiB, or is not UTF-8.";
-    YAML_SYNTAX = "yaml-syntax", Error, "The file is no YAML.";
-    YAML_TAB = "yaml-tab", Error, "A line is indented with a tab; YAML wants spaces.";
-    YAML_ALIAS = "yaml-alias", Error, "An alias (`*name`) stands for a value; here every value is written out.";
-    YAML_MERGE_KEY = "yaml-merge-key", Error, "A merge key (`<<`) takes over another mapping; here every key is written out.";
-    YAML_TAG = "yaml-tag", Error, "A value has a tag (`!name`); none means anything here.";
-    YAML_TOO_DEEP = "yaml-too-deep", Error, "Values are nested deeper than any key needs.";
-    YAML_DOCUMENTS = "yaml-documents", Error, "The file holds a second document (`---`).";
-    DUPLICATE_KEY = "duplicate-key", Error, "A key stands twice in one mapping.";
-    UNKNOWN_KEY = "unknown-key", Error, "No such key exists; the nearest known one is named.";
-    WRONG_TYPE = "wrong-type", Error, "The value is of another type than the key wants.";
-    MISSING_MEMBER = "missing-member", Error, "An entry lacks a member that it must have.";
-    EMPTY_VALUE = "empty-value", Warning, "The key has no value, and so says nothing.";
-    EMPTY_LIST = "empty-list", Warning, "The list is empty, and so says nothing.";
-    TOO_MANY = "too-many", Error, "The list is longer than is allowed.";
-    OUT_OF_RANGE = "out-of-range", Error, "The number is too small or too large.";
-    TEXT = "text", Error, "The text is too long, or holds characters that texts for people must not hold.";
-    APP_ID = "app-id", Error, "`app_id` is no app id.";
-    PLACEHOLDER_APP_ID = "placeholder-app-id", Warning, "`app_id` is a placeholder such as `app_yourappid`.";
-    API_KEY = "api-key", Error, "`api_key` is no API key: wrong prefix, length or checksum.";
-    PLACEHOLDER_API_KEY = "placeholder-api-key", Warning, "`api_key` is a placeholder such as `aa_test_yourkey`.";
-    LIVE_KEY_IN_FILE = "live-key-in-file", Warning, "A live key stands in the configuration file.";
-    PASSWORD_IN_FILE = "password-in-file", Warning, "An address in the configuration file holds a password.";
-    SECRETS_READABLE = "secrets-readable", Warning, "A file with secrets can be read by other users of the machine.";
-    SECRETS_TRACKED = "secrets-tracked", Warning, "A file with secrets is tracked by git.";
-    ADDRESS = "address", Error, "The value is no address that can be used here.";
-    INSECURE_ADDRESS = "insecure-address", Error, "The address is plain http, and not of this machine.";
-    SERVICE_MISSING = "service-missing", Error, "No service is named; there is no default service.";
-    VERIFY_URL = "verify-url", Error, "`verify_url` does not end in `/v1/verify`.";
-    TWO_SERVICES = "two-services", Error, "`service_url` and `verify_url` name two services.";
-    ROUTE_PREFIX = "route-prefix", Error, "`route_prefix` is no path such as `/agentadmit`.";
-    ALLOWED_ORIGIN = "allowed-origin", Error, "An allowed origin is not scheme, host and port of one address.";
-    TRUSTED_PROXY = "trusted-proxy", Error, "A trusted proxy is no network such as `10.0.0.0/8`.";
-    TRUSTS_EVERYONE = "trusts-everyone", Warning, "Every address is a trusted proxy: anyone can claim any address.";
-    NO_SCOPES = "no-scopes", Warning, "There is no scope: nothing can be granted.";
-    SCOPE_NAME = "scope-name", Error, "A scope's name is not one such as `read:orders`.";
-    DUPLICATE_SCOPE = "duplicate-scope", Error, "A scope's name stands twice.";
-    UNKNOWN_SCOPE = "unknown-scope", Error, "A prompt template names a scope that is not in `scopes`.";
-    ADMIN_SCOPE = "admin-scope", Warning, "A scope for admins is not marked `admin: true`.";
-    IN_APP_AI = "in-app-ai", Warning, "A scope looks like the app's own AI feature: the agent can read the data and think itself, exposing it pays twice.";
-    PROMPT_TEMPLATE = "prompt-template", Error, "A prompt template has a brace that names no field.";
-    PRIVATE_KEY_MISSING = "private-key-missing", Warning, "The private key's file is not there.";
-    PRIVATE_KEY = "private-key", Error, "The private key's file holds no RSA key of 2048 to 4096 bits.";
-    CA_FILE = "ca-file", Error, "`ca_file` holds no certificate in PEM, or cannot be read.";
-    APP_ID_MISSING = "app-id-missing", Note, "`app_id` is not set yet.";
-    API_KEY_MISSING = "api-key-missing", Note, "There is no API key yet.";
-    PUBLIC_URL_MISSING = "public-url-missing", Note, "`public_url` is not set yet: the discovery document cannot name addresses.";
-    PRIVATE_KEY_UNSET = "private-key-unset", Note, "`private_key_path` is not set: the discovery document is not signed.";
-    LOCAL_SERVICE = "local-service", Note, "The service is on this machine, as in development.";
-    TEST_KEY = "test-key", Note, "The API key is of the test environment.";
+    FILE_UNREADABLE = "file-unreadable", Error, "The file is missing, cannot be read, is longer than 256 KiB, or is not UTF-8.", "`agentadmit init` writes one; `chmod u+r` or `iconv` where it is there";
+    YAML_SYNTAX = "yaml-syntax", Error, "The file is no YAML.", "the nearest line that makes it YAML: its value in quotes, or the line as a comment";
+    YAML_TAB = "yaml-tab", Error, "A line is indented with a tab; YAML wants spaces.", "the line with two spaces for each tab";
+    YAML_ALIAS = "yaml-alias", Error, "An alias (`*name`) stands for a value; here every value is written out.", "the value in its place";
+    YAML_MERGE_KEY = "yaml-merge-key", Error, "A merge key (`<<`) takes over another mapping; here every key is written out.", "the keys in its place";
+    YAML_TAG = "yaml-tag", Error, "A value has a tag (`!name`); none means anything here.", "the value without the tag";
+    YAML_TOO_DEEP = "yaml-too-deep", Error, "Values are nested deeper than any key needs.", "delete the line";
+    YAML_DOCUMENTS = "yaml-documents", Error, "The file holds a second document (`---`).", "delete all from the second `---` on";
+    DUPLICATE_KEY = "duplicate-key", Error, "A key stands twice in one mapping.", "delete the second one";
+    UNKNOWN_KEY = "unknown-key", Error, "No such key exists; the nearest known one is named.", "the known key's name; or delete it";
+    WRONG_TYPE = "wrong-type", Error, "The value is of another type than the key wants.", "the value in the type that is wanted";
+    MISSING_MEMBER = "missing-member", Error, "An entry lacks a member that it must have.", "the member, with an example";
+    EMPTY_VALUE = "empty-value", Warning, "The key has no value, and so says nothing.", "delete the key, or give it a value";
+    EMPTY_LIST = "empty-list", Warning, "The list is empty, and so says nothing.", "delete the key, or give the list entries";
+    TOO_MANY = "too-many", Error, "The list is longer than is allowed.", "delete entries";
+    OUT_OF_RANGE = "out-of-range", Error, "The number is too small or too large.", "the nearest number that is allowed";
+    TEXT = "text", Error, "The text is too long, or holds characters that texts for people must not hold.", "the text without what is not allowed";
+    APP_ID = "app-id", Error, "`app_id` is no app id.", "delete the line; `agentadmit dev` or an operator gives the id";
+    PLACEHOLDER_APP_ID = "placeholder-app-id", Warning, "`app_id` is a placeholder such as `app_yourappid`.", "delete the line; `agentadmit dev` or an operator gives the id";
+    API_KEY = "api-key", Error, "`api_key` is no API key: wrong prefix, length or checksum.", "delete it; put the key into `AGENTADMIT_API_KEY`";
+    PLACEHOLDER_API_KEY = "placeholder-api-key", Warning, "`api_key` is a placeholder such as `aa_test_yourkey`.", "delete it; put the key into `AGENTADMIT_API_KEY`";
+    LIVE_KEY_IN_FILE = "live-key-in-file", Warning, "A live key stands in the configuration file.", "delete the line, put a new key into `AGENTADMIT_API_KEY`, revoke the old one";
+    PASSWORD_IN_FILE = "password-in-file", Warning, "An address in the configuration file holds a password.", "the address without the password; the whole one goes into `AGENTADMIT_STORAGE_URL`";
+    SECRETS_READABLE = "secrets-readable", Warning, "A file with secrets can be read by other users of the machine.", "`chmod 600 FILE`";
+    SECRETS_TRACKED = "secrets-tracked", Warning, "A file with secrets is tracked by git.", "`git rm --cached FILE`, and new secrets";
+    ADDRESS = "address", Error, "The value is no address that can be used here.", "the address that was probably meant, or an example";
+    INSECURE_ADDRESS = "insecure-address", Error, "The address is plain http, and not of this machine.", "the same with `https`";
+    SERVICE_MISSING = "service-missing", Error, "No service is named; there is no default service.", "`service_url: http://127.0.0.1:8700`";
+    VERIFY_URL = "verify-url", Error, "`verify_url` does not end in `/v1/verify`.", "the address with `/v1/verify` at its end";
+    TWO_SERVICES = "two-services", Error, "`service_url` and `verify_url` name two services.", "delete `verify_url`";
+    ROUTE_PREFIX = "route-prefix", Error, "`route_prefix` is no path such as `/agentadmit`.", "the path with a slash before it and none behind";
+    ALLOWED_ORIGIN = "allowed-origin", Error, "An allowed origin is not scheme, host and port of one address.", "scheme, host and port alone";
+    TRUSTED_PROXY = "trusted-proxy", Error, "A trusted proxy is no network such as `10.0.0.0/8`.", "the address as a network, such as `10.0.0.1/32`";
+    TRUSTS_EVERYONE = "trusts-everyone", Warning, "Every address is a trusted proxy: anyone can claim any address.", "the networks of your proxies";
+    NO_SCOPES = "no-scopes", Warning, "There is no scope: nothing can be granted.", "a first scope";
+    SCOPE_NAME = "scope-name", Error, "A scope's name is not one such as `read:orders`.", "the name in small letters, with a colon";
+    DUPLICATE_SCOPE = "duplicate-scope", Error, "A scope's name stands twice.", "delete the second one";
+    UNKNOWN_SCOPE = "unknown-scope", Error, "A prompt template names a scope that is not in `scopes`.", "the nearest scope's name, or delete it";
+    ADMIN_SCOPE = "admin-scope", Warning, "A scope for admins is not marked `admin: true`.", "`admin: true` (or `admin: false`, where only the name looks like it)";
+    IN_APP_AI = "in-app-ai", Warning, "A scope looks like the app's own AI feature: the agent can read the data and think itself, exposing it pays twice.", "take the scope out; or `in_app_ai: allowed` at it";
+    PROMPT_TEMPLATE = "prompt-template", Error, "A prompt template has a brace that names no field.", "the text with its braces in pairs around one word";
+    PRIVATE_KEY_MISSING = "private-key-missing", Warning, "The private key's file is not there.", "`agentadmit keys`";
+    PRIVATE_KEY = "private-key", Error, "The private key's file holds no RSA key of 2048 to 4096 bits.", "`agentadmit keys`, when the broken file is out of the way";
+    CA_FILE = "ca-file", Error, "`ca_file` holds no certificate in PEM, or cannot be read.", "delete the line, or name a file of certificates";
+    APP_ID_MISSING = "app-id-missing", Note, "`app_id` is not set yet.", "`agentadmit dev`; an operator's `agentadmit apps create`";
+    API_KEY_MISSING = "api-key-missing", Note, "There is no API key yet.", "`agentadmit dev`; an operator's key in `AGENTADMIT_API_KEY`";
+    PUBLIC_URL_MISSING = "public-url-missing", Note, "`public_url` is not set yet: the discovery document cannot name addresses.", "`public_url: https://app.example.com`";
+    PRIVATE_KEY_UNSET = "private-key-unset", Note, "`private_key_path` is not set: the discovery document is not signed.", "`private_key_path: agentadmit-private-key.pem`";
+    LOCAL_SERVICE = "local-service", Note, "The service is on this machine, as in development.", "the service's real address";
+    TEST_KEY = "test-key", Note, "The API key is of the test environment.", "a live key in `AGENTADMIT_API_KEY`";
 }
 
 #[cfg(test)]
@@ -254,8 +257,11 @@ mod tests {
             Fix::Set { name: "A".to_owned(), value: Some(value.to_owned()) }.to_string()
         };
         assert_eq!(set("https://a.example"), "run:\nexport A=https://a.example");
-        assert_eq!(set("it's"), r"run:
-export A='it'\''s'");
+        assert_eq!(
+            set("it's"),
+            r"run:
+export A='it'\''s'"
+        );
         assert_eq!(set(""), "run:\nexport A=''");
     }
 }

@@ -106,9 +106,10 @@ impl Layers {
         }
         let Ok(text) = std::fs::read_to_string(path) else { return };
         let mut layer = Layer::default();
-        for name in ["service_url", "api_key"] {
+        for name in ["service_url", "app_id", "api_key"] {
             let variable = variable(name);
-            let line = text.lines().find_map(|line| line.strip_prefix(&variable)?.strip_prefix('='));
+            let line =
+                text.lines().find_map(|line| line.strip_prefix(&variable)?.strip_prefix('='));
             let Some(value) = line.filter(|value| !value.is_empty()) else { continue };
             let source = Source::new(From::DevEnv, path.display().to_string(), value);
             layer.hold(name, source, findings);
@@ -200,9 +201,9 @@ impl Layer {
     }
 
     /// Checks a whole text as a key's value.
-    fn hold(&mut self, name: &str, source: Source, findings: &mut Vec<Finding>) {
+    fn hold(&mut self, name: &str, mut source: Source, findings: &mut Vec<Finding>) {
         let Some(key) = KEYS.iter().find(|key| key.name == name) else { return };
-        let Some(node) = node_of(&key.kind, &source, findings) else { return };
+        let Some(node) = node_of(&key.kind, &mut source, findings) else { return };
         let entry = entry(name, node);
         let value = Values { source: &source, findings }.member(key, &entry);
         self.held.insert(key.name, Held { source: Rc::new(source), entry, value });
@@ -213,12 +214,14 @@ impl Layer {
         &mut self,
         key: &'static Key,
         member: &Key,
-        source: Source,
+        mut source: Source,
         findings: &mut Vec<Finding>,
     ) {
-        let Some(node) = node_of(&member.kind, &source, findings) else { return };
+        let Some(node) = node_of(&member.kind, &mut source, findings) else { return };
         let at = entry(member.name, node);
-        let Some(value) = (Values { source: &source, findings }).member(member, &at) else { return };
+        let Some(value) = (Values { source: &source, findings }).member(member, &at) else {
+            return;
+        };
         let held = self.held.entry(key.name).or_insert_with(|| Held {
             source: Rc::new(source),
             entry: entry(key.name, at.value),
@@ -240,7 +243,7 @@ fn entry(name: &str, value: Node) -> Entry {
 }
 
 /// A variable's text as a value: lists may be comma-separated, what is nested is YAML (or JSON).
-fn node_of(kind: &Kind, source: &Source, findings: &mut Vec<Finding>) -> Option<Node> {
+fn node_of(kind: &Kind, source: &mut Source, findings: &mut Vec<Finding>) -> Option<Node> {
     let last = source.last_line();
     let width = source.line(last).chars().count();
     let column = u32::try_from(width).unwrap_or(u32::MAX).saturating_add(1);
@@ -252,6 +255,7 @@ fn node_of(kind: &Kind, source: &Source, findings: &mut Vec<Finding>) -> Option<
         Kind::List(of, _) => matches!(of, Kind::Object(_)) || text.trim_start().starts_with('['),
         _ => false,
     };
+    source.is_raw = !is_nested;
     if is_nested {
         return parse(&text, source, findings);
     }
@@ -271,7 +275,8 @@ fn words(text: &str, end: Mark) -> Node {
         let word = piece.trim();
         let width = |n: usize| u32::try_from(n).unwrap_or(0);
         let start = Mark { line: 1, column: column.saturating_add(width(blank)) };
-        let behind = Mark { line: 1, column: start.column.saturating_add(width(word.chars().count())) };
+        let behind =
+            Mark { line: 1, column: start.column.saturating_add(width(word.chars().count())) };
         if !word.is_empty() {
             items.push(Node { start, ..Node::scalar(word, false, behind) });
         }

@@ -23,6 +23,7 @@ mod yaml;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use agentadmit_protocol::text::Label;
 use serde::Serialize;
 
 pub use finding::{Finding, Fix, RULES, Rule, Severity};
@@ -114,23 +115,46 @@ pub fn variable(key: &str) -> String {
 }
 
 /// A key of the file, for documentation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyHelp {
-    /// Its name.
-    pub name: &'static str,
+    /// Its name; of a member with what it is in, such as `scopes[].name` and `storage.url`.
+    pub path: String,
+    /// Its environment variable. Members of list entries have none.
+    pub variable: Option<String>,
+    /// Whether an entry must have it.
+    pub required: bool,
     /// What holds without it.
     pub default: Option<&'static str>,
     /// What it means.
     pub about: &'static str,
 }
 
-/// The top-level keys, in the order of the documentation.
-pub fn keys() -> impl Iterator<Item = KeyHelp> {
-    table::KEYS.iter().map(|key| KeyHelp {
-        name: key.name,
+/// Every key and its members, in the order of the documentation.
+pub fn keys() -> Vec<KeyHelp> {
+    let help = |key: &table::Key, path: String, in_list: bool| KeyHelp {
+        variable: (!in_list).then(|| table::variable(&path)),
+        path,
+        required: key.required,
         default: key.default,
         about: key.about,
-    })
+    };
+    let mut all = Vec::new();
+    for key in table::KEYS {
+        all.push(help(key, key.name.to_owned(), false));
+        let (members, between, in_list) = match &key.kind {
+            table::Kind::Object(members) => (*members, ".", false),
+            table::Kind::List(table::Kind::Object(members), _) => (*members, "[].", true),
+            _ => continue,
+        };
+        let path = |member: &table::Key| format!("{}{between}{}", key.name, member.name);
+        all.extend(members.iter().map(|member| help(member, path(member), in_list)));
+    }
+    all
+}
+
+/// The commented file that `agentadmit init` writes for an app with this name.
+pub fn template(name: &Label) -> String {
+    include_str!("template.yaml").replace("{name}", &serde_json::json!(name.as_str()).to_string())
 }
 
 impl Settings {

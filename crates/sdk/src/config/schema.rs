@@ -14,8 +14,9 @@ pub fn schema() -> Value {
         members.insert("description".into(), json!(about));
     }
     for key in KEYS {
-        if let Some(property) = root.pointer_mut(&format!("/properties/{}", key.name)) {
-            property["x-variable"] = json!(variable(key.name));
+        let property = root.pointer_mut(&format!("/properties/{}", key.name));
+        if let Some(Value::Object(members)) = property {
+            members.insert("x-variable".into(), json!(variable(key.name)));
         }
     }
     root
@@ -65,5 +66,85 @@ fn kind(kind: &Kind) -> Value {
             json!({"type": "array", "items": self::kind(of), "maxItems": most})
         }
         Kind::Object(keys) => object(keys),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agentadmit_protocol::text::Label;
+
+    use super::super::source::{From, Source};
+    use super::super::yaml::parse;
+    use super::*;
+
+    /// What the schema's keywords say of a value, but for patterns.
+    fn faults(schema: &Value, value: &Value, path: &str) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut fault = |text: &str| faults.push(format!("{path}: {text}"));
+        let is_of_type = match schema["type"].as_str() {
+            Some("object") => value.is_object(),
+            Some("array") => value.is_array(),
+            Some("string") => value.is_string(),
+            Some("integer") => value.is_i64(),
+            Some("boolean") => value.is_boolean(),
+            _ => schema["enum"].as_array().is_some_and(|words| words.contains(value)),
+        };
+        if !is_of_type {
+            fault("type");
+        }
+        let number = value.as_i64().unwrap_or_default();
+        if schema["minimum"].as_i64().is_some_and(|least| number < least)
+            || schema["maximum"].as_i64().is_some_and(|most| number > most)
+        {
+            fault("range");
+        }
+        for name in schema["required"].as_array().into_iter().flatten() {
+            if value.get(name.as_str().unwrap()).is_none() {
+                fault("required");
+            }
+        }
+        for (name, member) in value.as_object().into_iter().flatten() {
+            match schema["properties"].get(name) {
+                Some(inner) => {
+                    faults.extend(self::faults(inner, member, &format!("{path}/{name}")))
+                }
+                None => faults.push(format!("{path}: {name} is unknown")),
+            }
+        }
+        for item in value.as_array().into_iter().flatten() {
+            faults.extend(self::faults(&schema["items"], item, &format!("{path}[]")));
+        }
+        faults
+    }
+
+    fn read(text: &str) -> Value {
+        let source = Source::new(From::File, "agentadmit.yaml", text);
+        parse(text, &source, &mut Vec::new()).unwrap().to_json()
+    }
+
+    #[test]
+    fn what_init_writes_keeps_the_schema() {
+        let text = super::super::template(&Label::new("Joe's \"shop\"").unwrap());
+        assert_eq!(faults(&schema(), &read(&text), ""), Vec::<String>::new());
+        for wrong in ["max_retries: '5'", "scopes: [{name: 'a:b'}]", "nmae: x", "max_retries: 99"] {
+            assert_eq!(faults(&schema(), &read(wrong), "").len(), 1, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_schema_has_the_keys_of_the_reader_and_no_other() {
+        fn paths(schema: &Value, path: &str, found: &mut Vec<String>) {
+            for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
+                found.push(format!("{path}{name}"));
+                paths(inner, &format!("{path}{name}."), found);
+                paths(&inner["items"], &format!("{path}{name}[]."), found);
+            }
+        }
+        let mut found = Vec::new();
+        paths(&schema(), "", &mut found);
+        found.sort();
+        let mut known: Vec<String> = super::super::keys().into_iter().map(|key| key.path).collect();
+        known.sort();
+        assert_eq!(found, known);
     }
 }

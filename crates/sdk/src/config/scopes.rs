@@ -17,11 +17,41 @@ const FIRST_SCOPE: &str =
 
 /// Words of a feature in which the app itself thinks for its user.
 const AI_WORDS: &[&str] = &[
-    "ai", "analyse", "analysis", "analyze", "answer", "ask", "assistant", "chat", "classify",
-    "complete", "completion", "embed", "embedding", "embeddings", "generate", "generation", "gpt",
-    "inference", "llm", "predict", "prediction", "prompt", "recognise", "recognition", "recognize",
-    "recommend", "recommendation", "rewrite", "suggest", "summarise", "summarize", "transcribe",
-    "transcription", "translate", "translation",
+    "ai",
+    "analyse",
+    "analysis",
+    "analyze",
+    "answer",
+    "ask",
+    "assistant",
+    "chat",
+    "classify",
+    "complete",
+    "completion",
+    "embed",
+    "embedding",
+    "embeddings",
+    "generate",
+    "generation",
+    "gpt",
+    "inference",
+    "llm",
+    "predict",
+    "prediction",
+    "prompt",
+    "recognise",
+    "recognition",
+    "recognize",
+    "recommend",
+    "recommendation",
+    "rewrite",
+    "suggest",
+    "summarise",
+    "summarize",
+    "transcribe",
+    "transcription",
+    "translate",
+    "translation",
 ];
 
 /// Looks at the catalogue that wins, and at the templates.
@@ -35,7 +65,7 @@ pub(super) fn check(layers: &Layers, findings: &mut Vec<Finding>) {
             say(findings, NO_SCOPES, source, &entry.key, "there is no scope", fix);
         }
     } else if let Some(file) = &layers.file {
-        let fix = file.add_line(FIRST_SCOPE);
+        let fix = Fix::Append { text: FIRST_SCOPE.to_owned() };
         findings.push(Finding::new(NO_SCOPES, &file.name, None, "`scopes` is missing", fix));
     }
     if let Some(Held { source, entry, .. }) = layers.get("prompt_templates") {
@@ -76,9 +106,10 @@ fn admin(source: &Source, scope: &Node, name: &str, at: &Node, findings: &mut Ve
         Some(entry) => source.replace(&entry.value, "true"),
         None => source.add_member(scope, "admin: true"),
     };
-    let message = match always {
-        true => format!("only admins can ever grant `{name}`: say so"),
-        false => format!("`{name}` looks like a scope for admins: say `admin: true`, or `false`"),
+    let message = if always {
+        format!("only admins can ever grant `{name}`: say so")
+    } else {
+        format!("`{name}` looks like a scope for admins: say `admin: true`, or `false`")
     };
     say(findings, ADMIN_SCOPE, source, at, &message, fix);
 }

@@ -1,6 +1,7 @@
 //! One text that values come from, with its lines, so that a fix can name and change them.
 
 use super::finding::Fix;
+use super::values::written;
 use super::yaml::{Mark, Node};
 
 /// Where values come from.
@@ -21,13 +22,21 @@ pub(super) struct Source {
     pub(super) from: From,
     /// The file's path as it was given, the variable, or the flag.
     pub(super) name: String,
+    /// Whether a text stands there as it is, without YAML around it.
+    pub(super) is_raw: bool,
     lines: Vec<String>,
 }
 
 impl Source {
     pub(super) fn new(from: From, name: impl Into<String>, text: &str) -> Self {
         let lines = text.split('\n').map(|line| line.trim_end_matches('\r').to_owned()).collect();
-        Self { from, name: name.into(), lines }
+        let is_raw = from != From::File;
+        Self { from, name: name.into(), is_raw, lines }
+    }
+
+    /// A text as it is written here.
+    pub(super) fn written(&self, text: &str) -> String {
+        if self.is_raw { text.to_owned() } else { written(text) }
     }
 
     pub(super) fn is_file(&self) -> bool {
@@ -82,9 +91,10 @@ impl Source {
             return self.lines_become(key.start.line, last, "");
         }
         let tail = if text.is_empty() { after_comma(&tail) } else { &tail };
-        let head = match text.is_empty() && tail.trim_start().starts_with(['}', ']']) {
-            true => head.trim_end().trim_end_matches(','),
-            false => head.as_str(),
+        let head = if text.is_empty() && tail.trim_start().starts_with(['}', ']']) {
+            head.trim_end().trim_end_matches(',')
+        } else {
+            head.as_str()
         };
         self.lines_become(key.start.line, last, &format!("{head}{text}{tail}"))
     }
@@ -97,9 +107,10 @@ impl Source {
         }
         let tail: String = self.line(item.end.line).chars().skip(item.end.before()).collect();
         let kept = after_comma(&tail);
-        let head = match kept.trim_start().starts_with(']') {
-            true => head.trim_end().trim_end_matches(','),
-            false => head.as_str(),
+        let head = if kept.trim_start().starts_with(']') {
+            head.trim_end().trim_end_matches(',')
+        } else {
+            head.as_str()
         };
         self.lines_become(item.start.line, item.end.line, &format!("{head}{kept}"))
     }
@@ -114,11 +125,6 @@ impl Source {
             None => format!("{end}\n{}{text}", " ".repeat(map.start.before())),
         };
         self.lines_become(map.end.line, map.end.line, &lines)
-    }
-
-    /// One more top-level line.
-    pub(super) fn add_line(&self, text: &str) -> Fix {
-        Fix::Append { text: text.to_owned() }
     }
 
     /// Some lines become a text; of a variable or a flag, its whole value is given.

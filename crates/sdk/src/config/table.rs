@@ -68,7 +68,12 @@ const fn required(name: &'static str, kind: Kind, about: &'static str) -> Key {
     Key { name, kind, required: true, default: None, about }
 }
 
-const fn defaults(name: &'static str, kind: Kind, default: &'static str, about: &'static str) -> Key {
+const fn defaults(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    about: &'static str,
+) -> Key {
     Key { name, kind, required: false, default: Some(default), about }
 }
 
@@ -77,39 +82,128 @@ const MAX_SCOPES: usize = agentadmit_protocol::scope::MAX_SCOPES;
 
 /// The keys, in the order of the documentation.
 pub(super) const KEYS: &[Key] = &[
-    key("app_id", Kind::AppId, "The app's id at the service. `agentadmit dev` writes it; an operator's `agentadmit apps create` prints it."),
+    key(
+        "app_id",
+        Kind::AppId,
+        "The app's id at the service. `agentadmit dev` writes it; an operator's `agentadmit apps create` prints it.",
+    ),
     key("name", Kind::Label, "What people call the app."),
     key("description", Kind::Text, "What the app is, in a sentence."),
-    key("service_url", Kind::Url, "The AgentAdmit service. There is no default service; https, or http on this machine."),
-    key("verify_url", Kind::VerifyUrl, "The other spelling of `service_url`, as in the SDK 1.0.0: it ends in `/v1/verify`, and what stands before is the service."),
-    key("public_url", Kind::Url, "The app's own address, as people and agents reach it. The discovery document is built from it."),
-    key("api_key", Kind::ApiKey, "The app's credential. Better in the variable: a key in a file is soon in a repository."),
-    key("scopes", Kind::List(&Kind::Object(SCOPE), MAX_SCOPES), "What an agent can be allowed to do. `agentadmit sync` sends them to the service."),
-    defaults("durations", Kind::List(&Kind::Object(DURATION), 20), "the list of the SDK", "The durations that a user may pick."),
-    defaults("max_retries", Kind::Count(0, 10), "3", "Retries after a 429 of the app's own limit; 0 is none."),
-    defaults("max_waiting", Kind::Count(0, 1000), "8", "Calls that may wait for a retry at a time; the others are answered at once."),
-    defaults("timeout_seconds", Kind::Count(1, 60), "5", "How long a call to the service may take, its immediate retry included."),
-    defaults("route_prefix", Kind::Prefix, "/agentadmit", "Where the SDK's own routes are mounted in the app."),
-    key("allowed_origins", Kind::List(&Kind::Origin, 100), "Other origins whose pages may call these routes from a browser."),
-    key("trusted_proxies", Kind::List(&Kind::Network, 100), "Networks whose `X-Forwarded-For` is believed."),
-    key("private_key_path", Kind::Path, "The app's RS256 private key in PEM, relative to this file. It signs the discovery document, and calls where it stands in for an API key."),
-    key("ca_file", Kind::Path, "Certificates in PEM to trust for the service, beside those of the machine."),
-    key("storage", Kind::Object(STORAGE), "Where the Python package finds the app's users; the Rust package asks your code."),
-    key("prompt_templates", Kind::List(&Kind::Object(TEMPLATE), 50), "Texts that people can start their agent with."),
+    key(
+        "service_url",
+        Kind::Url,
+        "The AgentAdmit service. There is no default service; https, or http on this machine.",
+    ),
+    key(
+        "verify_url",
+        Kind::VerifyUrl,
+        "The other spelling of `service_url`, as in the SDK 1.0.0: it ends in `/v1/verify`, and what stands before is the service.",
+    ),
+    key(
+        "public_url",
+        Kind::Url,
+        "The app's own address, as people and agents reach it. The discovery document is built from it.",
+    ),
+    key(
+        "api_key",
+        Kind::ApiKey,
+        "The app's credential. Better in the variable: a key in a file is soon in a repository.",
+    ),
+    key(
+        "scopes",
+        Kind::List(&Kind::Object(SCOPE), MAX_SCOPES),
+        "What an agent can be allowed to do. `agentadmit sync` sends them to the service.",
+    ),
+    defaults(
+        "durations",
+        Kind::List(&Kind::Object(DURATION), 20),
+        "the list of the SDK",
+        "The durations that a user may pick.",
+    ),
+    defaults(
+        "max_retries",
+        Kind::Count(0, 10),
+        "3",
+        "Retries after a 429 of the app's own limit; 0 is none.",
+    ),
+    defaults(
+        "max_waiting",
+        Kind::Count(0, 1000),
+        "8",
+        "Calls that may wait for a retry at a time; the others are answered at once.",
+    ),
+    defaults(
+        "timeout_seconds",
+        Kind::Count(1, 60),
+        "5",
+        "How long a call to the service may take, its immediate retry included.",
+    ),
+    defaults(
+        "route_prefix",
+        Kind::Prefix,
+        "/agentadmit",
+        "Where the SDK's own routes are mounted in the app.",
+    ),
+    key(
+        "allowed_origins",
+        Kind::List(&Kind::Origin, 100),
+        "Other origins whose pages may call these routes from a browser.",
+    ),
+    key(
+        "trusted_proxies",
+        Kind::List(&Kind::Network, 100),
+        "Networks whose `X-Forwarded-For` is believed.",
+    ),
+    key(
+        "private_key_path",
+        Kind::Path,
+        "The app's RS256 private key in PEM, relative to this file. It signs the discovery document, and calls where it stands in for an API key.",
+    ),
+    key(
+        "ca_file",
+        Kind::Path,
+        "Certificates in PEM to trust for the service, beside those of the machine.",
+    ),
+    key(
+        "storage",
+        Kind::Object(STORAGE),
+        "Where the Python package finds the app's users; the Rust package asks your code.",
+    ),
+    key(
+        "prompt_templates",
+        Kind::List(&Kind::Object(TEMPLATE), 50),
+        "Texts that people can start their agent with.",
+    ),
 ];
 
 const SCOPE: &[Key] = &[
-    required("name", Kind::ScopeName, "At most 64 of `a-z 0-9 _ . -` with a colon inside, such as `read:orders`."),
-    required("description", Kind::Text, "What an agent that holds it can do, for the person who grants it."),
+    required(
+        "name",
+        Kind::ScopeName,
+        "At most 64 of `a-z 0-9 _ . -` with a colon inside, such as `read:orders`.",
+    ),
+    required(
+        "description",
+        Kind::Text,
+        "What an agent that holds it can do, for the person who grants it.",
+    ),
     key("category", Kind::Label, "The heading under which it is shown."),
     defaults("sensitive", Kind::Flag, "false", "Shown with a warning."),
     defaults("admin", Kind::Flag, "false", "Only the app's admins may grant it."),
-    key("in_app_ai", Kind::Allowed, "`allowed` says that this scope may be the app's own AI feature, and silences `in-app-ai`."),
+    key(
+        "in_app_ai",
+        Kind::Allowed,
+        "`allowed` says that this scope may be the app's own AI feature, and silences `in-app-ai`.",
+    ),
 ];
 
 const DURATION: &[Key] = &[
     required("label", Kind::Label, "What people read, such as `one week`."),
-    key("seconds", Kind::Count(60, 31_536_000), "How long; without it the connection lasts until it is revoked."),
+    key(
+        "seconds",
+        Kind::Count(60, 31_536_000),
+        "How long; without it the connection lasts until it is revoked.",
+    ),
 ];
 
 const STORAGE: &[Key] = &[
@@ -121,5 +215,9 @@ const STORAGE: &[Key] = &[
 const TEMPLATE: &[Key] = &[
     required("name", Kind::Label, "What it is called."),
     required("text", Kind::Text, "The text; `{field}` stands for what the person fills in."),
-    key("scopes", Kind::List(&Kind::ScopeName, 50), "The scopes that it needs; all of them stand in `scopes`."),
+    key(
+        "scopes",
+        Kind::List(&Kind::ScopeName, 50),
+        "The scopes that it needs; all of them stand in `scopes`.",
+    ),
 ];

@@ -93,7 +93,9 @@ fn api_key(text: &str) -> Result<String, Wrong> {
 
 fn prose(text: &str, most: usize, error: Option<InvalidText>) -> Result<String, Wrong> {
     let Some(error) = error else { return Ok(text.to_owned()) };
-    let is_fit = |c: &char| !c.is_control() && !matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let is_fit = |c: &char| {
+        !c.is_control() && !matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    };
     let spaced = text.trim().replace(['\n', '\t'], " ");
     let clean: String = spaced.nfc().filter(is_fit).take(most).collect();
     let instead = if clean.is_empty() { "Shop".to_owned() } else { clean };
@@ -103,7 +105,7 @@ fn prose(text: &str, most: usize, error: Option<InvalidText>) -> Result<String, 
 /// An address that a secret may be sent to.
 pub(super) fn address(text: &str) -> Result<Url, Wrong> {
     let graphic = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    let parsed = Url::parse(text).ok().filter(|url| url.has_host());
+    let parsed = Url::parse(text).ok().filter(Url::has_host);
     let (Some(url), true) = (parsed, graphic && text.len() <= MAX_ADDRESS) else {
         let message = format!("must be an address such as {EXAMPLE_ADDRESS}");
         return Err(Wrong::new(ADDRESS, message, Some(guess(text))));
@@ -152,7 +154,8 @@ fn guess(text: &str) -> String {
     let looks_local = bare.starts_with("localhost") || bare.starts_with("127.");
     let scheme = if looks_local { "http" } else { "https" };
     let url = Url::parse(&format!("{scheme}://{bare}")).ok();
-    let usable = url.filter(|url| url.host_str().is_some_and(|host| host.contains('.') || looks_local));
+    let usable =
+        url.filter(|url| url.host_str().is_some_and(|host| host.contains('.') || looks_local));
     usable
         .filter(|url| !url.as_str().contains([' ', '\\', '@', '?', '#', '%']))
         .map_or_else(|| EXAMPLE_ADDRESS.to_owned(), |url| shown(&url))
@@ -235,9 +238,7 @@ fn field(text: &str) -> Result<String, Wrong> {
         return Ok(text.to_owned());
     }
     let kept: String = text.chars().filter(|c| is_word(*c)).take(60).collect();
-    let instead = match kept.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
-        true => kept,
-        false => "user_id".to_owned(),
-    };
+    let is_name = kept.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let instead = if is_name { kept } else { "user_id".to_owned() };
     Err(Wrong::new(TEXT, "must be the name of a field: letters, digits and `_`", Some(instead)))
 }

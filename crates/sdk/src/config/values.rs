@@ -4,8 +4,8 @@ use agentadmit_protocol::scope::ScopeName;
 use serde_json::{Map, Value, json};
 
 use super::finding::{
-    EMPTY_LIST, EMPTY_VALUE, Finding, Fix, MISSING_MEMBER, OUT_OF_RANGE, Rule,
-    SCOPE_NAME, TOO_MANY, UNKNOWN_KEY, WRONG_TYPE,
+    EMPTY_LIST, EMPTY_VALUE, Finding, Fix, MISSING_MEMBER, OUT_OF_RANGE, Rule, SCOPE_NAME,
+    TOO_MANY, UNKNOWN_KEY, WRONG_TYPE,
 };
 use super::source::Source;
 use super::table::{Key, Kind};
@@ -56,8 +56,11 @@ impl Values<'_> {
     pub(super) fn member(&mut self, key: &Key, entry: &Entry) -> Option<Value> {
         let Entry { key: at, value, .. } = entry;
         if value.is_null() {
-            let text =
-                if key.required { format!("{}: {}", key.name, example(&key.kind)) } else { String::new() };
+            let text = if key.required {
+                format!("{}: {}", key.name, example(&key.kind))
+            } else {
+                String::new()
+            };
             let fix = self.source.entry_becomes(at, value, &text);
             self.say(EMPTY_VALUE, at, &format!("`{}` has no value", key.name), fix);
             return None;
@@ -76,23 +79,23 @@ impl Values<'_> {
     fn unknown(&mut self, keys: &[Key], present: &[Entry], entry: &Entry) {
         let is_free = |key: &&Key| !present.iter().any(|other| other.name == key.name);
         let free = keys.iter().filter(is_free).map(|key| key.name);
-        match nearest(&entry.name, free) {
-            Some(known) => {
-                let fix = self.source.replace(&entry.key, known);
-                let message = format!("`{}` is no key; did you mean `{known}`?", entry.name);
-                self.say(UNKNOWN_KEY, &entry.key, &message, fix);
+        if let Some(known) = nearest(&entry.name, free) {
+            let fix = self.source.replace(&entry.key, known);
+            let message = format!("`{}` is no key; did you mean `{known}`?", entry.name);
+            self.say(UNKNOWN_KEY, &entry.key, &message, fix);
+            return;
+        }
+        let message = match nearest(&entry.name, keys.iter().map(|key| key.name)) {
+            Some(near) => {
+                format!("`{}` is no key; `{near}`, which it may mean, is there", entry.name)
             }
             None => {
-                let near = nearest(&entry.name, keys.iter().map(|key| key.name));
-                let rule = if near.is_some() { "is another spelling of" } else { "is no key, and not even near to" };
-                let known = near.map_or_else(
-                    || "a known one".to_owned(),
-                    |near| format!("`{near}`, which is there already"),
-                );
-                let fix = self.source.entry_becomes(&entry.key, &entry.value, "");
-                self.say(UNKNOWN_KEY, &entry.key, &format!("`{}` {rule} {known}", entry.name), fix);
+                let known: Vec<&str> = keys.iter().map(|key| key.name).collect();
+                format!("`{}` is no key; there are {}", entry.name, known.join(", "))
             }
-        }
+        };
+        let fix = self.source.entry_becomes(&entry.key, &entry.value, "");
+        self.say(UNKNOWN_KEY, &entry.key, &message, fix);
     }
 
     /// A value of a kind.
@@ -108,7 +111,9 @@ impl Values<'_> {
                     Ok(value) => Some(Value::String(value)),
                     Err(wrong) => {
                         let fix = match wrong.instead {
-                            Some(instead) => self.source.replace(node, &written(&instead)),
+                            Some(instead) => {
+                                self.source.replace(node, &self.source.written(&instead))
+                            }
                             None => self.without(name, node),
                         };
                         self.say(wrong.rule, node, &format!("`{name}` {}", wrong.message), fix);
@@ -295,8 +300,7 @@ fn example(kind: &Kind) -> String {
         Kind::List(of, _) => format!("[{}]", example(of)),
         Kind::Object(keys) => {
             let member = |key: &Key| format!("{}: {}", key.name, example(&key.kind));
-            let members: Vec<String> =
-                keys.iter().filter(|key| key.required).map(member).collect();
+            let members: Vec<String> = keys.iter().filter(|key| key.required).map(member).collect();
             format!("{{{}}}", members.join(", "))
         }
     }

@@ -88,7 +88,7 @@ impl Node {
     }
 
     /// The value as flow YAML, which JSON is.
-    fn to_json(&self) -> Value {
+    pub(super) fn to_json(&self) -> Value {
         match &self.value {
             Yaml::Scalar { text, plain: true } => {
                 serde_json::from_str(text).unwrap_or_else(|_| json!(text))
@@ -106,12 +106,8 @@ impl Node {
 /// Reads a text; `None` where it is no YAML at all. An empty text is an empty mapping.
 pub(super) fn parse(text: &str, source: &Source, findings: &mut Vec<Finding>) -> Option<Node> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reading = Reading {
-        parser: Parser::new_from_str(text),
-        source,
-        findings,
-        anchors: HashMap::new(),
-    };
+    let mut reading =
+        Reading { parser: Parser::new_from_str(text), source, findings, anchors: HashMap::new() };
     match reading.document() {
         Ok(node) => Some(node),
         Err(Stop::Told) => None,
@@ -170,8 +166,7 @@ impl<'a> Reading<'a, '_> {
                 event => root = Some(self.node(event, span, 0)?),
             }
         }
-        let empty =
-            || Node { start: Mark::START, end: Mark::START, value: Yaml::Map(Vec::new()) };
+        let empty = || Node { start: Mark::START, end: Mark::START, value: Yaml::Map(Vec::new()) };
         Ok(root.filter(|root| !root.is_null()).unwrap_or_else(empty))
     }
 
@@ -192,14 +187,16 @@ impl<'a> Reading<'a, '_> {
             Event::Alias(anchor) => return Ok(self.alias(anchor, &span)),
             Event::Scalar(text, style, anchor, _) => {
                 let plain = style == ScalarStyle::Plain;
+                let start = match style {
+                    ScalarStyle::Literal | ScalarStyle::Folded => self.block_start(start),
+                    _ => start,
+                };
                 let value = Yaml::Scalar { text: text.into_owned(), plain };
                 (anchor, Node { start, end: self.end_of(&span), value })
             }
             Event::SequenceStart(anchor, _) => (anchor, self.list(&span, depth)?),
             Event::MappingStart(anchor, _) => (anchor, self.map(&span, depth)?),
-            _ => {
-                (0, Node { start, end: start, value: Yaml::Unread })
-            }
+            _ => (0, Node { start, end: start, value: Yaml::Unread }),
         };
         if let Some(tag) = tag {
             self.tagged(&tag, &node);
@@ -245,8 +242,7 @@ impl<'a> Reading<'a, '_> {
                 Event::Alias(anchor) => self.anchors.get(&anchor).cloned(),
                 _ => None,
             };
-            let is_merge =
-                matches!(&key.value, Yaml::Scalar { text, plain: true } if text == "<<");
+            let is_merge = matches!(&key.value, Yaml::Scalar { text, plain: true } if text == "<<");
             let mut value = match (is_merge, &event) {
                 (true, Event::Alias(_)) => Node {
                     start: Mark::from(&at.start),
@@ -320,6 +316,17 @@ impl<'a> Reading<'a, '_> {
         self.say(YAML_TAG, from, &format!("leave `{tag}` away"), fix);
     }
 
+    /// Where the `|` or `>` of a block scalar stands: the parser names its first line.
+    fn block_start(&self, content: Mark) -> Mark {
+        for line in (1..content.line).rev() {
+            let text = self.source.line(line);
+            let Some(byte) = text.rfind(['|', '>']) else { continue };
+            let before = text.get(..byte).unwrap_or_default().chars().count();
+            return Mark { line, column: u32::try_from(before).unwrap_or(0).saturating_add(1) };
+        }
+        content
+    }
+
     /// Behind the last character of a scalar; block scalars end with a line.
     fn end_of(&self, span: &Span) -> Mark {
         let end = Mark::from(&span.end);
@@ -379,7 +386,8 @@ fn not_yaml(text: &str, source: &Source, error: &ScanError, findings: &mut Vec<F
         let indent = found.get(..found.len().saturating_sub(body.len())).unwrap_or_default();
         let before = indent.chars().take_while(|c| *c != '\t').count();
         let column = u32::try_from(before).unwrap_or(0).saturating_add(1);
-        let fix = source.lines_become(*line, *line, &format!("{}{body}", indent.replace('\t', "  ")));
+        let fix =
+            source.lines_become(*line, *line, &format!("{}{body}", indent.replace('\t', "  ")));
         let message = "indent with spaces: YAML allows no tab here";
         findings.push(Finding::new(YAML_TAB, &source.name, Some((*line, column)), message, fix));
     }
