@@ -262,8 +262,8 @@ impl<A: App> Builder<A> {
     /// Makes it.
     ///
     /// # Errors
-    /// `app_id` or `public_url` is missing, or `public_url` has a path; the private key cannot be
-    /// read; what [`Client::new`] says.
+    /// `app_id` or `public_url` is missing, `public_url` has a path, or `route_prefix` is none; the
+    /// private key cannot be read; what [`Client::new`] says.
     pub fn build(self) -> Result<AgentAdmit<A>, ConfigurationError> {
         let Self { settings, app, client, key, clock, texts } = self;
         let client = client.map_or_else(|| Client::new(&settings), Ok)?;
@@ -307,6 +307,35 @@ impl Identity {
                     .to_owned(),
             ));
         }
+        check_prefix(&settings.route_prefix)?;
         Ok(Self { app_id, origin: public_url.origin().ascii_serialization() })
+    }
+}
+
+/// A prefix that is no plain path would mount the routes over the app's own, or nowhere.
+fn check_prefix(prefix: &str) -> Result<(), ConfigurationError> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | '~');
+    if prefix.starts_with('/') && !prefix.ends_with('/') && prefix.chars().all(is_plain) {
+        return Ok(());
+    }
+    Err(ConfigurationError(
+        "route_prefix must be a path such as /agentadmit: it begins with `/`, does not end with it, \
+         and holds letters, digits and `-_.~` alone"
+            .to_owned(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_a_plain_path() {
+        for prefix in ["/agentadmit", "/api/v1/agents"] {
+            assert!(check_prefix(prefix).is_ok(), "{prefix}");
+        }
+        for prefix in ["", "/", "agentadmit", "/agentadmit/", "/{any}", "/*", "/a b", "/a?b"] {
+            assert!(check_prefix(prefix).is_err(), "{prefix}");
+        }
     }
 }

@@ -21,7 +21,7 @@ pub struct Refused {
     /// The HTTP status.
     pub status: StatusCode,
     /// Code, sentence, and what belongs to them.
-    pub body: RefusedBody,
+    pub body: Box<RefusedBody>,
     /// `WWW-Authenticate` (RFC 6750 section 3).
     pub challenge: Option<&'static str>,
     /// `Retry-After`.
@@ -72,7 +72,7 @@ impl Refused {
     ) -> Self {
         let error_description = description.into();
         let body = RefusedBody { error: error.into(), error_description, ..Default::default() };
-        Self { status, body, challenge: None, retry_after: None, rate: [None; 3] }
+        Self { status, body: Box::new(body), challenge: None, retry_after: None, rate: [None; 3] }
     }
 
     /// 401 for a token that opens nothing, with the challenge of RFC 6750.
@@ -177,7 +177,7 @@ impl From<client::Refusal> for Refused {
             billing_url: refusal.billing_url,
             ..Default::default()
         };
-        Self { status, body, challenge, retry_after: None, rate: [None; 3] }
+        Self { status, body: Box::new(body), challenge, retry_after: None, rate: [None; 3] }
     }
 }
 

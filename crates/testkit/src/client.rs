@@ -54,6 +54,13 @@ impl Request {
         self.header("Content-Type", content_type)
     }
 
+    /// With a body whose type, if it has one, is among the headers.
+    #[must_use]
+    pub fn raw_body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+
     /// With a credential as Bearer.
     #[must_use]
     pub fn bearer(self, credential: &str) -> Self {

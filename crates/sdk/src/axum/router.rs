@@ -38,6 +38,11 @@ impl<A: App> AgentAdmit<A> {
 }
 
 impl<A: App, S: Clone + Send + Sync + 'static> AgentRouter<A, S> {
+    /// Whose router it is: `router.agents().router()` is an empty one, to be nested.
+    pub const fn agents(&self) -> &AgentAdmit<A> {
+        &self.agents
+    }
+
     /// A guarded `GET`, which answers `HEAD` too.
     #[must_use]
     pub fn get<H: Handler<T, S>, T: 'static>(self, path: &str, guard: Guard, handler: H) -> Self {
@@ -129,7 +134,8 @@ impl<A: App, S: Clone + Send + Sync + 'static> AgentRouter<A, S> {
             agents.add_route(route);
         }
         let closed = GuardLayer::closed(agents.clone());
-        let app = guarded.merge(plain.layer(closed)).merge(mounted::routes(&agents));
+        // the fallback of what is merged last stays
+        let app = guarded.merge(mounted::routes(&agents)).merge(plain.layer(closed));
         app.layer(from_fn(refuse_tokens_in_forms)).with_state(state)
     }
 }

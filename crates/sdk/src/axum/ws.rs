@@ -1,9 +1,9 @@
-//! WebSockets that agents may hold open. Any other kind of WebSocket is refused to agents: nobody
+//! Sockets that agents may hold open. Any other kind of `WebSocket` is refused to agents: nobody
 //! could see what goes over it.
 //!
 //! For an agent the service is asked again for each message that comes in, and every 30 s while the
 //! handler waits for one or sends. At the first refusal or doubt the socket is closed with 1008; a
-//! handler sees the end of the stream. For people it is axum's own WebSocket.
+//! handler sees the end of the stream. For people it is axum's own.
 //!
 //! ```
 //! use agentadmit::axum::ws::{WebSocket, WebSocketUpgrade};
@@ -39,7 +39,7 @@ const POLICY_VIOLATION: u16 = 1008;
 /// How long a closing frame may take to go out.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// A request for a WebSocket, as an extractor.
+/// A request for a `WebSocket`, as an extractor.
 pub struct WebSocketUpgrade {
     inner: ws::WebSocketUpgrade,
     watch: Option<Watch>,
@@ -77,7 +77,7 @@ impl WebSocketUpgrade {
     }
 }
 
-/// An open WebSocket.
+/// An open socket (RFC 6455).
 pub struct WebSocket {
     /// `None` after it was closed.
     socket: Option<ws::WebSocket>,

@@ -85,8 +85,8 @@ fn cookies_hold_token(headers: &HeaderMap) -> bool {
 }
 
 fn is_token(value: &[u8]) -> bool {
-    let value = match value.get(..7) {
-        Some(scheme) if scheme.eq_ignore_ascii_case(b"bearer ") => &value[7..],
+    let value = match value.split_at_checked(7) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token,
         _ => value,
     };
     TOKEN_PREFIXES.iter().any(|prefix| {

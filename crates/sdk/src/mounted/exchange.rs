@@ -18,6 +18,7 @@ use super::{Call, answer};
 use crate::admit::AgentAdmit;
 use crate::app::App;
 use crate::error::Error;
+use crate::guard::agent_token;
 use crate::refusal::Refused;
 
 #[derive(Deserialize)]
@@ -41,6 +42,7 @@ impl<A: App> AgentAdmit<A> {
             let text = "this path takes no query: send the token in the body";
             return Err(Refused::new(StatusCode::BAD_REQUEST, "invalid_request", text));
         }
+        check_headers(call)?;
         let address = self.client_address(call.parts, call.peer);
         // all requests without an address count as one
         let counted = address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
@@ -83,6 +85,15 @@ impl Call<'_> {
                 Err(refused.of_field("Idempotency-Key"))
             }
         }
+    }
+}
+
+/// A token in a cookie and two `Authorization` headers are 400 here too. One such header means
+/// nothing: the token in the body is the credential.
+fn check_headers(call: &Call<'_>) -> Result<(), Refused> {
+    match agent_token(call.parts) {
+        Err(refused) if refused.status == StatusCode::BAD_REQUEST => Err(refused),
+        _ => Ok(()),
     }
 }
 

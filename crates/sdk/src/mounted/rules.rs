@@ -32,7 +32,7 @@ impl<A: App> AgentAdmit<A> {
                 "this is for the app's users: only they grant, see and end connections",
             ));
         }
-        self.check_site(call.parts.method.clone(), &call.parts.headers)?;
+        self.check_site(&call.parts.method, &call.parts.headers)?;
         let user = self.app().current_user(call.parts).await.map_err(|error| app_failed(&error))?;
         let user = user.ok_or_else(|| Refused::unauthenticated("sign in to the app first"))?;
         let id = user.user_id().and_then(|id| UserId::new(id.as_ref()).ok());
@@ -43,8 +43,8 @@ impl<A: App> AgentAdmit<A> {
     }
 
     /// A browser must not be made to change anything from another site.
-    fn check_site(&self, method: Method, headers: &HeaderMap) -> Result<(), Refused> {
-        if method == Method::GET || method == Method::HEAD {
+    fn check_site(&self, method: &Method, headers: &HeaderMap) -> Result<(), Refused> {
+        if *method == Method::GET || *method == Method::HEAD {
             return Ok(());
         }
         let is_own = |origin: &HeaderValue| {
