@@ -3,7 +3,9 @@
 
 mod load;
 mod machine;
+mod sdk;
 mod server;
+mod store;
 mod table;
 mod verify;
 
@@ -23,12 +25,15 @@ pub(crate) struct Bench {
 enum What {
     /// Durable verifies on a large SQLite store, beside a fixed answer of bare hyper
     Verify(verify::Verify),
+    /// Verify as an app asks it: the clients of the SDK beside reqwest
+    Sdk(sdk::Sdk),
 }
 
 impl Chore for Bench {
     fn run(self, workspace: &Workspace) -> Result<Verdict> {
         match self.what {
             What::Verify(verify) => verify.run(workspace),
+            What::Sdk(sdk) => sdk.run(workspace),
         }
     }
 }

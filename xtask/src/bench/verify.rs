@@ -4,13 +4,9 @@
 //! core, in turns, round after round; while one is measured the other is stopped. Half of the calls
 //! go to a hundred connections, half to any of them. Limits are on, far above the load.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use crate::{
@@ -22,6 +18,7 @@ use super::{
     load::Load,
     machine,
     server::Server,
+    store::{self, StoreCopy},
     table::{self, Series},
 };
 
@@ -74,7 +71,7 @@ impl Verify {
     pub(super) fn run(&self, workspace: &Workspace) -> Result<Verdict> {
         let programs = Programs::build(workspace)?;
         let scratch = workspace.scratch("bench")?;
-        let filled = self.filled_store(&programs, &scratch)?;
+        let filled = store::filled(&programs.fill_store, self.connections_in_store, &scratch)?;
         let load = Load::new(&filled, &scratch)?;
         let copy = StoreCopy::of(&filled, &scratch)?;
         let others = machine::others_running();
@@ -97,25 +94,6 @@ impl Verify {
         println!("`ratio` is of requests/s, `CPU` of processor time; both to bare hyper.\n");
         print!("{}", table::table(&series, Which::BareHyper.name()));
         Ok(Verdict::Clean)
-    }
-
-    /// A folder with a store of the wanted size, filled now or by a run before.
-    fn filled_store(&self, programs: &Programs, scratch: &Path) -> Result<PathBuf> {
-        let folder = scratch.join(format!("store-{}", self.connections_in_store));
-        if folder.is_dir() {
-            return Ok(folder);
-        }
-        let half_done = scratch.join("store-half-filled");
-        if half_done.is_dir() {
-            fs::remove_dir_all(&half_done)?;
-        }
-        let mut fill = Command::new(&programs.fill_store);
-        fill.arg(&half_done).arg("--connections").arg(self.connections_in_store.to_string());
-        if !process::run(&mut fill)? {
-            bail!("the store could not be filled");
-        }
-        fs::rename(&half_done, &folder)?;
-        Ok(folder)
     }
 
     fn start(&self, programs: &Programs, copy: &StoreCopy) -> Result<Vec<(Which, Server)>> {
@@ -190,36 +168,5 @@ impl Programs {
             fill_store: release.join("fill-store"),
             service: release.join("agentadmit"),
         })
-    }
-}
-
-/// A copy of a filled store: what a run writes into it does not slow the next one down.
-struct StoreCopy {
-    folder: PathBuf,
-}
-
-impl StoreCopy {
-    fn of(filled: &Path, scratch: &Path) -> Result<Self> {
-        let folder = scratch.join("store-in-use");
-        if folder.is_dir() {
-            fs::remove_dir_all(&folder)?;
-        }
-        fs::create_dir(&folder)?;
-        let copy = Self { folder };
-        let from = filled.join("store.db");
-        fs::copy(&from, copy.database())
-            .with_context(|| format!("{} cannot be copied", from.display()))?;
-        Ok(copy)
-    }
-
-    fn database(&self) -> PathBuf {
-        self.folder.join("store.db")
-    }
-}
-
-impl Drop for StoreCopy {
-    fn drop(&mut self) {
-        // the next run removes what could not be removed now
-        let _removed = fs::remove_dir_all(&self.folder);
     }
 }

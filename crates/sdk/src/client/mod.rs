@@ -1,4 +1,39 @@
 //! Asking the service, with exactly the retry rules of PROTOCOL ("Retry rules of every SDK").
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use agentadmit::client::Verdict;
+//! use agentadmit::protocol::api::verify::VerifyCall;
+//! use agentadmit::settings::ApiKey;
+//! use agentadmit::{Client, Settings};
+//!
+//! let key = ApiKey::new(std::env::var("AGENTADMIT_API_KEY")?)?;
+//! let client = Client::new(&Settings::new("https://agents.example.com".parse()?, key))?;
+//! let call = VerifyCall {
+//!     token: "ag_at_…",
+//!     scope_used: Some("read:orders"),
+//!     endpoint: Some("/orders/{id}"),
+//!     method: Some("GET"),
+//!     agent_ip: Some("203.0.113.9"),
+//! };
+//! match client.verify(&call).await? {
+//!     Verdict::Allowed(agent) => println!("for {}", agent.user_id),
+//!     Verdict::Refused(refusal) => println!("no: {}", refusal.error),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | what comes | what a call does |
+//! | --- | --- |
+//! | 429 of the key's limit | waits 1 s, 2 s, … 30 s and up to 500 ms more, or what `Retry-After` says, and asks again, `max_retries` times; at most `max_waiting` calls wait at a time |
+//! | 429 of the connection's limit, `Retry-After` above 30 s, no place to wait | [`RateLimitError`](crate::error::RateLimitError) at once |
+//! | no connection, an end before any byte of an answer, 502, 504 | asks again once, at once, over a fresh connection: verify, reads, revokes, and an exchange with its key |
+//! | 503, a time-out, anything that is not understood | [`ServiceUnavailableError`](crate::error::ServiceUnavailableError) |
+//! | 401, a redirect, a certificate that is not trusted, another app's answer | [`ConfigurationError`] |
+//!
+//! Connections are kept between calls, one call at a time on each. A call that is dropped takes its
+//! connection with it.
 
 pub(crate) mod call;
 mod core;

@@ -10,14 +10,25 @@ use crate::time::Clock;
 /// The answer to anything but verify.
 pub(crate) fn read<T: DeserializeOwned>(answer: &Answer, clock: &dyn Clock) -> Result<T, Error> {
     match answer.status() {
-        200 | 201 if answer.head.is_json => serde_json::from_slice(answer.body())
-            .map_err(|error| unavailable(format!("an answer that is not understood: {error}"))),
+        200 | 201 if answer.head.is_json => parse(answer),
         status @ 400..=499 if status != 401 => match serde_json::from_slice(answer.body()) {
             Ok(body) => Err(refused(status, body)),
             Err(_) => Err(no_answer(answer, clock)),
         },
         _ => Err(no_answer(answer, clock)),
     }
+}
+
+/// The body of an answer that says yes. The parser's own text may quote what it read, a token
+/// among it, so only the place is named.
+pub(crate) fn parse<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
+    serde_json::from_slice(answer.body()).map_err(|error| {
+        let (status, line, column) = (answer.status(), error.line(), error.column());
+        let cause = format!(
+            "an answer of status {status} that is not understood (line {line}, column {column})"
+        );
+        unavailable(cause)
+    })
 }
 
 fn refused(status: u16, body: ErrorBody) -> Error {

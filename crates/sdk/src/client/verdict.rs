@@ -4,7 +4,7 @@ use agentadmit_protocol::api::verify::{VerifyAnswer, VerifyCall};
 use agentadmit_protocol::scope::ScopeName;
 use serde::Deserialize;
 
-use super::outcome::{no_answer, unavailable};
+use super::outcome::{no_answer, parse, unavailable};
 use super::transport::answer::Answer;
 use crate::context::Agent;
 use crate::error::{ConfigurationError, Error};
@@ -71,11 +71,7 @@ fn yes(answer: &Answer, call: &VerifyCall<'_>, settings: &Settings) -> Result<Ve
     if !answer.head.is_json {
         return Err(unavailable("an answer of status 200 that is not application/json".to_owned()));
     }
-    // the parser's own text may quote what it read
-    let verified: VerifyAnswer = serde_json::from_slice(answer.body()).map_err(|error| {
-        let place = format!("line {}, column {}", error.line(), error.column());
-        unavailable(format!("an answer of status 200 that is no verify answer, see {place}"))
-    })?;
+    let verified: VerifyAnswer = parse(answer)?;
     if !verified.active {
         return Err(unavailable("an answer of status 200 that is not active".to_owned()));
     }
@@ -108,3 +104,7 @@ fn is_about_us(verified: &VerifyAnswer, settings: &Settings) -> Result<(), Confi
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;

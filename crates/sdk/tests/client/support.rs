@@ -23,6 +23,11 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
+/// What `work` comes to. A test that waits this long has failed.
+pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_mins(1), work).await.unwrap()
+}
+
 /// Either client.
 #[derive(Clone, Debug)]
 pub(crate) enum Asker {

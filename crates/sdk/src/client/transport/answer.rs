@@ -184,6 +184,7 @@ impl Reader {
         }
         let head = read_head(&parsed)?;
         match head.status {
+            ..100 => Err(ambiguous("has no status")),
             101 => Err(ambiguous("switches protocols")),
             100..=199 => {
                 self.interim = self.interim.saturating_add(1);

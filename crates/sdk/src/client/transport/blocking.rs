@@ -198,3 +198,27 @@ fn failed(error: &io::Error, has_begun: bool) -> Fault {
         _ => Fault::under_call(error, has_begun),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn what_happens_on_an_idle_connection_is_heard() {
+        for said in [&b"HTTP/1.1 200 OK\r\n\r\n"[..], b""] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let tcp = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (mut other, _) = listener.accept().unwrap();
+            let mut stream = Stream::Plain(tcp);
+            assert!(stream.is_quiet());
+            assert!(stream.is_quiet(), "asking changes nothing");
+            other.write_all(said).unwrap();
+            drop(other);
+            // a peek that may wait: until the bytes or the end have come
+            stream.tcp().peek(&mut [0]).unwrap();
+            assert!(!stream.is_quiet(), "{said:?}");
+        }
+    }
+}

@@ -132,3 +132,26 @@ impl AsyncWrite for Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_happens_on_an_idle_connection_is_heard() {
+        for said in [&b"HTTP/1.1 200 OK\r\n\r\n"[..], b""] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (mut other, _) = listener.accept().await.unwrap();
+            let mut stream = Stream::Plain(tcp);
+            assert!(stream.is_quiet().await);
+            other.write_all(said).await.unwrap();
+            drop(other);
+            let Stream::Plain(tcp) = &stream else { unreachable!() };
+            tcp.readable().await.unwrap();
+            assert!(!stream.is_quiet().await, "{said:?}");
+        }
+    }
+}
