@@ -7,7 +7,7 @@
 //! | `serve`, `signals` | the service, from start to drained end |
 //! | `embedded` | the service in the process of another command |
 //! | `client`, `http_client`, `local` | one way in for every command: an HTTP request, to a service or to the same routes on a store |
-//! | `commands` | the administrative commands |
+//! | `commands` | the administrative commands, and those of app developers |
 //! | `storage`, `secret_key`, `chains` | opening a store, its key, checking its chains |
 //! | `demo` | the whole story |
 //! | `exit`, `output`, `redact` | exit codes, stdout and stderr, and no secret on them |

@@ -1,4 +1,5 @@
-//! The administrative commands: what was typed, as requests; what was answered, as text.
+//! The administrative commands: what was typed, as requests; what was answered, as text. The commands
+//! of app developers are in `developer`.
 
 mod api_keys;
 mod apps;

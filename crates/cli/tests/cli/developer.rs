@@ -223,7 +223,7 @@ fn completions_know_every_command() {
         for word in ["init", "sync", "drop-old", "accept-clock"] {
             assert!(script.contains(word), "{shell}: {word}");
         }
-        assert!(!script.contains("__demo"), "{shell}");
+        assert!(!script.contains("demo-app"), "{shell}");
     }
     app.run(&["completions", "tcsh"]).exits(2);
 }

@@ -85,15 +85,14 @@ impl Values<'_> {
             self.say(UNKNOWN_KEY, &entry.key, &message, fix);
             return;
         }
-        let message = match nearest(&entry.name, keys.iter().map(|key| key.name)) {
-            Some(near) => {
-                format!("`{}` is no key; `{near}`, which it may mean, is there", entry.name)
-            }
-            None => {
-                let known: Vec<&str> = keys.iter().map(|key| key.name).collect();
-                format!("`{}` is no key; there are {}", entry.name, known.join(", "))
-            }
-        };
+        let known = || keys.iter().map(|key| key.name);
+        let message = nearest(&entry.name, known()).map_or_else(
+            || {
+                let all: Vec<&str> = known().collect();
+                format!("`{}` is no key; there are {}", entry.name, all.join(", "))
+            },
+            |near| format!("`{}` is no key; `{near}`, which it may mean, is there", entry.name),
+        );
         let fix = self.source.entry_becomes(&entry.key, &entry.value, "");
         self.say(UNKNOWN_KEY, &entry.key, &message, fix);
     }

@@ -51,12 +51,13 @@ pub(crate) async fn dev(args: Dev, output: Output) -> Result<Exit, Failure> {
         }
     };
     say(&args, &settings, &service, &app, output)?;
-    let exit = match args.command.split_first() {
-        Some((program, arguments)) => run(program, arguments, &app, &service, &mut signals).await,
-        None => tokio::select! {
+    let exit = if let Some((program, arguments)) = args.command.split_first() {
+        run(program, arguments, &app, &service, &mut signals).await
+    } else {
+        tokio::select! {
             _ended = signals.next() => Ok(Exit::Done),
             died = service.died() => Err(died),
-        },
+        }
     };
     service.end().await?;
     exit

@@ -69,7 +69,9 @@ impl DevFolder {
             "# Written by `agentadmit dev`, for a service on this machine alone.\n",
         ));
         for (name, value) in app.variables(service) {
-            text.push_str(&format!("{name}={value}\n"));
+            for piece in [name, "=", &value, "\n"] {
+                text.push_str(piece);
+            }
         }
         files::write(&self.env(), &text, PRIVATE)
     }

@@ -34,9 +34,16 @@ use crate::output::print;
 /// stdout is closed.
 pub(crate) fn completions(args: &Completions) -> Result<Exit, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "agentadmit", &mut script);
+    clap_complete::generate(args.shell, &mut visible(&Cli::command()), "agentadmit", &mut script);
     print(&script)?;
     Ok(Exit::Done)
+}
+
+/// The commands without those that only our own programs call.
+fn visible(all: &clap::Command) -> clap::Command {
+    clap::Command::new("agentadmit")
+        .args(all.get_arguments().cloned())
+        .subcommands(all.get_subcommands().filter(|command| !command.is_hide_set()).cloned())
 }
 
 /// Reads an app's configuration, and asks git about its secrets.
