@@ -54,3 +54,8 @@ pub use client::Client;
 pub use context::{Agent, AuthContext};
 pub use error::Error;
 pub use settings::Settings;
+
+/// The examples of the page are compiled with the tests.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../../../docs/sdk-rust.md")]
+struct Page;

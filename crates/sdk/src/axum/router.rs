@@ -118,11 +118,13 @@ impl<A: App, S: Clone + Send + Sync + 'static> AgentRouter<A, S> {
     pub fn nest(mut self, prefix: &str, other: Self) -> Self {
         self.guarded = self.guarded.nest(prefix, other.guarded);
         self.plain = self.plain.nest(prefix, other.plain);
-        self.routes.extend(other.routes.into_iter().map(|route| {
-            let below = route.path.strip_prefix('/').unwrap_or(&route.path);
-            let path = format!("{}/{below}", prefix.trim_end_matches('/'));
-            GuardedRoute { path, ..route }
-        }));
+        let prefix = prefix.trim_end_matches('/');
+        let below = |route: GuardedRoute| {
+            // the prefix itself is what axum serves the inner `/` at
+            let inner = if route.path == "/" { "" } else { &route.path };
+            GuardedRoute { path: format!("{prefix}{inner}"), ..route }
+        };
+        self.routes.extend(other.routes.into_iter().map(below));
         self
     }
 

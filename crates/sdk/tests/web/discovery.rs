@@ -17,6 +17,7 @@ const PATH: &str = "/.well-known/agentadmit";
 fn routes(router: AgentRouter<Shop>) -> AgentRouter<Shop> {
     let read = || require_scope_if_agent(["read:orders"]);
     let inner = router.agents().router().get("/{order_id}", read(), async || "");
+    let inner = inner.get("/", read(), async || "");
     router
         .get("/orders", read().summary("Your orders\n\u{1b}[31m\u{202e}"), async || "")
         .post("/orders", require_scope(["write:orders", "read:orders"]), async || "")
@@ -67,6 +68,7 @@ fn the_document_has_the_shape_of_the_contract() {
             ("POST", "/orders", Some("read:orders write:orders")),
             ("GET", "/me", None),
             ("GET", "/archive/{order_id}", Some("read:orders")),
+            ("GET", "/archive", Some("read:orders")),
         ]
     );
     assert_eq!(routes[0]["summary"], "Your orders [31m");
@@ -92,6 +94,19 @@ fn the_document_has_the_shape_of_the_contract() {
             "instructions": null,
         })
     );
+}
+
+#[test]
+fn a_listed_route_is_there() {
+    let world = World::start(routes);
+    let agent = world.connect("alice", &["read:orders"]);
+    for path in ["/orders", "/me", "/archive/7", "/archive"] {
+        assert_eq!(
+            world.ask(&Request::get(path).bearer(&agent.access_token)).status,
+            200,
+            "{path}"
+        );
+    }
 }
 
 #[test]
