@@ -212,7 +212,7 @@ impl Inner {
         may_repeat: &mut bool,
     ) -> Result<Answer, Fault> {
         let kept = match call.repeat {
-            Repeat::Once => self.kept(),
+            Repeat::Once => self.kept(deadline),
             Repeat::Never => None,
         };
         let outcome = self.over(kept, call, deadline);
@@ -224,9 +224,9 @@ impl Inner {
     }
 
     /// A connection that waits, if there is one and nothing happened on it.
-    fn kept(&self) -> Option<Stream> {
+    fn kept(&self, deadline: Deadline) -> Option<Stream> {
         while let Some(mut stream) = self.pool.take(self.core.clock.monotonic_ns()) {
-            if stream.is_quiet() {
+            if stream.is_quiet(deadline) {
                 return Some(stream);
             }
         }

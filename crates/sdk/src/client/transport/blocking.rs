@@ -19,7 +19,33 @@ use crate::time::{Clock, SystemClock};
 /// A connection, plain or under TLS.
 pub(crate) enum Stream {
     Plain(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Tls(Box<StreamOwned<ClientConnection, Limited>>),
+}
+
+/// A socket under TLS, which reads as often as a record needs: bytes that drip in are given up at
+/// the deadline, where the socket's own time-out begins anew with each.
+pub(crate) struct Limited {
+    tcp: TcpStream,
+    deadline: Deadline,
+}
+
+impl Read for Limited {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.deadline.left("") {
+            Ok(_) => self.tcp.read(buffer),
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+}
+
+impl Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.tcp.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.tcp.flush()
+    }
 }
 
 /// When a call has taken too long, on the machine's clock.
@@ -62,7 +88,8 @@ impl Stream {
             (Some(config), Some(name)) => {
                 let connection = ClientConnection::new(Arc::clone(config), name.clone())
                     .map_err(|error| Fault::Unanswered(format!("no TLS: {error}")))?;
-                Self::Tls(Box::new(StreamOwned::new(connection, tcp)))
+                let limited = Limited { tcp, deadline: connecting };
+                Self::Tls(Box::new(StreamOwned::new(connection, limited)))
             }
             _ => Self::Plain(tcp),
         };
@@ -72,13 +99,10 @@ impl Stream {
     }
 
     fn handshake(&mut self, deadline: Deadline) -> Result<(), Fault> {
-        loop {
-            self.set_limits(deadline.left("connecting")?)
-                .map_err(|error| Fault::connecting(&error))?;
-            let Self::Tls(stream) = self else { return Ok(()) };
-            if !stream.conn.is_handshaking() {
-                return Ok(());
-            }
+        let left = deadline.left("connecting")?;
+        self.set_limits(left).map_err(|error| Fault::connecting(&error))?;
+        let Self::Tls(stream) = self else { return Ok(()) };
+        while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock).map_err(|error| match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                     Fault::TimedOut("connecting")
@@ -86,6 +110,7 @@ impl Stream {
                 _ => Fault::connecting(&error),
             })?;
         }
+        Ok(())
     }
 
     /// Sends a request and reads its answer. The connection is given back when it can carry
@@ -95,6 +120,7 @@ impl Stream {
         request: &[u8],
         deadline: Deadline,
     ) -> Result<(Answer, Option<Self>), Fault> {
+        self.set_deadline(deadline);
         let sent = self.io().write_all(request).and_then(|()| self.io().flush());
         sent.map_err(|error| failed(&error, false))?;
         let mut reader = Reader::default();
@@ -131,7 +157,8 @@ impl Stream {
 
     /// Whether nothing has happened on it while it waited: bytes that nobody asked for would be
     /// read as the answer to the next call.
-    pub(crate) fn is_quiet(&mut self) -> bool {
+    pub(crate) fn is_quiet(&mut self, deadline: Deadline) -> bool {
+        self.set_deadline(deadline);
         let tcp = self.tcp();
         if tcp.set_nonblocking(true).is_err() {
             return false;
@@ -149,6 +176,12 @@ impl Stream {
         }
     }
 
+    fn set_deadline(&mut self, deadline: Deadline) {
+        if let Self::Tls(stream) = self {
+            stream.sock.deadline = deadline;
+        }
+    }
+
     fn set_limits(&self, limit: Duration) -> io::Result<()> {
         self.tcp().set_read_timeout(Some(limit))?;
         self.tcp().set_write_timeout(Some(limit))
@@ -157,7 +190,7 @@ impl Stream {
     fn tcp(&self) -> &TcpStream {
         match self {
             Self::Plain(stream) => stream,
-            Self::Tls(stream) => &stream.sock,
+            Self::Tls(stream) => &stream.sock.tcp,
         }
     }
 
@@ -212,13 +245,14 @@ mod tests {
             let tcp = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let (mut other, _) = listener.accept().unwrap();
             let mut stream = Stream::Plain(tcp);
-            assert!(stream.is_quiet());
-            assert!(stream.is_quiet(), "asking changes nothing");
+            let soon = Deadline::after(Duration::from_mins(1));
+            assert!(stream.is_quiet(soon));
+            assert!(stream.is_quiet(soon), "asking changes nothing");
             other.write_all(said).unwrap();
             drop(other);
             // a peek that may wait: until the bytes or the end have come
             stream.tcp().peek(&mut [0]).unwrap();
-            assert!(!stream.is_quiet(), "{said:?}");
+            assert!(!stream.is_quiet(soon), "{said:?}");
         }
     }
 }
