@@ -81,22 +81,32 @@ pub(super) async fn authorization(exam: &mut Exam) -> Outcome {
 }
 
 /// A refusal arrives as the SDK made it.
-pub(super) fn refusal(exam: &mut Exam) -> Outcome {
+pub(super) async fn refusal(exam: &mut Exam) -> Outcome {
     let Some(reply) = &exam.app_refusal else { return Outcome::skipped("nothing was refused") };
     match seen(reply) {
-        Seen::AsAgent if reply.is(401) && !reply.header("www-authenticate").contains("error=") => {
-            Outcome::finding(
-                "a 401 arrives without its `WWW-Authenticate`",
-                "let the proxy pass the header on: agents learn from it that the token is dead",
-            )
-        }
-        Seen::AsAgent => Outcome::well("a refusal arrives with code and sentence"),
+        Seen::AsAgent => challenge(exam).await,
         Seen::Rewritten => Outcome::finding(
             format!("an agent is answered {} and not the SDK's own words", reply.words()),
             "let the proxy pass error bodies on (nginx: no `error_page 401 403`): an agent cannot \
              tell a dead token from a missing scope",
         ),
         Seen::NoRoute | Seen::AsNobody => Outcome::skipped("see app_authorization"),
+    }
+}
+
+/// A 401 says why by its header, too (RFC 6750 section 3).
+async fn challenge(exam: &Exam) -> Outcome {
+    const WELL: &str = "a refusal arrives with code and sentence";
+    let Some(path) = guarded_get(exam) else { return Outcome::well(WELL) };
+    match ask(exam, &Method::GET, &path, exam.dead_token.expose()).await {
+        Ok(reply) if reply.is(401) && !reply.header("www-authenticate").contains("error=") => {
+            Outcome::finding(
+                format!("the 401 of {path} arrives without its `WWW-Authenticate`"),
+                "let the proxy pass the header on: agents learn from it that the token is dead",
+            )
+        }
+        Ok(_) => Outcome::well(WELL),
+        Err(error) => Outcome::unknown(error.words()),
     }
 }
 

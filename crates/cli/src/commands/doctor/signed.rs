@@ -115,7 +115,9 @@ fn check(claims: &Map<String, Value>, origin: &str, app_id: &str, now: i64) -> R
     }
     let number = |name: &str| claims.get(name).and_then(Value::as_i64).unwrap_or_default();
     let (issued, ends) = (number("iat"), number("exp"));
-    if now >= ends + SKEW_SECONDS || ends - issued > MAX_LIFETIME_SECONDS {
+    if now >= ends.saturating_add(SKEW_SECONDS)
+        || ends.saturating_sub(issued) > MAX_LIFETIME_SECONDS
+    {
         return Err(("it has expired, or is good for longer than a day".to_owned(), CLOCK));
     }
     if issued > now + SKEW_SECONDS {
@@ -141,4 +143,41 @@ fn agrees(claims: &Map<String, Value>, document: &Value) -> Result<(), Wrong> {
     }
     let what = format!("it says something else than the document about {}", differing.join(", "));
     Err((what, "nothing may change the document after the SDK has made it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn wrong(change: impl FnOnce(&mut Value)) -> String {
+        let mut claims = json!({
+            "iss": "https://shop.example", "sub": "app_1", "iat": NOW, "exp": NOW + 86_400,
+            "service": "https://auth.example",
+        });
+        change(&mut claims);
+        let claims = claims.as_object().unwrap();
+        let document = json!({"service": "https://auth.example", "routes": []});
+        let checked = check(claims, "https://shop.example", "app_1", NOW);
+        checked.and_then(|()| agrees(claims, &document)).err().unwrap_or_default().0
+    }
+
+    #[test]
+    fn every_claim_counts() {
+        assert_eq!(wrong(|_| {}), "");
+        assert!(wrong(|it| it["iss"] = json!("https://other.example")).contains("`iss`"));
+        assert!(wrong(|it| it["sub"] = json!("app_2")).contains("`sub`"));
+        assert!(wrong(|it| it["exp"] = json!(NOW + 86_401)).contains("longer than a day"));
+        assert!(wrong(|it| it["exp"] = json!(NOW - 30)).contains("expired"));
+        assert!(wrong(|it| it["exp"] = json!(i64::MAX)).contains("longer than a day"));
+        assert!(wrong(|it| it["iat"] = json!(i64::MIN)).contains("longer than a day"));
+        assert!(wrong(|it| it["iat"] = json!(NOW + 31)).contains("future"));
+        assert!(wrong(|it| it["aud"] = json!("x")).contains("`aud`"));
+        assert!(wrong(|it| it["jti"] = json!("x")).contains("`jti`"));
+        assert!(wrong(|it| it["service"] = json!("x")).contains("about service"));
+        assert!(wrong(|it| it["instructions"] = json!("x")).contains("about instructions"));
+    }
 }

@@ -77,7 +77,7 @@ checks! {
     app_jwks [App Document RightDocument Service] asks signed::jwks;
     signed_metadata [App Document RightDocument Service] asks signed::metadata;
     app_authorization [App] asks routes::authorization;
-    app_refusal [App] judges routes::refusal;
+    app_refusal [App] asks routes::refusal;
     app_service [App Document AppHeader] asks routes::service;
     open_route [App AppHeader] asks routes::open;
     operator_token [Operator] asks operator::token;

@@ -116,6 +116,13 @@ fn a_proxy_that_rewrites_refusals() {
         answered => answered,
     });
     world.doctor().run().finds("app_refusal", "not the SDK's own words");
+
+    world.app_front.does(|asked, pass_on| {
+        let mut answered = pass_on(asked);
+        answered.headers.remove("www-authenticate");
+        answered
+    });
+    world.doctor().run().finds("app_refusal", "without its `WWW-Authenticate`");
 }
 
 #[test]
