@@ -17,6 +17,9 @@ use crate::tower::GuardLayer;
 /// them, in which every route without a guard, and whatever answers to unknown paths, is closed to
 /// agents (403 `agent_not_allowed`).
 ///
+/// Like axum's own router it panics while it is built when a path is none, or when a method of a path
+/// has two handlers.
+///
 /// Layers that must see every request, such as sessions and logs, go around the finished router.
 pub struct AgentRouter<A: App, S = ()> {
     agents: AgentAdmit<A>,

@@ -82,6 +82,8 @@ fn what_is_wrong_is_said_with_the_contracts_words() {
     let in_query =
         Request::post(mounted(&format!("/token/exchange?token={good}")), &json!({"token": good}));
     at(3, in_query).expect_error(400, "invalid_request");
+    let with_query = Request::post(mounted("/token/exchange?a=b"), &json!({"token": good}));
+    at(3, with_query).expect_error(400, "invalid_request");
     let in_cookie = exchange(&json!({"token": good})).header("Cookie", format!("t={good}"));
     at(3, in_cookie).expect_error(400, "invalid_request");
     let two = exchange(&json!({"token": good})).bearer("a").bearer("b");

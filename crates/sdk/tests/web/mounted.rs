@@ -312,6 +312,15 @@ fn what_changes_something_wants_json() {
         let request = request.body(content_type, "");
         world.ask(&by_user("alice", request)).expect_error(415, "unsupported_media_type");
     }
+    let bare = Request::new("POST", mounted("/connections/generate-token"))
+        .raw_body(r#"{"scopes":["read:orders"]}"#);
+    let twice = bare
+        .clone()
+        .header("Content-Type", "application/json")
+        .header("Content-Type", "text/plain");
+    for request in [bare, twice] {
+        world.ask(&by_user("alice", request)).expect_error(415, "unsupported_media_type");
+    }
     let request = Request::new("POST", mounted("/connections/generate-token"))
         .body("Application/JSON; charset=utf-8", r#"{"scopes":["read:orders"]}"#);
     world.ask(&by_user("alice", request)).expect(201);
@@ -353,6 +362,20 @@ fn admin_routes_are_for_admins() {
     let both = json!({"user_id": "bob", "connection_id": id});
     let request = Request::post(mounted("/admin/connections/revoke"), &both);
     world.ask(&by_user("alice", request)).expect_error(422, "invalid_request");
+}
+
+#[test]
+fn without_an_admin_check_there_are_no_admin_routes_and_no_admin_scopes() {
+    let world = world();
+    world.shop.admins.lock().insert("alice".to_owned());
+    world.shop.knows_no_admins.store(true, std::sync::atomic::Ordering::SeqCst);
+    let agent = world.connect("alice", &["manage:connections", "read:usage", "read:audit"]);
+    for (request, _) in admin_requests() {
+        world.ask(&by_user("alice", request.clone())).expect_error(404, "not_found");
+        world.ask(&request.bearer(&agent.access_token)).expect_error(404, "not_found");
+    }
+    let ask = generate("alice", &json!({"scopes": ["close:shop"]}));
+    world.ask(&ask).expect_error(400, "invalid_scope");
 }
 
 #[test]

@@ -79,6 +79,15 @@ fn a_user_who_is_gone_ends_what_the_agent_may() {
 }
 
 #[test]
+fn an_agent_never_gets_another_users_data() {
+    let world = World::start(routes);
+    for user in ["twin", "nameless"] {
+        let agent = world.connect(user, &["read:orders"]);
+        orders(&world, &agent.access_token).expect_error(403, "user_unknown");
+    }
+}
+
+#[test]
 fn the_connections_limit_shows_its_numbers_and_the_keys_does_not() {
     let rate_limits =
         json!({"rate_limit": {"per_key_per_second": null, "per_connection_per_second": 1}});

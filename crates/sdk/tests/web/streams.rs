@@ -76,6 +76,18 @@ async fn talk(upgrade: WebSocketUpgrade) -> Response {
     })
 }
 
+/// Only sends.
+async fn push(upgrade: WebSocketUpgrade) -> Response {
+    let mut events = fresh_events();
+    upgrade.on_upgrade(async move |mut socket: WebSocket| {
+        while let Some(event) = events.recv().await {
+            if socket.send(Message::Text(event.into())).await.is_err() {
+                return;
+            }
+        }
+    })
+}
+
 /// A WebSocket that nobody can see into.
 async fn blind(upgrade: plain::WebSocketUpgrade) -> Response {
     upgrade.on_upgrade(async |mut socket| {
@@ -85,7 +97,11 @@ async fn blind(upgrade: plain::WebSocketUpgrade) -> Response {
 
 fn routes(router: AgentRouter<Shop>) -> AgentRouter<Shop> {
     let guard = || require_scope_if_agent(["read:orders"]);
-    router.get("/sse", guard(), sse).get("/talk", guard(), talk).get("/blind", guard(), blind)
+    router.get("/sse", guard(), sse).get("/talk", guard(), talk).get("/push", guard(), push).get(
+        "/blind",
+        guard(),
+        blind,
+    )
 }
 
 /// A raw connection after the head of its answer.
@@ -287,6 +303,24 @@ fn a_message_after_the_revocation_never_reaches_the_handler() {
     let mut socket = Raw::socket(&world, "/talk", &bearer(&agent.access_token));
     *world.spy.mode.lock() = Mode::Answer(503, vec![], String::new());
     socket.say("b");
+    socket.is_closed();
+}
+
+#[test]
+fn a_handler_that_only_sends_is_asked_about_too() {
+    let _turn = TURN.lock();
+    let world = World::start(routes);
+    let agent = world.connect("alice", &["read:orders"]);
+    let mut socket = Raw::socket(&world, "/push", &bearer(&agent.access_token));
+    assert!(send("one"));
+    socket.hears("one");
+    world.clock.advance(HALF_A_MINUTE);
+    assert!(send("two"));
+    socket.hears("two");
+    assert_eq!(world.spy.take_verifies(), 2);
+    world.revoke(&agent);
+    world.clock.advance(HALF_A_MINUTE);
+    assert!(send("secret"));
     socket.is_closed();
 }
 

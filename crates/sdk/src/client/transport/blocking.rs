@@ -1,5 +1,6 @@
 //! The connections of the blocking client: sockets of the standard library, the calling thread and
-//! nothing else.
+//! nothing else. No runtime, so no thread of its own that a fork would lose and no hop to one; what
+//! a runtime would cost instead is a row of `cargo xtask bench sdk`.
 //!
 //! Time-outs here are the socket's, so they go by the machine's clock; waits between calls go by
 //! the client's.

@@ -1,5 +1,6 @@
 //! Connections that wait for their next call.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -13,6 +14,9 @@ const IDLE: Duration = Duration::from_secs(20);
 /// The latest used is taken first, so that those too many grow old.
 pub(crate) struct Pool<S> {
     idle: Mutex<Vec<Idle<S>>>,
+    /// The process that made the connections. A fork has them too, and two processes on one
+    /// connection would read each other's answers.
+    owner: AtomicU32,
 }
 
 struct Idle<S> {
@@ -22,13 +26,20 @@ struct Idle<S> {
 
 impl<S> Pool<S> {
     pub(crate) fn new() -> Self {
-        Self { idle: Mutex::new(Vec::new()) }
+        Self { idle: Mutex::new(Vec::new()), owner: AtomicU32::new(std::process::id()) }
     }
 
     /// A connection that did not wait for long. What comes out goes back in only after a whole
     /// answer: a call that was dropped takes its connection with it.
     pub(crate) fn take(&self, now_ns: u64) -> Option<S> {
+        self.take_as(std::process::id(), now_ns)
+    }
+
+    fn take_as(&self, process: u32, now_ns: u64) -> Option<S> {
         let mut idle = self.idle.lock();
+        if self.owner.swap(process, Ordering::Relaxed) != process {
+            idle.clear();
+        }
         let latest = idle.pop()?;
         if is_old(latest.since_ns, now_ns) {
             // all others waited longer still
@@ -78,6 +89,16 @@ mod tests {
         pool.put("three", 0);
         pool.put("four", 25 * SECOND);
         assert_eq!(pool.idle.lock().len(), 1, "old ones go when others come");
+    }
+
+    #[test]
+    fn a_fork_uses_no_connection_of_its_parent() {
+        let pool = Pool::new();
+        pool.put("of the parent", 0);
+        let child = std::process::id() + 1;
+        assert_eq!(pool.take_as(child, 0), None);
+        pool.put("of the child", 0);
+        assert_eq!(pool.take_as(child, 0), Some("of the child"));
     }
 
     #[test]

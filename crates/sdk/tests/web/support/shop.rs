@@ -52,6 +52,8 @@ pub(crate) struct ShopState {
     pub(crate) gone: Mutex<HashSet<String>>,
     /// Whether the shop's own database answers.
     pub(crate) is_broken: AtomicBool,
+    /// Whether the shop is one that has no admin check.
+    pub(crate) knows_no_admins: AtomicBool,
 }
 
 pub(crate) struct Shop(pub(crate) Arc<ShopState>);
@@ -78,12 +80,13 @@ impl App for Shop {
         }
     }
 
+    /// A defect on purpose: `twin` is taken for `alice`.
     async fn load_user(&self, user_id: &UserId) -> Result<Option<Customer>, AppError> {
-        self.found(user_id.as_str())
+        self.found(if user_id.as_str() == "twin" { "alice" } else { user_id.as_str() })
     }
 
     fn admins(&self) -> bool {
-        true
+        !self.0.knows_no_admins.load(Ordering::SeqCst)
     }
 
     async fn is_admin(&self, user: &Customer) -> bool {
