@@ -153,8 +153,11 @@ fn without_a_command_it_runs_until_it_is_told_to_end() {
     // what dev left is enough for the commands that ask the service
     app.run(&["check", "--online"]).ok();
     assert!(app.run(&["sync"]).ok().stdout.contains("nothing changed"));
+    let second = Ran::of(&mut dev(&app, &["true"])).exits(3);
+    assert!(second.stderr.contains("in use"), "{}", second.stderr);
+    assert_eq!(request(&url, "GET", &path, key, &().into()).unwrap().0, 200);
     kill(&child, libc::SIGINT);
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
 #[test]

@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::files;
 use super::finding::{
-    API_KEY_MISSING, APP_ID_MISSING, Finding, Fix, LOCAL_SERVICE, PRIVATE_KEY_UNSET,
-    PUBLIC_URL_MISSING, Rule, SERVICE_MISSING, Severity, TEST_KEY, TRUSTS_EVERYONE,
+    API_KEY_MISSING, APP_ID_MISSING, Finding, Fix, LOCAL_PUBLIC_URL, LOCAL_SERVICE,
+    PRIVATE_KEY_UNSET, PUBLIC_URL_MISSING, Rule, SERVICE_MISSING, Severity, TEST_KEY,
+    TRUSTS_EVERYONE,
 };
 use super::layers::{Held, Layers};
 use super::mask::masked;
@@ -40,7 +41,8 @@ pub(super) fn build(sources: Sources<'_>, ask_git: bool) -> Loaded {
     let sound = !findings.iter().any(|finding| finding.severity == Severity::Error);
     let settings = if sound { settings(&layers, sources.file) } else { None };
     findings.sort_by_key(|finding| (finding.severity == Severity::Note, finding.line));
-    Loaded { settings, findings, origins: origins(&layers) }
+    let origins = if readable { origins(&layers) } else { Vec::new() };
+    Loaded { settings, findings, origins }
 }
 
 fn findings_allow(findings: &[Finding]) -> bool {
@@ -110,6 +112,7 @@ fn notes(layers: &Layers, findings: &mut Vec<Finding>) {
         let fix = line("public_url: https://app.example.com");
         note(layers, findings, PUBLIC_URL_MISSING, message, fix);
     }
+    local_public_url(layers, findings);
     if layers.get("private_key_path").is_none() {
         let message = "`private_key_path` is not set: the discovery document is not signed";
         let fix = line("private_key_path: agentadmit-private-key.pem");
@@ -127,6 +130,17 @@ fn notes(layers: &Layers, findings: &mut Vec<Finding>) {
         let message = "the service is on this machine, as in development";
         let at = source.is_file().then(|| entry.value.start.pair());
         findings.push(Finding::new(LOCAL_SERVICE, &source.name, at, message, fix));
+    }
+}
+
+fn local_public_url(layers: &Layers, findings: &mut Vec<Finding>) {
+    let Some(Held { source, entry, value }) = layers.get("public_url") else { return };
+    let url = value.as_ref().and_then(Value::as_str).and_then(|url| url.parse().ok());
+    if url.is_some_and(|url| is_loopback(&url)) {
+        let fix = source.replace(&entry.value, "https://app.example.com");
+        let message = "`public_url` is of this machine, as in development";
+        let at = source.is_file().then(|| entry.value.start.pair());
+        findings.push(Finding::new(LOCAL_PUBLIC_URL, &source.name, at, message, fix));
     }
 }
 

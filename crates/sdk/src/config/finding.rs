@@ -234,6 +234,7 @@ rules! {
     API_KEY_MISSING = "api-key-missing", Note, "There is no API key yet.", "`agentadmit dev`; an operator's key in `AGENTADMIT_API_KEY`";
     PUBLIC_URL_MISSING = "public-url-missing", Note, "`public_url` is not set yet: the discovery document cannot name addresses.", "`public_url: https://app.example.com`";
     PRIVATE_KEY_UNSET = "private-key-unset", Note, "`private_key_path` is not set: the discovery document is not signed.", "`private_key_path: agentadmit-private-key.pem`";
+    LOCAL_PUBLIC_URL = "local-public-url", Note, "`public_url` is of this machine, as in development.", "the app's real address";
     LOCAL_SERVICE = "local-service", Note, "The service is on this machine, as in development.", "the service's real address";
     TEST_KEY = "test-key", Note, "The API key is of the test environment.", "a live key in `AGENTADMIT_API_KEY`";
 }

@@ -245,9 +245,7 @@ fn entry(name: &str, value: Node) -> Entry {
 /// A variable's text as a value: lists may be comma-separated, what is nested is YAML (or JSON).
 fn node_of(kind: &Kind, source: &mut Source, findings: &mut Vec<Finding>) -> Option<Node> {
     let last = source.last_line();
-    let width = source.line(last).chars().count();
-    let column = u32::try_from(width).unwrap_or(u32::MAX).saturating_add(1);
-    let end = Mark { line: last, column };
+    let end = source.end;
     let text: Vec<&str> = (1..=last).map(|line| source.line(line)).collect();
     let text = text.join("\n");
     let is_nested = match kind {

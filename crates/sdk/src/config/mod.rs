@@ -84,14 +84,10 @@ impl Loaded {
         let mut text = String::from("the configuration cannot be used");
         for finding in self.findings.iter().filter(|found| found.severity == Severity::Error) {
             // writing into a String cannot fail
-            let _never = write!(text, "\n{finding}\n  {}", indented(&finding.fix));
+            let _never = write!(text, "\n{finding}\n  {}", finding.fix);
         }
         Err(ConfigurationError(text))
     }
-}
-
-fn indented(fix: &Fix) -> String {
-    fix.to_string().replace('\n', "\n    ")
 }
 
 /// Reads a file and the environment. Starts no process and asks no service.

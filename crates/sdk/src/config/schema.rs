@@ -48,7 +48,7 @@ fn kind(kind: &Kind) -> Value {
         Kind::AppId => json!({"type": "string", "pattern": "^app_"}),
         Kind::Label => json!({"type": "string", "minLength": 1, "maxLength": 100}),
         Kind::Text => json!({"type": "string", "minLength": 1, "maxLength": 300}),
-        Kind::Url | Kind::Origin => url(),
+        Kind::Url | Kind::PublicUrl | Kind::Origin => url(),
         Kind::VerifyUrl => json!({"type": "string", "format": "uri", "pattern": "/v1/verify$"}),
         Kind::ApiKey => json!({"type": "string", "pattern": "^aa_(test|live)_"}),
         Kind::Count(least, most) => {
@@ -104,11 +104,11 @@ mod tests {
             }
         }
         for (name, member) in value.as_object().into_iter().flatten() {
-            match schema["properties"].get(name) {
-                Some(inner) => {
-                    faults.extend(self::faults(inner, member, &format!("{path}/{name}")))
-                }
-                None => faults.push(format!("{path}: {name} is unknown")),
+            let inner = &schema["properties"][name];
+            if inner.is_null() {
+                faults.push(format!("{path}: {name} is unknown"));
+            } else {
+                faults.extend(self::faults(inner, member, &format!("{path}/{name}")));
             }
         }
         for item in value.as_array().into_iter().flatten() {

@@ -25,13 +25,20 @@ pub(super) struct Source {
     /// Whether a text stands there as it is, without YAML around it.
     pub(super) is_raw: bool,
     lines: Vec<String>,
+    /// The place behind the last character.
+    pub(super) end: Mark,
 }
 
 impl Source {
     pub(super) fn new(from: From, name: impl Into<String>, text: &str) -> Self {
-        let lines = text.split('\n').map(|line| line.trim_end_matches('\r').to_owned()).collect();
+        // YAML ends a line with LF, CR LF or CR
+        let lines = text.replace("\r\n", "\n").replace('\r', "\n");
+        let lines: Vec<String> = lines.split('\n').map(str::to_owned).collect();
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let width = lines.last().map_or(0, |line| line.chars().count());
+        let end = Mark { line: number(lines.len()), column: number(width).saturating_add(1) };
         let is_raw = from != From::File;
-        Self { from, name: name.into(), is_raw, lines }
+        Self { from, name: name.into(), is_raw, lines, end }
     }
 
     /// A text as it is written here.

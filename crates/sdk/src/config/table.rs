@@ -12,6 +12,8 @@ pub(super) enum Kind {
     Text,
     /// An address: https, or http on this machine.
     Url,
+    /// The same, without a path.
+    PublicUrl,
     /// The same, ending in `/v1/verify`.
     VerifyUrl,
     /// `aa_test_…` or `aa_live_…`.
@@ -101,8 +103,8 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "public_url",
-        Kind::Url,
-        "The app's own address, as people and agents reach it. The discovery document is built from it.",
+        Kind::PublicUrl,
+        "The app's own address, as people and agents reach it, without a path. The discovery document is built from it.",
     ),
     key(
         "api_key",
@@ -117,7 +119,7 @@ pub(super) const KEYS: &[Key] = &[
     defaults(
         "durations",
         Kind::List(&Kind::Object(DURATION), 20),
-        "the list of the SDK",
+        "1 hour, 1 day, 1 week, 30 days",
         "The durations that a user may pick.",
     ),
     defaults(

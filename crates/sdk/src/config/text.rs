@@ -30,6 +30,7 @@ pub(super) fn check(kind: &Kind, text: &str) -> Result<String, Wrong> {
         Kind::Label => prose(text, 100, Label::new(text).err()),
         Kind::Text => prose(text, 300, Text::new(text).err()),
         Kind::Url => address(text).map(|url| url.as_str().trim_end_matches('/').to_owned()),
+        Kind::PublicUrl => public_url(text),
         Kind::VerifyUrl => verify_url(text),
         Kind::Origin => origin(text),
         Kind::Prefix => prefix(text),
@@ -159,6 +160,17 @@ fn guess(text: &str) -> String {
     usable
         .filter(|url| !url.as_str().contains([' ', '\\', '@', '?', '#', '%']))
         .map_or_else(|| EXAMPLE_ADDRESS.to_owned(), |url| shown(&url))
+}
+
+/// Agents look for the discovery document at the root of an address.
+fn public_url(text: &str) -> Result<String, Wrong> {
+    let url = address(text)?;
+    let origin = url.origin().ascii_serialization();
+    if matches!(url.path(), "" | "/") {
+        return Ok(origin);
+    }
+    let message = "must have no path: agents look for /.well-known/agentadmit at its root";
+    Err(Wrong::new(ADDRESS, message, Some(origin)))
 }
 
 fn verify_url(text: &str) -> Result<String, Wrong> {

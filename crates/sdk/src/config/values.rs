@@ -285,7 +285,9 @@ fn example(kind: &Kind) -> String {
         Kind::AppId => "app_…".to_owned(),
         Kind::Label => "\"Orders\"".to_owned(),
         Kind::Text => "\"See your orders\"".to_owned(),
-        Kind::Url | Kind::VerifyUrl | Kind::Origin => text::EXAMPLE_ADDRESS.to_owned(),
+        Kind::Url | Kind::PublicUrl | Kind::VerifyUrl | Kind::Origin => {
+            text::EXAMPLE_ADDRESS.to_owned()
+        }
         Kind::ApiKey => "aa_test_…".to_owned(),
         Kind::Count(least, _) => least.to_string(),
         Kind::Flag => "false".to_owned(),

@@ -16,6 +16,10 @@ use super::source::Source;
 
 /// Levels of nesting: a list of scopes needs three.
 const MAX_DEPTH: usize = 16;
+/// After so many findings, and in a fix so long, nobody reads on: a small file that repeats a large
+/// part of itself by aliases stays cheap.
+const MAX_FINDINGS: usize = 500;
+const MAX_FIX: usize = 2000;
 /// How far above the place where the parser gave up the reason is looked for.
 const SEARCHED_LINES: u32 = 12;
 
@@ -147,6 +151,16 @@ impl<'a> Reading<'a, '_> {
         }
     }
 
+    /// A place that exists: the parser ends a text with a line of its own.
+    fn mark(&self, at: Marker) -> Mark {
+        Mark::from(&at).min(self.source.end)
+    }
+
+    /// Behind the closing bracket of a flow collection; a block ends where its last value does.
+    fn closing(&self, end: Mark, span: &Span) -> Mark {
+        if span.is_empty() { end } else { end.max(self.mark(span.end)) }
+    }
+
     fn document(&mut self) -> Result<Node, Stop> {
         let mut root = None;
         loop {
@@ -154,7 +168,7 @@ impl<'a> Reading<'a, '_> {
             match event {
                 Event::StreamEnd => break,
                 Event::DocumentStart(_) if root.is_some() => {
-                    let first = Mark::from(&span.start).line;
+                    let first = self.mark(span.start).line;
                     let fix = self.source.lines_become(first, self.source.last_line(), "");
                     self.tell(YAML_DOCUMENTS, &span, "only the first document is read", fix);
                     return Err(Stop::Told);
@@ -171,7 +185,10 @@ impl<'a> Reading<'a, '_> {
     }
 
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Stop> {
-        let start = Mark::from(&span.start);
+        let start = self.mark(span.start);
+        if self.findings.len() > MAX_FINDINGS {
+            return Err(Stop::Told);
+        }
         if depth > MAX_DEPTH {
             let fix = self.source.lines_become(start.line, start.line, "");
             self.tell(YAML_TOO_DEEP, &span, "no key is nested as deep as this", fix);
@@ -208,13 +225,13 @@ impl<'a> Reading<'a, '_> {
     }
 
     fn list(&mut self, span: &Span, depth: usize) -> Result<Node, Stop> {
-        let start = Mark::from(&span.start);
-        let mut end = Mark::from(&span.end);
+        let start = self.mark(span.start);
+        let mut end = self.mark(span.end);
         let mut items = Vec::new();
         loop {
             match self.next()? {
                 (Event::SequenceEnd, at) => {
-                    let end = closing(end, &at);
+                    let end = self.closing(end, &at);
                     return Ok(Node { start, end, value: Yaml::List(items) });
                 }
                 (event, at) => {
@@ -227,13 +244,13 @@ impl<'a> Reading<'a, '_> {
     }
 
     fn map(&mut self, span: &Span, depth: usize) -> Result<Node, Stop> {
-        let mut start = Mark::from(&span.start);
-        let mut end = Mark::from(&span.end);
+        let mut start = self.mark(span.start);
+        let mut end = self.mark(span.end);
         let mut entries: Vec<Entry> = Vec::new();
         loop {
             let (event, at) = self.next()?;
             if matches!(event, Event::MappingEnd) {
-                let end = closing(end, &at);
+                let end = self.closing(end, &at);
                 return Ok(Node { start, end, value: Yaml::Map(entries) });
             }
             let key = self.node(event, at, depth.saturating_add(1))?;
@@ -244,11 +261,9 @@ impl<'a> Reading<'a, '_> {
             };
             let is_merge = matches!(&key.value, Yaml::Scalar { text, plain: true } if text == "<<");
             let mut value = match (is_merge, &event) {
-                (true, Event::Alias(_)) => Node {
-                    start: Mark::from(&at.start),
-                    end: self.end_of(&at),
-                    value: Yaml::Unread,
-                },
+                (true, Event::Alias(_)) => {
+                    Node { start: self.mark(at.start), end: self.end_of(&at), value: Yaml::Unread }
+                }
                 _ => self.node(event, at, depth.saturating_add(1))?,
             };
             if value.is_null() {
@@ -288,12 +303,13 @@ impl<'a> Reading<'a, '_> {
     }
 
     fn alias(&mut self, anchor: usize, span: &Span) -> Node {
-        let (start, end) = (Mark::from(&span.start), self.end_of(span));
+        let (start, end) = (self.mark(span.start), self.end_of(span));
         let node = Node { start, end, value: Yaml::Unread };
         let meant = self.anchors.get(&anchor).map_or_else(String::new, |node| match &node.value {
             Yaml::Scalar { text, plain: true } => text.clone(),
             _ => node.to_json().to_string(),
         });
+        let meant = if meant.len() > MAX_FIX { String::new() } else { meant };
         let fix = self.source.replace(&node, &meant);
         self.say(YAML_ALIAS, start, "write the value out; aliases are not read here", fix);
         node
@@ -329,8 +345,8 @@ impl<'a> Reading<'a, '_> {
 
     /// Behind the last character of a scalar; block scalars end with a line.
     fn end_of(&self, span: &Span) -> Mark {
-        let end = Mark::from(&span.end);
-        if end.column == 1 && end.line > Mark::from(&span.start).line {
+        let end = self.mark(span.end);
+        if end.column == 1 && end.line > self.mark(span.start).line {
             let line = end.line.saturating_sub(1);
             let width = self.source.line(line).chars().count();
             let column = u32::try_from(width).unwrap_or(u32::MAX).saturating_add(1);
@@ -352,7 +368,7 @@ impl<'a> Reading<'a, '_> {
     }
 
     fn tell(&mut self, rule: Rule, span: &Span, message: &str, fix: Fix) {
-        self.say(rule, Mark::from(&span.start), message, fix);
+        self.say(rule, self.mark(span.start), message, fix);
     }
 
     fn say(&mut self, rule: Rule, at: Mark, message: &str, fix: Fix) {
@@ -360,17 +376,13 @@ impl<'a> Reading<'a, '_> {
     }
 }
 
-/// Behind the closing bracket of a flow collection; a block ends where its last value does.
-fn closing(end: Mark, span: &Span) -> Mark {
-    if span.is_empty() { end } else { end.max(Mark::from(&span.end)) }
-}
-
 /// A mapping as lines that can stand where its merge key stood.
 fn written_out(node: &Node, at: Mark) -> String {
     let Yaml::Map(entries) = &node.value else { return String::new() };
     let entry = |entry: &Entry| format!("{}: {}", entry.name, entry.value.to_json());
     let lines: Vec<String> = entries.iter().map(entry).collect();
-    lines.join(&format!("\n{}", " ".repeat(at.before())))
+    let text = lines.join(&format!("\n{}", " ".repeat(at.before())));
+    if text.len() > MAX_FIX { String::new() } else { text }
 }
 
 /// Says where a text stops being YAML, and what would make it YAML.
@@ -379,7 +391,8 @@ fn not_yaml(text: &str, source: &Source, error: &ScanError, findings: &mut Vec<F
         line.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t') && !line.trim().is_empty()
     };
     let numbers = || 1..=source.last_line();
-    let tabbed: Vec<u32> = numbers().filter(|line| is_tabbed(source.line(*line))).collect();
+    let tabbed = numbers().filter(|line| is_tabbed(source.line(*line)));
+    let tabbed: Vec<u32> = tabbed.take(MAX_FINDINGS).collect();
     for line in &tabbed {
         let found = source.line(*line);
         let body = found.trim_start();
@@ -392,7 +405,7 @@ fn not_yaml(text: &str, source: &Source, error: &ScanError, findings: &mut Vec<F
         findings.push(Finding::new(YAML_TAB, &source.name, Some((*line, column)), message, fix));
     }
     if tabbed.is_empty() {
-        let at = Mark::from(error.marker());
+        let at = Mark::from(error.marker()).min(source.end);
         let fix = repair(text, source, at.line);
         let message = format!("this is no YAML: {}", error.info());
         findings.push(Finding::new(YAML_SYNTAX, &source.name, Some(at.pair()), message, fix));

@@ -44,9 +44,8 @@ pub(crate) async fn check(args: &Check, output: Output) -> Result<Exit, Failure>
 fn words(findings: &[Finding], notes: &[Finding], scopes: &[Scope], origins: &[Origin]) -> String {
     let mut text = String::new();
     for finding in findings {
-        let fix = finding.fix.to_string().replace('\n', "\n    ");
-        // writing into a String cannot fail
-        let _never = write!(text, "{finding}\n  {fix}\n\n");
+        // the lines of a fix stand as they are pasted; writing into a String cannot fail
+        let _never = write!(text, "{finding}\n  {}\n\n", finding.fix);
     }
     if !scopes.is_empty() {
         let marks = |scope: &Scope| -> Vec<&str> {

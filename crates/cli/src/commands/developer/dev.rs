@@ -50,12 +50,12 @@ pub(crate) async fn dev(args: Dev, output: Output) -> Result<Exit, Failure> {
             return Err(error);
         }
     };
-    say(&args, &settings, &service, &app, output)?;
+    say(&args, &settings, &service, &app, &folder, output)?;
     let exit = if let Some((program, arguments)) = args.command.split_first() {
         run(program, arguments, &app, &service, &mut signals).await
     } else {
         tokio::select! {
-            _ended = signals.next() => Ok(Exit::Done),
+            ended = signals.next() => Ok(Exit::Signal(number_of(ended))),
             died = service.died() => Err(died),
         }
     };
@@ -205,6 +205,7 @@ fn say(
     settings: &Settings,
     service: &Embedded,
     app: &DevApp,
+    folder: &DevFolder,
     output: Output,
 ) -> Result<(), Failure> {
     if !is_loopback(&settings.service_url) {
@@ -219,9 +220,10 @@ fn say(
     let answer = json!({"service_url": service.url, "app_id": app.app_id});
     output.result(&answer, |_| {
         format!(
-            "service  {}\napp      {}\nkey      in .agentadmit/dev.env, where SDKs find it; \
-             Ctrl-C ends the service",
-            service.url, app.app_id
+            "service  {}\napp      {}\nkey      in {}, where SDKs find it; Ctrl-C ends the service",
+            service.url,
+            app.app_id,
+            shown(&folder.env())
         )
     })
 }
@@ -237,6 +239,8 @@ async fn run(
     let mut child = Command::new(program)
         .args(arguments)
         .envs(app.variables(&service.url))
+        // another spelling of the address would be a second service
+        .env_remove("AGENTADMIT_VERIFY_URL")
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| {
@@ -275,6 +279,11 @@ fn exit_of(status: ExitStatus) -> Exit {
         (None, Some(signal)) => Exit::Signal(u8::try_from(signal).unwrap_or(0)),
         (None, None) => Exit::CouldNot,
     }
+}
+
+/// The number of a signal that [`Signals`] catches.
+fn number_of(signal: Signal) -> u8 {
+    u8::try_from(signal.as_raw()).unwrap_or(0)
 }
 
 /// The signals that end a program, or that one wants passed on.

@@ -31,10 +31,7 @@ pub(super) struct DevApp {
 
 impl DevFolder {
     pub(super) fn beside(config: &Path) -> Self {
-        let parent = folder_of(config);
-        // `./.agentadmit` is shown as people write it
-        let parent = if parent == Path::new(".") { PathBuf::new() } else { parent };
-        Self { folder: parent.join(DEV_FOLDER), config: config.to_owned() }
+        Self { folder: files::beside(config, DEV_FOLDER), config: config.to_owned() }
     }
 
     /// Makes the folder, which git does not see.

@@ -74,6 +74,11 @@ pub(super) fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
+/// A file beside another, as people write it: `.gitignore`, not `./.gitignore`.
+pub(super) fn beside(path: &Path, name: &str) -> PathBuf {
+    path.with_file_name(name)
+}
+
 /// A name that survives a loss of power; a system that cannot do so loses no more than it would.
 fn sync_folder(folder: &Path) {
     let _best = fs::File::open(folder).and_then(|folder| folder.sync_all());

@@ -38,7 +38,7 @@ pub(crate) fn init(args: &Init, output: Output) -> Result<Exit, Failure> {
     let text = template(&name(args, &folder)?);
     let key = SigningKey::generate().map_err(|error| Failure::could_not(error.0))?;
     let pem = key.to_pem().map_err(|error| Failure::could_not(error.0))?;
-    let ignore = folder.join(".gitignore");
+    let ignore = files::beside(&args.config, ".gitignore");
     files::add_lines(&ignore, GITIGNORE)?;
     if keys.current.exists() {
         files::rename(&keys.current, &keys.old)?;
