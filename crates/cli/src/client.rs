@@ -20,10 +20,10 @@ use crate::local::Local;
 use crate::output::note;
 use agentadmit_config::service_url;
 
-const SERVICE_URL: &str = "AGENTADMIT_SERVICE_URL";
-const STORE: &str = "AGENTADMIT_STORE";
+pub(crate) const SERVICE_URL: &str = "AGENTADMIT_SERVICE_URL";
+pub(crate) const STORE: &str = "AGENTADMIT_STORE";
 const OPERATOR_TOKEN: &str = "AGENTADMIT_OPERATOR_TOKEN";
-const API_KEY: &str = "AGENTADMIT_API_KEY";
+pub(crate) const API_KEY: &str = "AGENTADMIT_API_KEY";
 
 /// A request of an administrative command.
 #[derive(Debug, Clone)]
@@ -116,7 +116,7 @@ impl Transport {
     /// Wrong usage when they name nothing or too much; a store that cannot be opened.
     pub(crate) fn open(target: &Target) -> Result<Self, Failure> {
         match Place::of(target, variable(SERVICE_URL), variable(STORE))? {
-            Place::Store(store) => Ok(Self::Local(Box::new(Local::open(&store)?))),
+            Place::Store(store) => Self::store(&store),
             Place::Service(text) => {
                 let service = service_url(&text).map_err(Failure::usage)?;
                 let client = HttpClient::new(target.ca_file.as_deref())
@@ -125,6 +125,19 @@ impl Transport {
                 Ok(Self::Remote(Remote { client, service, bearer, side }))
             }
         }
+    }
+
+    /// A running service under an operator's token.
+    pub(crate) fn operator(client: HttpClient, service: Url, token: Zeroizing<String>) -> Self {
+        Self::Remote(Remote { client, service, bearer: token, side: Side::Operator })
+    }
+
+    /// A store of this machine.
+    ///
+    /// # Errors
+    /// A store that cannot be opened.
+    pub(crate) fn store(location: &StoreLocation) -> Result<Self, Failure> {
+        Ok(Self::Local(Box::new(Local::open(location)?)))
     }
 
     /// In whose name requests are sent.
@@ -243,13 +256,21 @@ impl Place {
     }
 }
 
+/// The operator's token: of a file, or else of the environment.
+///
+/// # Errors
+/// A file that cannot be read.
+pub(crate) fn operator_token(file: Option<&Path>) -> Result<Option<Zeroizing<String>>, Failure> {
+    match file {
+        Some(file) => token_in(file).map(Some),
+        None => Ok(variable(OPERATOR_TOKEN).map(Zeroizing::new)),
+    }
+}
+
 /// The operator's token, or else the app's key.
 fn credential(target: &Target) -> Result<(Side, Zeroizing<String>), Failure> {
-    if let Some(file) = &target.operator_token_file {
-        return Ok((Side::Operator, token_in(file)?));
-    }
-    if let Some(token) = variable(OPERATOR_TOKEN) {
-        return Ok((Side::Operator, Zeroizing::new(token)));
+    if let Some(token) = operator_token(target.operator_token_file.as_deref())? {
+        return Ok((Side::Operator, token));
     }
     if let Some(key) = variable(API_KEY) {
         return Ok((Side::App, Zeroizing::new(key)));
@@ -275,7 +296,7 @@ fn token_in(file: &Path) -> Result<Zeroizing<String>, Failure> {
 }
 
 /// An environment variable; one that is empty is as good as unset.
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 

@@ -61,6 +61,11 @@ impl HttpClient {
         Ok(Self { tls })
     }
 
+    /// A client for http, and for https under what this configuration trusts.
+    pub(crate) const fn trusting(tls: Arc<ClientConfig>) -> Self {
+        Self { tls: Some(tls) }
+    }
+
     /// Sends a request to `url` with a JSON body, if there is one, and a Bearer credential.
     pub(crate) async fn send(
         &self,
@@ -181,20 +186,20 @@ fn config(roots: RootCertStore) -> Result<ClientConfig, String> {
 }
 
 /// What the request line names: path and query.
-fn target(url: &Url) -> String {
+pub(crate) fn target(url: &Url) -> String {
     match url.query() {
         Some(query) => format!("{}?{query}", url.path()),
         None => url.path().to_owned(),
     }
 }
 
-fn authority(url: &Url) -> String {
+pub(crate) fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// An address as errors show it: without its query, which may name people.
-fn shown(url: &Url) -> String {
+pub(crate) fn shown(url: &Url) -> String {
     format!("{}://{}", url.scheme(), authority(url))
 }
 

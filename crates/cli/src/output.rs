@@ -104,7 +104,7 @@ pub(crate) fn table(items: &Value, columns: &[(&str, &str)]) -> String {
     let heading = columns.iter().map(|(heading, _)| (*heading).to_owned()).collect();
     let rows = items
         .iter()
-        .map(|item| columns.iter().map(|(_, member)| shown(&cell(item, member))).collect());
+        .map(|item| columns.iter().map(|(_, member)| escaped(&cell(item, member))).collect());
     layout(&std::iter::once(heading).chain(rows).collect::<Vec<Vec<String>>>())
 }
 
@@ -112,13 +112,13 @@ pub(crate) fn table(items: &Value, columns: &[(&str, &str)]) -> String {
 pub(crate) fn card(value: &Value, members: &[(&str, &str)]) -> String {
     let rows: Vec<Vec<String>> = members
         .iter()
-        .map(|(heading, member)| vec![(*heading).to_owned(), shown(&cell(value, member))])
+        .map(|(heading, member)| vec![(*heading).to_owned(), escaped(&cell(value, member))])
         .collect();
     layout(&rows)
 }
 
 /// Texts come from apps and agents: what would move a terminal's cursor is shown escaped.
-fn shown(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() {

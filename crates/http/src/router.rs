@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 
 use crate::envelope::{envelope, panicked, unknown_method, unknown_route};
 use crate::routes::operator::{apps, audit as all_audit, connections as all_connections};
-use crate::routes::operator::{keys, operators, public_keys};
+use crate::routes::operator::{health, keys, operators, public_keys};
 use crate::routes::{audit, connections, oauth, revoke, scopes, service, token, usage, verify};
 use crate::state::ServiceState;
 
@@ -79,6 +79,7 @@ fn operator_routes() -> OpenApiRouter<ServiceState> {
         .routes(routes!(all_audit::search))
         .routes(routes!(all_audit::export))
         .routes(routes!(all_audit::accept_clock))
+        .routes(routes!(health::show))
         .routes(routes!(operators::create, operators::list))
         .routes(routes!(operators::revoke))
         .routes(routes!(operators::rotate))

@@ -146,6 +146,13 @@ impl Store for SqliteStore {
         self.maintain_within(budget)
     }
 
+    fn free_bytes(&self) -> Option<u64> {
+        // on another VFS the path names nothing in the file system
+        self.shared.options.vfs.is_none().then_some(())?;
+        let disk = rustix::fs::statvfs(&self.path).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
     fn clock(&self) -> &dyn ClockControl {
         self
     }

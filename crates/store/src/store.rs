@@ -57,6 +57,11 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError`]: the slice has not happened; the next call tries again.
     fn maintain(&self, budget: Duration) -> Result<MaintenanceReport, StoreError>;
 
+    /// Bytes that can still be written where the store lies; `None` where that cannot be said.
+    fn free_bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// Says how the store stands with its clock, and lets an operator accept it.
     fn clock(&self) -> &dyn ClockControl;
 }

@@ -3,6 +3,7 @@
 mod admin;
 mod audit;
 mod developer;
+mod doctor;
 mod serve;
 mod store;
 mod target;
@@ -20,6 +21,7 @@ pub(crate) use audit::{
     Audit, AuditCommand, Export, ExportForm, ListRecords, RecordFilter, VerifyFile,
 };
 pub(crate) use developer::{AppConfig, Check, Completions, Dev, Init, Keys, Sync};
+pub(crate) use doctor::Doctor;
 pub(crate) use serve::Serve;
 pub(crate) use store::{Backup, Migrate, Restore, Store, StoreCommand};
 pub(crate) use target::{Page, Target};
@@ -70,6 +72,7 @@ pub(crate) enum Command {
     Connections(Connections),
     Audit(Audit),
     Usage(Usage),
+    Doctor(Box<Doctor>),
     Backup(Backup),
     Restore(Restore),
     Migrate(Migrate),

@@ -6,6 +6,7 @@ mod apps;
 mod audit;
 mod connections;
 pub(crate) mod developer;
+mod doctor;
 mod operator;
 mod plan;
 mod public_keys;
@@ -76,6 +77,7 @@ pub(crate) async fn run(command: Command, output: Output) -> Result<Exit, Failur
             })
             .await
         }
+        Command::Doctor(args) => doctor::run(*args, output).await,
         Command::Usage(args) => {
             let target = args.target.clone();
             on(&target, async |at: &Transport| usage::run(at, args, output).await).await

@@ -13,6 +13,7 @@ mod copies;
 mod demo;
 mod dev;
 mod developer;
+mod doctor;
 mod failures;
 mod first_call;
 mod guide;

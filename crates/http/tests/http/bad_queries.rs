@@ -232,6 +232,10 @@ async fn a_query_where_none_belongs_is_refused() {
         }
         assert_eq!(reply.expect_error(400, "invalid_request")["field"], "user_id", "{path}");
     }
+    let (_, operator) = service.operator(&json!({})).await;
+    let health = Ask::get("/v1/operator/health?user_id=u2").bearer(&operator);
+    let refused = service.ask(health).await.expect_error(400, "invalid_request");
+    assert_eq!(refused["field"], "user_id");
     let body = json!({"token": granted.access_token});
     let verify = app.ask(Ask::post("/v1/verify?scope_used=orders:write", &body)).await;
     assert_eq!(verify.expect_error(400, "invalid_request")["field"], "scope_used");

@@ -124,6 +124,7 @@ const ROWS: &[Row] = &[
     row("DELETE", "/v1/operator/apps/{app_id}/api-keys/{key_id}", none, FULL),
     row("GET", "/v1/operator/apps/{app_id}/public-keys", none, FULL),
     row("PUT", "/v1/operator/apps/{app_id}/public-keys", |_| json!({"keys": []}), FULL),
+    row("GET", "/v1/operator/health", none, FULL),
     row("GET", "/v1/operator/connections", none, FULL),
     row("GET", "/v1/operator/connections/{connection_id}", none, FULL),
     row(

@@ -224,3 +224,21 @@ async fn a_catalogue_changes_only_where_it_may() {
     let shown = app.ask(Ask::get(&path)).await.expect(200);
     assert_eq!(shown["scopes"], changed["scopes"]);
 }
+
+#[tokio::test]
+async fn an_operator_sees_how_the_service_is_doing() {
+    let service = Service::start();
+    service.app(&json!({})).await.grant("u1").await;
+    let health = service.local("GET", "/v1/operator/health", &Value::Null).await.expect(200);
+    assert_eq!(health["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(health["issuer"], crate::support::ISSUER);
+    assert_eq!(health["now"], health["log"]["newest_record_at"]);
+    assert!(health["log"]["end"].as_i64().unwrap() > 0, "{health}");
+    assert!(health["store"]["write_microseconds"].is_u64(), "{health}");
+    assert_eq!(health["store"]["free_bytes"], Value::Null, "a store in memory has no disk");
+
+    service.clock.advance(Duration::from_millis(1_500));
+    let later = service.local("GET", "/v1/operator/health", &Value::Null).await.expect(200);
+    assert_ne!(later["now"], health["now"]);
+    assert_eq!(later["log"], health["log"], "a look is no record");
+}

@@ -206,6 +206,7 @@ cases! { $
         usage_is_counted_by_day
         labels_are_counted_by_maintenance
         lists_go_by_pages_and_filters
+        a_probe_is_forgotten_and_never_recorded
     }
     storage {
         a_failed_transaction_leaves_nothing

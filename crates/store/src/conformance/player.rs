@@ -30,7 +30,7 @@ use crate::verbs::narrow::Narrow;
 use crate::verbs::revoke::{OperatorRevoke, OperatorRevokeTarget, Revoke, RevokeTarget};
 use crate::verbs::token::{Exchange, Issue};
 use crate::verbs::upkeep::{
-    Checkpoint, CloseChains, ExpireDue, FlushRefusals, Resume, ResumeTarget,
+    Checkpoint, CloseChains, ExpireDue, FlushRefusals, Probe, Resume, ResumeTarget,
 };
 use crate::verbs::verify::{PresentedToken, Verify};
 
@@ -388,6 +388,7 @@ impl Player {
                 said(&Resume { credential: LOCAL, target, before: None, origin }.run(tx)?)
             }
             Op::Expire => said(&ExpireDue.run(tx)?),
+            Op::Probe => said(&Probe { credential: LOCAL }.run(tx)?),
             Op::Flush { all } => said(&FlushRefusals { all }.run(tx)?),
             _ => nothing(),
         }

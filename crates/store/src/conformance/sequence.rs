@@ -59,6 +59,8 @@ pub enum Op {
     Resume,
     /// Expire what is due.
     Expire,
+    /// Write what means nothing.
+    Probe,
     /// Record counted refusals.
     Flush { all: bool },
     /// Time passes. Ends a transaction.
@@ -164,6 +166,7 @@ fn time_step() -> impl Strategy<Value = Op> {
     prop_oneof![
         6 => milliseconds().prop_map(|milliseconds| Op::Pass { milliseconds }),
         3 => Just(Op::Expire),
+        1 => Just(Op::Probe),
         2 => any::<bool>().prop_map(|all| Op::Flush { all }),
         2 => Just(Op::Maintain),
         1 => Just(Op::CloseChains),

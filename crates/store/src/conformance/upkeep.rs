@@ -6,7 +6,8 @@ use agentadmit_core::issue::Lifetime;
 use agentadmit_core::plan;
 use agentadmit_protocol::audit::{Actor, AuditEvent};
 use agentadmit_protocol::environment::Environment;
-use agentadmit_protocol::error::InvalidTokenReason;
+use agentadmit_protocol::error::{ErrorCode, InvalidTokenReason};
+use agentadmit_protocol::secret::SecretHash;
 use agentadmit_protocol::settings::{IdleDays, Settings};
 use agentadmit_protocol::text::Label;
 
@@ -19,7 +20,7 @@ use crate::verbs::Verb;
 use crate::verbs::auth::OperatorCredential;
 use crate::verbs::revoke::{OperatorRevoke, OperatorRevokeTarget};
 use crate::verbs::token::Issue;
-use crate::verbs::upkeep::{ExpireDue, SLICE};
+use crate::verbs::upkeep::{ExpireDue, Probe, SLICE};
 use crate::views::ConnectionFilter;
 
 const DAY: u64 = 86_400;
@@ -31,6 +32,24 @@ fn expire_all(world: &World) -> usize {
         assert!(slices < 1_000, "expiry does not end");
     }
     slices
+}
+
+pub(super) fn a_probe_is_forgotten_and_never_recorded(backend: &Backend<'_>) {
+    let world = World::open(backend);
+    let log = world.log();
+    let probe = Probe { credential: OperatorCredential::Local };
+    for _ in 0..SLICE {
+        let probed = world.granted(&probe);
+        assert_eq!(probed.now, world.now());
+        assert_eq!(probed.log_end, world.read(|views| views.log_end()));
+        assert_eq!(probed.newest_record_at, world.read(|views| views.newest_record_at()));
+    }
+    assert_eq!(world.log(), log, "a probe is no event");
+    // a slice of expiry that is full says that there may be more: this many rows were there
+    assert!(world.run(&ExpireDue));
+    assert!(!world.run(&ExpireDue), "every probe is forgotten");
+    let nobody = Probe { credential: OperatorCredential::Token(SecretHash::of(b"nobody")) };
+    assert_eq!(world.refused(&nobody), ErrorCode::InvalidOperatorToken);
 }
 
 pub(super) fn what_is_due_expires(backend: &Backend<'_>) {

@@ -1,5 +1,6 @@
 //! What nobody asks for and somebody must do: expiry, counted refusals, the ends of chains,
-//! checkpoints, retention, the clock, and connections that a restore suspended.
+//! checkpoints, retention, the clock, connections that a restore suspended, and a write that shows
+//! how long writing takes.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,7 @@ use agentadmit_core::audit::register::{CheckpointDetails, NamedHead, checkpoint_
 use agentadmit_core::connection::{Connection, Standing};
 use agentadmit_protocol::audit::{Actor, AuditEvent, Details};
 use agentadmit_protocol::id::{AppId, ConnectionId};
+use agentadmit_protocol::secret::SecretHash;
 use agentadmit_protocol::time::Timestamp;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,7 +20,7 @@ use crate::store::StoreError;
 use crate::tx::Tx;
 use crate::verbs::auth::OperatorCredential;
 use crate::verbs::{Answered, Verb, granted};
-use crate::views::Chain;
+use crate::views::{Chain, LogPosition};
 
 /// Rows that one slice of upkeep touches at most, so that no verify waits for long.
 pub const SLICE: usize = 64;
@@ -122,6 +124,42 @@ impl Verb for CloseChains {
         let more = chains.len() == SLICE;
         chains.into_iter().try_for_each(|chain| tx.close_chain(chain))?;
         Ok(more)
+    }
+}
+
+/// Writes something that means nothing, so that whoever waits for it learns how long a write takes
+/// until it is on the disk. Not recorded: nobody would miss it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// The operator who asks.
+    pub credential: OperatorCredential,
+}
+
+/// How the log stands when a [`Probe`] is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probed {
+    /// The transaction's time.
+    pub now: Timestamp,
+    /// The newest position in the log.
+    pub log_end: LogPosition,
+    /// When its newest record was written.
+    pub newest_record_at: Option<Timestamp>,
+}
+
+impl Verb for Probe {
+    type Answer = Answered<Probed>;
+    const NAME: &'static str = "probe";
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, StoreError> {
+        granted!(tx.full_operator(&self.credential)?);
+        // a spent assertion of no app, whose time is over: the next round of expiry forgets it
+        let unique = SecretHash::of(&tx.writer.random_id());
+        tx.rows.spend_assertion(AppId::from_bytes([0; 16]), &unique, tx.now)?;
+        Ok(Ok(Probed {
+            now: tx.now,
+            log_end: tx.rows.log_end()?,
+            newest_record_at: tx.rows.newest_record_at()?,
+        }))
     }
 }
 

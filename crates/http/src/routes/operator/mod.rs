@@ -3,6 +3,7 @@
 pub(crate) mod apps;
 pub(crate) mod audit;
 pub(crate) mod connections;
+pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod operators;
 pub(crate) mod public_keys;
