@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use agentadmit_config::{StoreLocation, service_url};
 use agentadmit_protocol::error::{ErrorBody, ErrorCode};
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -18,7 +19,6 @@ use crate::exit::Failure;
 use crate::http_client::HttpClient;
 use crate::local::Local;
 use crate::output::note;
-use agentadmit_config::service_url;
 
 pub(crate) const SERVICE_URL: &str = "AGENTADMIT_SERVICE_URL";
 pub(crate) const STORE: &str = "AGENTADMIT_STORE";
@@ -224,7 +224,7 @@ fn refusal(status: StatusCode, body: &[u8]) -> Failure {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
     Service(String),
-    Store(agentadmit_config::StoreLocation),
+    Store(StoreLocation),
 }
 
 impl Place {

@@ -1,12 +1,12 @@
 //! The service in the process of another command: it ends when that does, however that ends.
 
+use agentadmit_config::ServeConfig;
 use agentadmit_engine::Engine;
 use agentadmit_http::serve::{Ended, writer_stopped};
 use agentadmit_http::{HttpOptions, ServiceState};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::ServeConfig;
 use crate::exit::Failure;
 use crate::serve::{FLUSH, Sockets, start_engine, writer_died};
 use crate::storage;

@@ -3,7 +3,7 @@
 use url::{Host, Url};
 
 /// Whether an address can be reached from this machine alone.
-fn is_loopback(url: &Url) -> bool {
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),

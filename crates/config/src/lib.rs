@@ -16,7 +16,7 @@ mod options;
 mod redact;
 mod serve;
 
-pub use address::service_url;
+pub use address::{is_loopback, service_url};
 pub use location::{InvalidLocation, StoreLocation};
 pub use options::{LogFormat, ServeOptions};
 pub use redact::without_secrets;

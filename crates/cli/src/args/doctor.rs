@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
+use agentadmit_config::StoreLocation;
 use agentadmit_protocol::environment::Environment;
 use clap::Args;
-
-use super::StoreLocation;
 
 /// Checks a running service and an app in front of it, and says what is wrong and what to do
 ///

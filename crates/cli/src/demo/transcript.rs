@@ -11,10 +11,9 @@
 //! `{"command"}`; its answer is `{"status", "body"}`, `{"message"}` or `{"close", "reason"}`, or
 //! `{"exit_code", "output"}`. Members are added, and never changed.
 
+use agentadmit_config::without_secrets;
 use serde::Serialize;
 use serde_json::{Value, json};
-
-use crate::redact::without_secrets;
 
 /// The whole story.
 #[derive(Debug, Serialize)]

@@ -10,6 +10,7 @@ use std::process::ExitStatus;
 use agentadmit::config::{self, Sources};
 use agentadmit::settings::ApiKey;
 use agentadmit::{Client, Error, Settings};
+use agentadmit_config::{LogFormat, ServeConfig, ServeOptions, StoreLocation, is_loopback};
 use agentadmit_protocol::api::scopes::PutScopesRequest;
 use agentadmit_protocol::id::AppId;
 use rustix::process::{Pid, Signal, kill_process};
@@ -21,9 +22,8 @@ use zeroize::Zeroizing;
 
 use super::dev_state::{DevApp, DevFolder};
 use super::{environment, failure, shown, sync};
-use crate::args::{Dev, LogFormat, Serve, ServeOptions, StoreLocation};
+use crate::args::Dev;
 use crate::client::{Request, Transport};
-use crate::config::{ServeConfig, is_loopback};
 use crate::embedded::Embedded;
 use crate::exit::{Exit, Failure};
 use crate::local::Local;
@@ -95,7 +95,7 @@ async fn start(args: &Dev, settings: &Settings, folder: &DevFolder) -> Result<Em
         log_format: Some(LogFormat::Text),
         ..ServeOptions::default()
     };
-    let config = ServeConfig::resolve(&Serve { options, config: None })?;
+    let config = ServeConfig::check(options)?;
     start_log(&config)?;
     Embedded::start(config).await
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use agentadmit_config::is_loopback;
 use agentadmit_protocol::environment::Environment;
 use agentadmit_protocol::scope::Scope;
 use serde_json::{Value, json};
@@ -10,7 +11,6 @@ use serde_json::{Value, json};
 use super::exam::{Exam, Part, text};
 use super::report::Outcome;
 use super::wire::{Ask, NoReply, Reply};
-use crate::config::is_loopback;
 
 /// A scope that no catalogue holds, since its name says what asks for it.
 const NO_SCOPE: &str = "agentadmit-doctor:nothing";

@@ -30,11 +30,11 @@ mod subject;
 mod table;
 mod wire;
 
+use agentadmit_config::service_url;
 use url::Url;
 
 use crate::args::Doctor;
 use crate::client::{Transport, operator_token};
-use crate::config::service_url;
 use crate::exit::{Exit, Failure};
 use crate::http_client::HttpClient;
 use crate::output::Output;
