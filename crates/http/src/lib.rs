@@ -24,7 +24,6 @@ mod envelope;
 pub mod error;
 pub mod exports;
 mod extract;
-mod failures;
 mod limits;
 pub mod metrics;
 pub mod openapi;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agentadmit_engine::Engine;
+use agentadmit_protocol::exchange_failures::ExchangeFailures;
 use agentadmit_protocol::id::EventId;
 use bytes::Bytes;
 use ipnet::IpNet;
@@ -12,7 +13,6 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::exports::Exports;
-use crate::failures::FailureLimit;
 use crate::metrics::Metrics;
 use crate::openapi::{self, Bodyless};
 
@@ -58,7 +58,7 @@ struct Shared {
     engine: Engine,
     options: HttpOptions,
     metrics: Metrics,
-    failures: FailureLimit,
+    failures: Mutex<ExchangeFailures>,
     exports: Exports,
     request_ids: Mutex<StdRng>,
     document: Bytes,
@@ -74,7 +74,7 @@ impl ServiceState {
             shared: Arc::new(Shared {
                 metrics: Metrics::new(engine.clone()),
                 engine,
-                failures: FailureLimit::default(),
+                failures: Mutex::default(),
                 exports: Exports::new(options.exports, options.exports_each),
                 options,
                 request_ids,
@@ -99,7 +99,7 @@ impl ServiceState {
         &self.shared.metrics
     }
 
-    pub(crate) fn failures(&self) -> &FailureLimit {
+    pub(crate) fn failures(&self) -> &Mutex<ExchangeFailures> {
         &self.shared.failures
     }
 

@@ -10,9 +10,11 @@
 
 pub mod api;
 pub mod audit;
+pub mod client_address;
 mod details;
 pub mod environment;
 pub mod error;
+pub mod exchange_failures;
 pub mod id;
 pub mod json;
 pub mod permission;

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use agentadmit_protocol::WebUrl;
+use agentadmit_protocol::exchange_failures::ExchangeFailures;
 use agentadmit_protocol::id::AppId;
 use agentadmit_protocol::scope::{Scope, ScopeName};
 use http::request::Parts;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::app::App;
 #[cfg(feature = "tower")]
@@ -17,7 +18,6 @@ use crate::discovery::Published;
 use crate::error::ConfigurationError;
 use crate::guard::{GuardedRoute, client_address};
 use crate::keys::SigningKey;
-use crate::mounted::FailureLimit;
 use crate::settings::Settings;
 use crate::time::{Clock, SystemClock};
 
@@ -35,7 +35,7 @@ struct Inner<A> {
     key: Option<SigningKey>,
     routes: RwLock<Vec<GuardedRoute>>,
     published: Published,
-    failures: FailureLimit,
+    failures: Mutex<ExchangeFailures>,
 }
 
 /// What every address and every document of the app is made from.
@@ -146,7 +146,7 @@ impl<A: App> AgentAdmit<A> {
         &self.inner.published
     }
 
-    pub(crate) fn failures(&self) -> &FailureLimit {
+    pub(crate) fn failures(&self) -> &Mutex<ExchangeFailures> {
         &self.inner.failures
     }
 
@@ -282,7 +282,7 @@ impl<A: App> Builder<A> {
             key,
             routes: RwLock::default(),
             published: Published::default(),
-            failures: FailureLimit::default(),
+            failures: Mutex::default(),
         };
         Ok(AgentAdmit { inner: Arc::new(inner) })
     }

@@ -107,7 +107,7 @@ pub(crate) async fn exchange(
     let is_anonymous = credential.is_none();
     let now_ns = state.engine().monotonic_ns();
     if is_anonymous {
-        state.failures().check(client, now_ns).map_err(|retry_in| {
+        state.failures().lock().check(client, now_ns).map_err(|retry_in| {
             let text = "too many failed exchanges from this address";
             ApiError::rate_limited(RateLimitOf::Address, retry_in, text)
         })?;
@@ -115,7 +115,7 @@ pub(crate) async fn exchange(
     let result = exchange_once(&state, &call, credential, key.map(|key| key.hash()), request).await;
     let failed = result.as_ref().is_err_and(|error| error.code().status() == 400);
     if is_anonymous && failed {
-        state.failures().note(client, now_ns);
+        state.failures().lock().note(client, now_ns);
     }
     result.map(axum::Json)
 }

@@ -47,7 +47,7 @@ impl<A: App> AgentAdmit<A> {
         // all requests without an address count as one
         let counted = address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
         let now_ns = self.clock().monotonic_ns();
-        self.failures().check(counted, now_ns).map_err(too_many)?;
+        self.failures().lock().check(counted, now_ns).map_err(too_many)?;
         let Exchange { token, agent_label } = call.json()?;
         let key = call.idempotency_key()?;
         let agent_ip = address.map(|address| address.to_string());
@@ -63,7 +63,7 @@ impl<A: App> AgentAdmit<A> {
                 if refused.status.is_client_error()
                     && refused.status != StatusCode::TOO_MANY_REQUESTS
                 {
-                    self.failures().note(counted, now_ns);
+                    self.failures().lock().note(counted, now_ns);
                 }
                 Err(refused)
             }

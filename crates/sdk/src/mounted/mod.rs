@@ -24,7 +24,6 @@
 
 mod admin;
 mod exchange;
-mod failures;
 mod prompt;
 mod rules;
 mod user;
@@ -42,8 +41,6 @@ use crate::admit::AgentAdmit;
 use crate::app::App;
 use crate::discovery::{DISCOVERY_PATH, JWKS_PATH};
 use crate::refusal::Refused;
-
-pub(crate) use failures::FailureLimit;
 
 /// The largest body of an exchange, in bytes.
 const MAX_EXCHANGE_BODY: usize = 4 * 1024;

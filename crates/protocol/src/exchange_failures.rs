@@ -1,10 +1,9 @@
-//! How often an address may fail to exchange without an app's credential (PROTOCOL, exchange).
+//! How often a client's address may fail to exchange a token (PROTOCOL, exchange; Routes that an
+//! SDK mounts): the service and every SDK count alike.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
-
-use parking_lot::Mutex;
 
 /// Failures of one address in a minute.
 const MAX_FAILURES: u32 = 10;
@@ -13,10 +12,11 @@ const MINUTE_NS: u64 = 60_000_000_000;
 /// nothing, all: a token has 256 random bits, so what this slows down is noise, not guessing.
 const MAX_ADDRESSES: usize = 100_000;
 
-/// Failures by address, each in a minute that begins with its first failure.
+/// Failures by address, each in a minute that begins with its first failure. Times are nanoseconds
+/// of a monotonic clock; memory is bounded.
 #[derive(Debug, Default)]
-pub(crate) struct FailureLimit {
-    minutes: Mutex<HashMap<IpAddr, Minute>>,
+pub struct ExchangeFailures {
+    minutes: HashMap<IpAddr, Minute>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -31,10 +31,13 @@ impl Minute {
     }
 }
 
-impl FailureLimit {
-    /// Whether this address may try now; if not, when its minute is over.
-    pub(crate) fn check(&self, address: IpAddr, now_ns: u64) -> Result<(), Duration> {
-        match self.minutes.lock().get(&bucket(address)) {
+impl ExchangeFailures {
+    /// Whether this address may try now.
+    ///
+    /// # Errors
+    /// How long until its minute is over.
+    pub fn check(&self, address: IpAddr, now_ns: u64) -> Result<(), Duration> {
+        match self.minutes.get(&bucket(address)) {
             Some(minute) if minute.failures >= MAX_FAILURES && !minute.is_over(now_ns) => {
                 let over_ns = minute.began_ns.saturating_add(MINUTE_NS);
                 Err(Duration::from_nanos(over_ns.saturating_sub(now_ns)))
@@ -44,8 +47,8 @@ impl FailureLimit {
     }
 
     /// It tried and failed.
-    pub(crate) fn note(&self, address: IpAddr, now_ns: u64) {
-        let mut minutes = self.minutes.lock();
+    pub fn note(&mut self, address: IpAddr, now_ns: u64) {
+        let minutes = &mut self.minutes;
         if minutes.len() >= MAX_ADDRESSES {
             minutes.retain(|_, minute| !minute.is_over(now_ns));
             if minutes.len() >= MAX_ADDRESSES {
@@ -79,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_eleventh_failure_waits_for_the_end_of_the_minute() {
-        let limit = FailureLimit::default();
+        let mut limit = ExchangeFailures::default();
         let one = address("192.0.2.1");
         for second in 0..10 {
             assert_eq!(limit.check(one, second * 1_000_000_000), Ok(()));
@@ -101,10 +104,10 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let limit = FailureLimit::default();
+        let mut limit = ExchangeFailures::default();
         for number in 0..3 * u32::try_from(MAX_ADDRESSES).unwrap() {
             limit.note(IpAddr::V4(number.into()), 1);
         }
-        assert!(limit.minutes.lock().len() <= MAX_ADDRESSES);
+        assert!(limit.minutes.len() <= MAX_ADDRESSES);
     }
 }
