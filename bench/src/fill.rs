@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use agentadmit_core::app::App;
@@ -19,7 +20,7 @@ use agentadmit_store::verbs::apps::CreateApp;
 use agentadmit_store::verbs::auth::{AppCredential, OperatorCredential};
 use agentadmit_store::verbs::keys::CreateApiKey;
 use agentadmit_store::verbs::token::{Exchange, Issue};
-use agentadmit_store::{Store, Tx, Verb, store};
+use agentadmit_store::{Clock, Store, Tx, Verb, store};
 use agentadmit_store_sqlite::{Access, SqliteStore, StoreOptions};
 use anyhow::{Context, Result, anyhow};
 
@@ -34,15 +35,26 @@ const RATE_PER_SECOND: u32 = 1_000_000;
 /// Seeds the store's randomness: every filling is the same.
 const SEED: [u8; 32] = *b"the same store at every filling.";
 
-/// Fills a new folder. `say` is told how far it is.
+/// Fills a new folder. `say` is told how far it is. With `has_limits` the app has rate limits,
+/// which no load comes near.
 ///
 /// # Errors
 /// What could not be written.
-pub fn fill(folder: &Path, connections: u32, say: impl Fn(String)) -> Result<()> {
+pub fn fill(
+    folder: &Path,
+    connections: u32,
+    clock: Arc<dyn Clock>,
+    has_limits: bool,
+    say: impl Fn(String),
+) -> Result<()> {
     fs::create_dir(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     let path = folder.join("store.db");
-    let store = SqliteStore::open(path, StoreOptions::repeatable_for_tests(SEED), Access::Service)?;
-    let issuer = Issuer::new(&store)?;
+    let mut options = StoreOptions::repeatable_for_tests(SEED);
+    options.clock = clock;
+    // nothing is left to be read again at the start of whoever is measured on it
+    options.fold_every = Duration::ZERO;
+    let store = SqliteStore::open(path, options, Access::Service)?;
+    let issuer = Issuer::new(&store, has_limits)?;
     fs::write(folder.join("api_key"), format!("{}\n", issuer.key.expose()))?;
     let mut tokens = BufWriter::new(File::create(folder.join("tokens"))?);
     for start in (0..connections).step_by(usize::try_from(BATCH)?) {
@@ -76,9 +88,9 @@ struct Issuer {
 }
 
 impl Issuer {
-    fn new(store: &SqliteStore) -> Result<Self> {
+    fn new(store: &SqliteStore, has_limits: bool) -> Result<Self> {
         let scope: ScopeName = SCOPE.parse().map_err(|why| anyhow!("{SCOPE}: {why}"))?;
-        let rate = Some(RATE_PER_SECOND);
+        let rate = has_limits.then_some(RATE_PER_SECOND);
         let rate_limit = RateLimits { per_key_per_second: rate, per_connection_per_second: rate };
         let app = granted(store::write(
             store,

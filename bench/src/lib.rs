@@ -3,7 +3,10 @@
 //! | program | what |
 //! | --- | --- |
 //! | `bare-hyper` | the yardstick: what the same HTTP library does when it decides nothing |
+//! | `bare-axum` | a second one, under the framework of the service |
+//! | `check-rs256` | what one check of a JWT costs |
 //! | `sdk-client` | a client of the SDK, or reqwest, that asks as fast as it gets answers |
 //! | `fill-store` | a store with many connections, and their tokens in a file |
+//! | `count-verify` | the whole way of a verify on one thread, the same at every run, to be counted |
 
 pub mod fill;

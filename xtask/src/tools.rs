@@ -20,6 +20,21 @@ pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     env::split_paths(&paths).map(|folder| folder.join(name)).find(|program| program.is_file())
 }
 
+/// The program `name` of the Debian package of the same name: the one on the search path, or one
+/// that is installed now, where this process may.
+pub(crate) fn debian_program(name: &str) -> Result<PathBuf> {
+    if let Some(found) = on_path(name) {
+        return Ok(found);
+    }
+    let is_root = process::output_of(Command::new("id").arg("-u"))?.trim() == "0";
+    let mut install = Command::new("apt-get");
+    install.args(["install", "--yes", name]);
+    if is_root && on_path("apt-get").is_some() && process::run(&mut install)? {
+        return on_path(name).with_context(|| format!("{name} was installed and is not there"));
+    }
+    bail!("this needs the program {name} (Debian: `apt-get install {name}`)")
+}
+
 /// Whether this machine has nextest; without it the tests run under `cargo test`.
 pub(crate) fn has_nextest(workspace: &Workspace) -> bool {
     let mut command = workspace.cargo();

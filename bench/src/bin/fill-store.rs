@@ -5,8 +5,10 @@
 #![expect(clippy::print_stderr, reason = "a program talks to its caller")]
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use agentadmit_bench::fill;
+use agentadmit_store::SystemClock;
 use anyhow::Result;
 use clap::Parser;
 
@@ -18,9 +20,14 @@ struct Arguments {
     /// How many connections
     #[arg(long)]
     connections: u32,
+    /// Whether the app has no rate limits
+    #[arg(long)]
+    no_limits: bool,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    fill::fill(&arguments.folder, arguments.connections, |progress| eprintln!("{progress}"))
+    let clock = Arc::new(SystemClock::new());
+    let say = |progress| eprintln!("{progress}");
+    fill::fill(&arguments.folder, arguments.connections, clock, !arguments.no_limits, say)
 }

@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Measured: a third of the instructions of a verify were the system's malloc and free.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     agentadmit_cli::main()
 }

@@ -1,6 +1,5 @@
 //! The engine: verbs in, answers out.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use agentadmit_protocol::permission::Permission;
 use agentadmit_protocol::secret::SecretHash;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::clock::Clock;
+use agentadmit_store::maps::KeyMap;
 use agentadmit_store::verbs::Answered;
 use agentadmit_store::verbs::auth::{
     self, AppCredential, AuthenticatedApp, AuthenticatedOperator, Authorize, OperatorCredential,
@@ -21,7 +21,7 @@ use agentadmit_store::verbs::upkeep::{CloseChains, FlushRefusals};
 use agentadmit_store::{Store, StoreError, Verb, Views, read, write};
 use parking_lot::RwLock;
 
-use crate::admission::{self, Admission, AdmissionLimits, AdmissionStats};
+use crate::admission::{self, Admission, AdmissionLimits, AdmissionStats, MonotonicClock, Steps};
 use crate::call::{AnyCall, Batches, Waiting};
 use crate::error::EngineError;
 use crate::keyring::Keyring;
@@ -65,7 +65,61 @@ struct Inner {
     issuer: String,
     admission: Admission<AnyCall>,
     /// Which app a key is of: a hint for queueing, nothing else. The decision reads the store.
-    hints: RwLock<HashMap<SecretHash, AppId>>,
+    hints: RwLock<KeyMap<SecretHash, AppId>>,
+}
+
+/// Admits batches on the thread that calls it: see [`Engine::in_steps`].
+pub struct EngineSteps(Steps<AnyCall, Batches>);
+
+impl EngineSteps {
+    /// Admits everything that waits as one batch; how many calls that were.
+    pub fn batch(&mut self) -> usize {
+        self.0.batch()
+    }
+}
+
+/// What an engine is made of, before its admission is.
+struct Parts {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    keyring: Arc<Keyring>,
+    issuer: String,
+    limits: AdmissionLimits,
+    retention: Option<Duration>,
+    hints: KeyMap<SecretHash, AppId>,
+}
+
+impl Parts {
+    fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        keyring: Keyring,
+        options: EngineOptions,
+    ) -> io::Result<Self> {
+        if options.is_service {
+            while write(&*store, &CloseChains::Others).map_err(io::Error::other)? {}
+        }
+        let hints = known_keys(&*store).map_err(io::Error::other)?;
+        let EngineOptions { issuer, limits, retention, .. } = options;
+        Ok(Self { store, clock, keyring: Arc::new(keyring), issuer, limits, retention, hints })
+    }
+
+    fn ticks(&self) -> MonotonicClock {
+        let clock = Arc::clone(&self.clock);
+        Arc::new(move || clock.monotonic_ns())
+    }
+
+    fn batches(&self) -> Batches {
+        let clock = Arc::clone(&self.clock);
+        let upkeep = Upkeep::new(clock, Arc::clone(&self.keyring), self.retention);
+        Batches { store: Arc::clone(&self.store), upkeep }
+    }
+
+    fn engine(self, admission: Admission<AnyCall>) -> Engine {
+        let Self { store, clock, keyring, issuer, hints, .. } = self;
+        let hints = RwLock::new(hints);
+        Engine { inner: Arc::new(Inner { store, clock, keyring, issuer, admission, hints }) }
+    }
 }
 
 /// The most hints that are kept; beyond that they are learned anew.
@@ -82,20 +136,25 @@ impl Engine {
         keyring: Keyring,
         options: EngineOptions,
     ) -> io::Result<Self> {
-        if options.is_service {
-            while write(&*store, &CloseChains::Others).map_err(io::Error::other)? {}
-        }
-        let keyring = Arc::new(keyring);
-        let upkeep = Upkeep::new(Arc::clone(&clock), Arc::clone(&keyring), options.retention);
-        let ticks = Arc::clone(&clock);
-        let admission = Admission::start(
-            options.limits,
-            Arc::new(move || ticks.read().monotonic_ns),
-            Batches { store: Arc::clone(&store), upkeep },
-        )?;
-        let hints = RwLock::new(known_keys(&*store).map_err(io::Error::other)?);
-        let issuer = options.issuer;
-        Ok(Self { inner: Arc::new(Inner { store, clock, keyring, issuer, admission, hints }) })
+        let parts = Parts::new(store, clock, keyring, options)?;
+        let admission = Admission::start(parts.limits, parts.ticks(), parts.batches())?;
+        Ok(parts.engine(admission))
+    }
+
+    /// The same without a writer thread: nothing is admitted but by [`EngineSteps::batch`], and no
+    /// upkeep is done. For measurements that must not depend on who is scheduled when.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn in_steps(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        keyring: Keyring,
+        options: EngineOptions,
+    ) -> io::Result<(Self, EngineSteps)> {
+        let parts = Parts::new(store, clock, keyring, options)?;
+        let (admission, steps) = Admission::in_steps(parts.limits, parts.ticks(), parts.batches());
+        Ok((parts.engine(admission), EngineSteps(steps)))
     }
 
     /// Runs a verb in the next batch and answers when it is durable.
@@ -241,12 +300,12 @@ impl Engine {
 
     /// The wall clock, for what is decided outside a transaction.
     pub fn wall(&self) -> Timestamp {
-        self.inner.clock.read().wall
+        self.inner.clock.wall()
     }
 
     /// Nanoseconds of the monotonic clock.
     pub fn monotonic_ns(&self) -> u64 {
-        self.inner.clock.read().monotonic_ns
+        self.inner.clock.monotonic_ns()
     }
 
     /// The public keys that sign checkpoints.
@@ -313,9 +372,9 @@ impl Engine {
 }
 
 /// The keys that a store has at the start, so that nobody's first call waits among the unknown.
-fn known_keys(store: &dyn Store) -> Result<HashMap<SecretHash, AppId>, StoreError> {
+fn known_keys(store: &dyn Store) -> Result<KeyMap<SecretHash, AppId>, StoreError> {
     const PAGE: usize = 1_000;
-    let mut hints = HashMap::new();
+    let mut hints = KeyMap::default();
     let mut after = None;
     while hints.len() < MAX_HINTS {
         let apps = read(store, "known_apps", |views| views.apps(after, PAGE))?;
@@ -333,6 +392,6 @@ fn known_keys(store: &dyn Store) -> Result<HashMap<SecretHash, AppId>, StoreErro
 
 /// The moment of a reading: the wall clock, never before the newest record.
 fn now(views: &mut dyn Views, clock: &dyn Clock) -> Result<Timestamp, StoreError> {
-    let wall = clock.read().wall;
+    let wall = clock.wall();
     Ok(views.newest_record_at()?.map_or(wall, |newest| newest.max(wall)))
 }

@@ -26,7 +26,7 @@ mod upkeep;
 pub use agentadmit_core::cursor;
 pub use agentadmit_store::record::Origin;
 pub use agentadmit_store::{StoreError, Views, WriterOptions, verbs};
-pub use engine::{Engine, EngineOptions, Lane};
+pub use engine::{Engine, EngineOptions, EngineSteps, Lane};
 pub use error::EngineError;
 pub use health::Health;
 pub use keyring::Keyring;

@@ -1,7 +1,5 @@
 //! The headers that tell a caller how much is left (PROTOCOL, Limits).
 
-use std::fmt::Write as _;
-
 use agentadmit_core::rate::BucketState;
 use agentadmit_engine::verbs::verify::Limits;
 use agentadmit_protocol::time::Timestamp;
@@ -13,37 +11,51 @@ const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");
 
+/// Headers that an answer of a verify has beside these; room for all of them is made at once.
+const ROOM: usize = 12;
+
 /// The headers for these limits; none where there is no limit.
 ///
 /// `X-RateLimit-*` describe the limit nearest to refusing; `RateLimit-Policy` and `RateLimit`
 /// (draft-ietf-httpapi-ratelimit-headers) name each. A reset is when the burst is full again.
 pub(crate) fn headers(limits: &Limits, now: Timestamp) -> HeaderMap {
-    let named = [("key", limits.key), ("connection", limits.connection)];
-    let named = named.into_iter().filter_map(|(name, state)| state.map(|state| (name, state)));
-    let mut tightest: Option<BucketState> = None;
-    let (mut policy, mut remaining) = (String::new(), String::new());
-    for (name, state) in named {
-        let separator = if policy.is_empty() { "" } else { ", " };
+    let mut headers = HeaderMap::with_capacity(ROOM);
+    let states = [limits.key, limits.connection];
+    let present = states.into_iter().flatten();
+    let Some(tightest) = present.reduce(|a, b| if b.is_tighter_than(&a) { b } else { a }) else {
+        return headers;
+    };
+    let mut policy = String::with_capacity(64);
+    let mut remaining = String::with_capacity(64);
+    for (name, state) in ["key", "connection"].into_iter().zip(states) {
+        let Some(state) = state else { continue };
         let BucketState { limit, remaining: left, window_seconds, full_in_ns } = state;
         let full_in = full_in_ns.div_ceil(1_000_000_000);
-        // writing to a string cannot fail
-        let _ = write!(policy, "{separator}\"{name}\";q={limit};w={window_seconds}");
-        let _ = write!(remaining, "{separator}\"{name}\";r={left};t={full_in}");
-        if tightest.is_none_or(|tightest| state.is_tighter_than(&tightest)) {
-            tightest = Some(state);
-        }
+        item(&mut policy, name, "q", limit.into(), "w", window_seconds.into());
+        item(&mut remaining, name, "r", left.into(), "t", full_in);
     }
-    let mut headers = HeaderMap::new();
-    let Some(state) = tightest else { return headers };
-    headers.insert(X_LIMIT, state.limit.into());
-    headers.insert(X_REMAINING, state.remaining.into());
-    headers.insert(X_RESET, reset(&state, now).into());
+    headers.insert(X_LIMIT, tightest.limit.into());
+    headers.insert(X_REMAINING, tightest.remaining.into());
+    headers.insert(X_RESET, reset(&tightest, now).into());
     for (name, value) in [(POLICY, policy), (STATE, remaining)] {
         if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(name, value);
         }
     }
     headers
+}
+
+/// Appends one limit with two parameters: `"key";q=4000;w=2`.
+fn item(list: &mut String, name: &str, first: &str, a: u64, second: &str, b: u64) {
+    let mut digits = itoa::Buffer::new();
+    list.push_str(if list.is_empty() { "\"" } else { ", \"" });
+    list.push_str(name);
+    for (start, parameter, value) in [("\";", first, a), (";", second, b)] {
+        list.push_str(start);
+        list.push_str(parameter);
+        list.push('=');
+        list.push_str(digits.format(value));
+    }
 }
 
 /// The Unix second, rounded up, at which the burst is full again.

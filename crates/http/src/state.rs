@@ -121,7 +121,8 @@ impl ServiceState {
     pub(crate) fn request_id(&self) -> RequestId {
         let mut random = [0; 10];
         self.shared.request_ids.lock().fill_bytes(&mut random);
-        let id = EventId::v7(self.shared.engine.wall(), random).to_string();
+        let mut id = String::with_capacity(32);
+        EventId::v7(self.shared.engine.wall(), random).write(&mut id);
         let (_, digits) = id.split_once('_').unwrap_or_default();
         RequestId(digits.into())
     }

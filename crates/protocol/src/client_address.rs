@@ -35,7 +35,7 @@ fn hop_address(hop: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    /// Behind proxies at 10.0.0.0/8 and ::1; `\u{e9}` stands for a line that is no text.
+    /// Behind proxies at `10.0.0.0/8` and `::1`; `\u{e9}` stands for a line that is no text.
     fn client(peer: &str, forwarded: &[&str]) -> String {
         let lines = forwarded.iter().map(|line| Some(*line).filter(|line| *line != "\u{e9}"));
         let is_trusted = |address: IpAddr| match address {

@@ -87,7 +87,12 @@ macro_rules! ids {
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 if serializer.is_human_readable() {
-                    serializer.collect_str(self)
+                    let mut text = [0; concat!($prefix, "_").len() + DIGITS];
+                    let (prefix, digits) = text.split_at_mut(concat!($prefix, "_").len());
+                    prefix.copy_from_slice(concat!($prefix, "_").as_bytes());
+                    digits.copy_from_slice(&encode(self.0));
+                    let text = core::str::from_utf8(&text).map_err(serde::ser::Error::custom)?;
+                    serializer.serialize_str(text)
                 } else {
                     serde::Serialize::serialize(&self.0, serializer)
                 }

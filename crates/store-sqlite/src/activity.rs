@@ -20,6 +20,7 @@ use agentadmit_protocol::error::ErrorCode;
 use agentadmit_protocol::id::{ConnectionId, KeyId};
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
+use agentadmit_store::maps::KeyMap;
 use agentadmit_store::views::LogPosition;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
@@ -108,8 +109,8 @@ impl Fold {
 /// What some records say, counted.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    uses: HashMap<Subject, Activity>,
-    labels: HashMap<(Tenant, i32), HashMap<String, u64>>,
+    uses: KeyMap<Subject, Activity>,
+    labels: KeyMap<(Tenant, i32), HashMap<String, u64>>,
 }
 
 impl Batch {
@@ -126,11 +127,6 @@ impl Batch {
     /// What it says of a connection or key.
     pub(crate) fn activity(&self, subject: Subject) -> Activity {
         self.uses.get(&subject).copied().unwrap_or_default()
-    }
-
-    /// Whether it says nothing.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.uses.is_empty() && self.labels.is_empty()
     }
 
     /// Takes what another one says.
@@ -313,11 +309,12 @@ impl Unfolded {
         self.fold.as_ref().is_some_and(|fold| fold.window.is_some())
     }
 
-    /// Begins a window of all that is known, if that is anything. The disk hears of it with the
-    /// first slice.
+    /// Begins a window of all that is known behind the mark, if that is anything: records that say
+    /// nothing of a use move the mark too, else every start would read them again. The disk hears of
+    /// it with the first slice.
     pub(crate) fn begin_window(&mut self) {
         let Some(fold) = &mut self.fold else { return };
-        if fold.window.is_none() && !self.fresh.is_empty() {
+        if fold.window.is_none() && self.known_to > fold.folded_to {
             self.folding = std::mem::take(&mut self.fresh).sorted();
             fold.window = Some(Window { to: self.known_to, after: None });
         }

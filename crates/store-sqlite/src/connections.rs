@@ -33,17 +33,17 @@ fn id(row: &Row<'_>) -> rusqlite::Result<ConnectionId> {
 }
 
 impl Session<'_> {
-    fn grant(&self, key: i64) -> Found<Grant> {
-        sql::one(self.conn, st::GRANT, [key], packed)
+    fn grant(&mut self, key: i64) -> Found<Grant> {
+        sql::one_held(&mut self.held.grant, self.conn, st::GRANT, [key], packed)
     }
 
-    pub(crate) fn find_by_access_token(&self, hash: &SecretHash) -> Found<Connection> {
+    pub(crate) fn find_by_access_token(&mut self, hash: &SecretHash) -> Found<Connection> {
         let grant = self.grant(hash.key())?;
         let opened = grant.filter(|grant| grant.access_token().is_some_and(|t| t.ct_eq(hash)));
         Ok(opened.map(|grant| grant.connection))
     }
 
-    pub(crate) fn find_by_connection_token(&self, hash: &SecretHash) -> Found<Connection> {
+    pub(crate) fn find_by_connection_token(&mut self, hash: &SecretHash) -> Found<Connection> {
         let is_its = |connection: &Connection| connection.connection_token.ct_eq(hash);
         if let Some(grant) = self.grant(hash.key())?
             && is_its(&grant.connection)

@@ -14,6 +14,7 @@ use rusqlite::Connection;
 
 use crate::activity::Fold;
 use crate::codec::{self, Packed, TenantKey, uncount};
+use crate::error::Stored;
 use crate::session::Session;
 use crate::sql;
 use crate::statements as st;
@@ -105,7 +106,9 @@ impl Session<'_> {
         let conn = self.conn;
         let pending = self.pending()?;
         let position = pending.tail.end.saturating_add(1);
-        sql::run(conn, st::APPEND, (position, Packed(record)))?;
+        let row = codec::pack(record).stored()?;
+        sql::run_held(&mut self.held.append, conn, st::APPEND, (position, row))?;
+        let pending = self.pending()?;
         if pending.tail.newest_at.is_some_and(|newest| record.occurred_at < newest) {
             sql::run(conn, st::NEW_RUN, [position])?;
         }

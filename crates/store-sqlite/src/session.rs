@@ -1,7 +1,5 @@
 //! One transaction or snapshot on one connection: what `Views` and `Rows` are implemented on.
 
-use std::collections::HashMap;
-
 use agentadmit_core::app::{App, EnvironmentState, Tenant};
 use agentadmit_core::clock::{ClockGuard, Doubt};
 use agentadmit_core::connection::Activity;
@@ -10,9 +8,10 @@ use agentadmit_protocol::audit::AuditRecord;
 use agentadmit_protocol::id::AppId;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
+use agentadmit_store::maps::KeyMap;
 use agentadmit_store::views::LogPosition;
 use parking_lot::Mutex;
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection};
 
 use crate::activity::{self, Batch, Fold, Subject, Unfolded};
 use crate::codec::Packed;
@@ -59,6 +58,13 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
+    /// The end of the log that `conn` sees. Where it is still the one that is `known`, its record
+    /// is not read again: records never change.
+    pub(crate) fn read_from(conn: &Connection, known: Self) -> Result<Self, StoreError> {
+        let end: Option<LogPosition> = sql::one(conn, st::LOG_END, [], |row| row.get(0))?;
+        if end == Some(known.end) { Ok(known) } else { Self::read(conn) }
+    }
+
     /// The end of the log that `conn` sees.
     pub(crate) fn read(conn: &Connection) -> Result<Self, StoreError> {
         let newest = sql::one(conn, st::LOG_TAIL, [], |row| {
@@ -92,9 +98,9 @@ pub(crate) struct Pending {
 /// Rows that one transaction reads for most of its calls, as they stand in this transaction.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
-    pub(crate) apps: HashMap<AppId, App>,
-    pub(crate) environments: HashMap<Tenant, EnvironmentState>,
-    pub(crate) api_keys: HashMap<i64, ApiKey>,
+    pub(crate) apps: KeyMap<AppId, App>,
+    pub(crate) environments: KeyMap<Tenant, EnvironmentState>,
+    pub(crate) api_keys: KeyMap<i64, ApiKey>,
 }
 
 /// Entries per kind that a [`Cache`] keeps.
@@ -119,6 +125,15 @@ pub(crate) struct Session<'s> {
     pub(crate) shared: &'s Shared,
     pub(crate) role: Role<'s>,
     pub(crate) cache: Cache,
+    /// The statements of every verify, held so that they are not looked up for each.
+    pub(crate) held: Held<'s>,
+}
+
+/// Statements that a session has used and will use again.
+#[derive(Default)]
+pub(crate) struct Held<'s> {
+    pub(crate) grant: Option<CachedStatement<'s>>,
+    pub(crate) append: Option<CachedStatement<'s>>,
 }
 
 impl<'s> Session<'s> {
@@ -129,14 +144,19 @@ impl<'s> Session<'s> {
         shared: &'s Shared,
     ) -> Self {
         let role = Role::Reader { present, own: None };
-        Self { conn, shared, role, cache: Cache::default() }
+        Self { conn, shared, role, cache: Cache::default(), held: Held::default() }
     }
 
     /// Writes in the transaction that is open on `conn`.
-    pub(crate) fn writer(conn: &'s Connection, shared: &'s Shared) -> Result<Self, StoreError> {
-        let tail = Tail::read(conn)?;
+    /// `known` is the end of the log as it was last seen.
+    pub(crate) fn writer(
+        conn: &'s Connection,
+        shared: &'s Shared,
+        known: Tail,
+    ) -> Result<Self, StoreError> {
+        let tail = Tail::read_from(conn, known)?;
         let role = Role::Writer(Pending { begin: tail.end, tail, ..Pending::default() });
-        Ok(Self { conn, shared, role, cache: Cache::default() })
+        Ok(Self { conn, shared, role, cache: Cache::default(), held: Held::default() })
     }
 
     /// The end of the log.

@@ -1,7 +1,7 @@
 //! Running prepared statements.
 
 use agentadmit_store::StoreError;
-use rusqlite::{Connection, Params, Row};
+use rusqlite::{CachedStatement, Connection, Params, Row};
 
 use crate::error::Stored;
 
@@ -15,6 +15,39 @@ pub(crate) fn one<T>(
     let mut statement = conn.prepare_cached(sql).stored()?;
     let mut rows = statement.query(params).stored()?;
     rows.next().stored()?.map(read).transpose().stored()
+}
+
+/// [`one`], on a statement that is kept in `held` for the next time.
+pub(crate) fn one_held<'c, T>(
+    held: &mut Option<CachedStatement<'c>>,
+    conn: &'c Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Option<T>, StoreError> {
+    let mut rows = prepared(held, conn, sql)?.query(params).stored()?;
+    rows.next().stored()?.map(read).transpose().stored()
+}
+
+/// [`run`], on a statement that is kept in `held` for the next time.
+pub(crate) fn run_held<'c>(
+    held: &mut Option<CachedStatement<'c>>,
+    conn: &'c Connection,
+    sql: &str,
+    params: impl Params,
+) -> Result<usize, StoreError> {
+    prepared(held, conn, sql)?.execute(params).stored()
+}
+
+fn prepared<'h, 'c>(
+    held: &'h mut Option<CachedStatement<'c>>,
+    conn: &'c Connection,
+    sql: &str,
+) -> Result<&'h mut CachedStatement<'c>, StoreError> {
+    match held {
+        Some(statement) => Ok(statement),
+        None => Ok(held.insert(conn.prepare_cached(sql).stored()?)),
+    }
 }
 
 /// All rows that a statement finds.

@@ -14,8 +14,16 @@ macro_rules! statements {
 }
 
 /// Statements that read a whole table, because the table is small and all of it is wanted.
-pub const SMALL_TABLES: &[&str] =
-    &["OPERATORS", "FIRST_APPS", "TENANTS", "SEGMENTS", "RUNS", "LOG_TAIL", "CHAIN_COUNT"];
+pub const SMALL_TABLES: &[&str] = &[
+    "OPERATORS",
+    "FIRST_APPS",
+    "TENANTS",
+    "SEGMENTS",
+    "RUNS",
+    "LOG_TAIL",
+    "LOG_END",
+    "CHAIN_COUNT",
+];
 
 statements! {
     /// The way of one verify: the key.
@@ -28,8 +36,10 @@ statements! {
     ACTIVITY = "SELECT calls, last_used_at FROM activity WHERE connection_id = ?1";
     /// The way of one verify: the live scopes.
     ENVIRONMENT = "SELECT state FROM environments WHERE tenant = ?1";
-    /// Once per batch: the newest record.
+    /// The newest record.
     LOG_TAIL = "SELECT pos, row FROM audit_log ORDER BY pos DESC LIMIT 1";
+    /// Once per batch: whether that is still the newest one.
+    LOG_END = "SELECT pos FROM audit_log ORDER BY pos DESC LIMIT 1";
     /// Once per record.
     APPEND = "INSERT INTO audit_log (pos, row) VALUES (?1, ?2)";
     /// Once per batch and tenant.

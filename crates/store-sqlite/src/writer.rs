@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use crate::connect::{Purpose, connect};
 use crate::copying::Copying;
 use crate::error::{OpenError, Stored};
-use crate::session::{ClockState, Pending, Role, Session, Shared};
+use crate::session::{ClockState, Pending, Role, Session, Shared, Tail};
 use crate::sql;
 use crate::statements as st;
 
@@ -27,6 +27,8 @@ pub(crate) struct Writer {
     pub(crate) state: WriterState,
     /// An operator accepted the clock and no record was written since.
     pub(crate) floor_is_lifted: bool,
+    /// The end of the log after the last transaction.
+    tail: Tail,
     is_doubtful: bool,
 }
 
@@ -37,6 +39,7 @@ impl Writer {
             conn: connect(path, &shared.options, Purpose::Writer)?,
             state: WriterState::new(shared.options.randomness.seed()?, shared.options.writer),
             floor_is_lifted: false,
+            tail: Tail::default(),
             is_doubtful: false,
         })
     }
@@ -49,8 +52,9 @@ impl Writer {
         work: Work<'_>,
     ) -> Result<(), StoreError> {
         let reading = shared.options.clock.read();
+        let known = self.tail;
         let done = self.write(path, shared, |conn, state, lifted| {
-            let mut session = Session::writer(conn, shared)?;
+            let mut session = Session::writer(conn, shared, known)?;
             let mut tx = begin(&mut session, state, reading, lifted)?;
             work(&mut tx)?;
             tx.finish()?;
@@ -62,6 +66,7 @@ impl Writer {
         match done {
             Ok(pending) => {
                 self.state.committed();
+                self.tail = pending.tail;
                 self.floor_is_lifted &= pending.begin == pending.tail.end;
                 let floor = pending.tail.newest_at.filter(|_| !self.floor_is_lifted);
                 *shared.clock.lock() = ClockState { guard: self.state.clock, floor };

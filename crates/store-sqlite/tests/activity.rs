@@ -71,6 +71,23 @@ fn what_was_folded_is_not_read_again() {
 }
 
 #[test]
+fn records_without_a_use_are_not_read_again_either() {
+    let place = Place::new();
+    let store = place.service(1);
+    let world = place.world(&store);
+    world.key(&world.app(), Environment::Live);
+    world.maintain();
+    drop((world, store));
+    let sql = "SELECT folded_to, (SELECT max(pos) FROM audit_log) FROM fold";
+    let (folded_to, newest): (i64, i64) = place
+        .raw()
+        .query_row(sql, [], |row| Ok((row.get(0).unwrap(), row.get(1).unwrap())))
+        .unwrap();
+    assert!(newest > 0);
+    assert_eq!(folded_to, newest);
+}
+
+#[test]
 fn another_process_may_append() {
     let place = Place::new();
     let service = place.service(1);

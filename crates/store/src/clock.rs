@@ -11,11 +11,29 @@ use parking_lot::Mutex;
 pub trait Clock: Send + Sync + 'static {
     /// Both, as near to the same moment as can be.
     fn read(&self) -> Reading;
+
+    /// The wall clock alone, for whoever needs no more.
+    fn wall(&self) -> Timestamp {
+        self.read().wall
+    }
+
+    /// The monotonic clock alone, in nanoseconds.
+    fn monotonic_ns(&self) -> u64 {
+        self.read().monotonic_ns
+    }
 }
 
 impl<C: Clock + ?Sized> Clock for Arc<C> {
     fn read(&self) -> Reading {
         (**self).read()
+    }
+
+    fn wall(&self) -> Timestamp {
+        (**self).wall()
+    }
+
+    fn monotonic_ns(&self) -> u64 {
+        (**self).monotonic_ns()
     }
 }
 
@@ -40,16 +58,19 @@ impl Default for SystemClock {
 }
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that is passed in elsewhere")]
     fn read(&self) -> Reading {
+        Reading { wall: self.wall(), monotonic_ns: self.monotonic_ns() }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that is passed in elsewhere")]
+    fn wall(&self) -> Timestamp {
         let since_epoch =
             std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Reading {
-            wall: Timestamp::from_millis(
-                i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX),
-            ),
-            monotonic_ns: nanoseconds(self.started.elapsed()),
-        }
+        Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn monotonic_ns(&self) -> u64 {
+        nanoseconds(self.started.elapsed())
     }
 }
 

@@ -17,6 +17,7 @@
 pub mod clock;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod maps;
 pub mod model;
 pub mod record;
 pub mod refusals;

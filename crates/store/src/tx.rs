@@ -4,8 +4,6 @@
 //! is here: the caller's credential, the change of a connection with its counts, the audit record
 //! with its chain.
 
-use std::collections::HashMap;
-
 use agentadmit_core::app::{App, DayUsage, Tenant};
 use agentadmit_core::audit::chain::{self, ChainHead};
 use agentadmit_core::audit::register::{AuditTrimmed, StoreRestored, TrimmedChain};
@@ -16,6 +14,7 @@ use agentadmit_protocol::audit::{Actor, AuditEvent, AuditHash, AuditRecord, Deta
 use agentadmit_protocol::id::{ChainId, EventId};
 use agentadmit_protocol::time::Timestamp;
 
+use crate::maps::KeyMap;
 use crate::record::{Entry, details};
 use crate::store::StoreError;
 use crate::views::{Chain, ChainKind, Rows};
@@ -34,9 +33,9 @@ pub struct Tx<'a> {
     pub monotonic_ns: u64,
     /// The writer's memory.
     pub writer: &'a mut WriterState,
-    chains: HashMap<Option<Tenant>, Chain>,
-    registers: HashMap<Option<Tenant>, Chain>,
-    usage: HashMap<Tenant, DayUsage>,
+    chains: KeyMap<Option<Tenant>, Chain>,
+    registers: KeyMap<Option<Tenant>, Chain>,
+    usage: KeyMap<Tenant, DayUsage>,
     scratch: String,
 }
 
@@ -82,9 +81,9 @@ impl<'a> Tx<'a> {
             now,
             monotonic_ns,
             writer,
-            chains: HashMap::new(),
-            registers: HashMap::new(),
-            usage: HashMap::new(),
+            chains: KeyMap::default(),
+            registers: KeyMap::default(),
+            usage: KeyMap::default(),
             scratch: String::new(),
         }
     }

@@ -1,7 +1,6 @@
 //! What a writer keeps in memory between its transactions. None of it decides about access; losing
 //! it loses no promise.
 
-use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use agentadmit_core::app::Tenant;
@@ -12,6 +11,7 @@ use agentadmit_protocol::secret::{Secret, SecretKind};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use crate::maps::{KeyMap, KeySet};
 use crate::refusals::RefusalWindows;
 use crate::views::LogPosition;
 
@@ -36,7 +36,7 @@ pub struct WriterState {
     /// Refusals that are counted.
     pub refusals: RefusalWindows,
     /// Tenants with records since their last checkpoint.
-    pub unchecked: HashSet<Option<Tenant>>,
+    pub unchecked: KeySet<Option<Tenant>>,
     pub(crate) buckets: Buckets,
     random: StdRng,
 }
@@ -52,7 +52,7 @@ impl WriterState {
             clock: ClockGuard::default(),
             seen_to: None,
             refusals: RefusalWindows::default(),
-            unchecked: HashSet::new(),
+            unchecked: KeySet::default(),
             buckets: Buckets::default(),
             random,
         }
@@ -110,7 +110,7 @@ impl Buckets {
 /// Buckets by key. Only those that are not full have an entry.
 #[derive(Debug)]
 pub(crate) struct BucketMap<K> {
-    full_at_ns: HashMap<K, u64>,
+    full_at_ns: KeyMap<K, u64>,
     /// What stood there before each charge of the running transaction.
     charged: Vec<(K, Option<u64>)>,
     sweep_at: usize,
@@ -121,7 +121,7 @@ const SMALL: usize = 1_024;
 
 impl<K> Default for BucketMap<K> {
     fn default() -> Self {
-        Self { full_at_ns: HashMap::new(), charged: Vec::new(), sweep_at: SMALL }
+        Self { full_at_ns: KeyMap::default(), charged: Vec::new(), sweep_at: SMALL }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context, Result, bail};
@@ -16,6 +15,48 @@ use super::{machine, server::Server};
 /// Half of all calls go to so many tokens.
 const HOT_TOKENS: u32 = 100;
 
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Question {
+    /// A verify that is allowed.
+    Verify,
+    /// A verify for a scope that the connection lacks: refused, and recorded.
+    Refused,
+    /// An introspection (RFC 7662) of a live token.
+    Introspect,
+}
+
+impl Question {
+    /// The path, the media type, and the body before and behind the token.
+    const fn parts(self) -> [&'static str; 4] {
+        match self {
+            Self::Verify => [
+                "/v1/verify",
+                "application/json",
+                r#"{"token":""#,
+                r#"","scope_used":"orders:read","endpoint":"/orders/{id}","method":"GET"}"#,
+            ],
+            Self::Refused => [
+                "/v1/verify",
+                "application/json",
+                r#"{"token":""#,
+                r#"","scope_used":"orders:write","endpoint":"/orders/{id}","method":"PUT"}"#,
+            ],
+            Self::Introspect => {
+                ["/oauth/introspect", "application/x-www-form-urlencoded", "token=", ""]
+            }
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Refused => "refused",
+            Self::Introspect => "introspect",
+        }
+    }
+}
+
 /// What a request looks like to `wrk`. The text of all requests but the token is made once: every
 /// token has the same length.
 const SCRIPT: &str = r#"
@@ -26,10 +67,10 @@ local tokens = file:read("*a")
 file:close()
 local count = #tokens / line
 assert(count >= 1 and count % 1 == 0, "no file of tokens")
-local before = '{"token":"'
-local after = '","scope_used":"orders:read","endpoint":"/orders/{id}","method":"GET"}'
-local head = "POST /v1/verify HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer @KEY@\r\n"
-  .. "Content-Type: application/json\r\nContent-Length: "
+local before = '@BEFORE@'
+local after = '@AFTER@'
+local head = "POST @PATH@ HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer @KEY@\r\n"
+  .. "Content-Type: @TYPE@\r\nContent-Length: "
   .. (#before + length + #after) .. "\r\n\r\n" .. before
 local random, sub = math.random, string.sub
 
@@ -47,8 +88,9 @@ end
 function done(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format(
-    '{"requests":%d,"seconds":%.6f,"p50_us":%.1f,"p99_us":%.1f,"refused":%d,"broken":%d}\n',
-    summary.requests, summary.duration / 1e6, latency:percentile(50), latency:percentile(99),
+    '{"requests":%d,"seconds":%.6f,"p50_us":%.1f,"p99_us":%.1f,"p999_us":%.1f,"refused":%d,"broken":%d}\n',
+    summary.requests, summary.duration / 1e6,
+    latency:percentile(50), latency:percentile(99), latency:percentile(99.9),
     errors.status, errors.connect + errors.read + errors.write + errors.timeout))
 end
 "#;
@@ -63,6 +105,8 @@ pub(super) struct Sample {
     pub(super) p50_us: f64,
     /// The wait that one in a hundred exceeds, in microseconds.
     pub(super) p99_us: f64,
+    /// The wait that one in a thousand exceeds, in microseconds.
+    pub(super) p999_us: f64,
     /// Answers that were not 2xx or 3xx.
     pub(super) refused: u64,
     /// Connections that broke or timed out.
@@ -70,6 +114,9 @@ pub(super) struct Sample {
     /// Processor time of the server, in seconds.
     #[serde(skip)]
     pub(super) cpu_seconds: f64,
+    /// Bytes that the server had written to the disk.
+    #[serde(skip)]
+    pub(super) written_bytes: f64,
 }
 
 impl Sample {
@@ -81,28 +128,42 @@ impl Sample {
     pub(super) fn cpu_us(&self) -> f64 {
         self.cpu_seconds * 1e6 / f64::from(self.requests)
     }
+
+    /// Bytes that were written to the disk for one request.
+    pub(super) fn written(&self) -> f64 {
+        self.written_bytes / f64::from(self.requests)
+    }
 }
 
-/// `wrk` with its script.
+/// `wrk` with the script for one question to one store.
 pub(super) struct Load {
     wrk: PathBuf,
     script: PathBuf,
+    /// Whether every answer must be a refusal instead of none.
+    is_refused: bool,
 }
 
 impl Load {
     /// Writes the script for a folder that `fill-store` wrote.
-    pub(super) fn new(filled: &Path, scratch: &Path) -> Result<Self> {
+    pub(super) fn new(question: Question, filled: &Path, scratch: &Path) -> Result<Self> {
         let key = fs::read_to_string(filled.join("api_key"))?;
         let tokens = filled.join("tokens");
+        let [path, media_type, before, after] = question.parts();
         let script = SCRIPT
             .replace("@TOKENS@", &tokens.to_string_lossy())
             .replace("@KEY@", key.trim())
+            .replace("@PATH@", path)
+            .replace("@TYPE@", media_type)
+            .replace("@BEFORE@", before)
+            .replace("@AFTER@", after)
             .replace("@HOT@", &HOT_TOKENS.to_string())
             .replace("@SEED@", &std::process::id().to_string());
-        let file = scratch.join("verify.lua");
+        let store = filled.file_name().unwrap_or_default().to_string_lossy();
+        let file = scratch.join(format!("{}-{store}.lua", question.name()));
         fs::write(&file, script)
             .with_context(|| format!("{} cannot be written", file.display()))?;
-        Ok(Self { wrk: wrk()?, script: file })
+        let is_refused = question == Question::Refused;
+        Ok(Self { wrk: tools::debian_program("wrk")?, script: file, is_refused })
     }
 
     /// Asks `server` for so many seconds over so many connections.
@@ -111,47 +172,36 @@ impl Load {
         command.args(["--threads", "1", "--connections", &connections.to_string()]);
         command.args(["--duration", &format!("{seconds}s"), "--timeout", "10s", "--script"]);
         command.arg(&self.script).arg(&server.address);
-        let before = server.cpu_seconds()?;
+        let (cpu, written) = (server.cpu_seconds()?, server.written_bytes());
         let said = process::output_of(&mut command)?;
-        let mut sample = parse(&said)?;
-        sample.cpu_seconds = server.cpu_seconds()? - before;
+        let mut sample = parse(&said, self.is_refused)?;
+        sample.cpu_seconds = server.cpu_seconds()? - cpu;
+        sample.written_bytes = server.written_bytes() - written;
         Ok(sample)
     }
 }
 
-/// Reads the line that the script's `done` wrote. A refused call would be measured as a fast one.
-fn parse(said: &str) -> Result<Sample> {
+/// Reads the line that the script's `done` wrote. A refused call would be measured as a fast one,
+/// so every call or none must be refused.
+fn parse(said: &str, is_refused: bool) -> Result<Sample> {
     let line = said.lines().find(|line| line.starts_with('{')).context("wrk said nothing")?;
     let sample: Sample = serde_json::from_str(line).context("wrk said something unexpected")?;
-    if sample.refused > 0 || sample.broken > 0 || sample.requests == 0 {
-        bail!("not every call was answered well, so nothing was measured: {line}");
+    let refused = if is_refused { u64::from(sample.requests) } else { 0 };
+    if sample.refused != refused || sample.broken > 0 || sample.requests == 0 {
+        bail!("not every call was answered as it should be, so nothing was measured: {line}");
     }
     Ok(sample)
-}
-
-fn wrk() -> Result<PathBuf> {
-    if let Some(wrk) = tools::on_path("wrk") {
-        return Ok(wrk);
-    }
-    let is_root = process::output_of(Command::new("id").arg("-u"))?.trim() == "0";
-    let mut install = Command::new("apt-get");
-    install.args(["install", "--yes", "wrk"]);
-    if is_root && tools::on_path("apt-get").is_some() && process::run(&mut install)? {
-        return tools::on_path("wrk").context("wrk was installed and is not there");
-    }
-    bail!("this needs the load generator wrk (Debian: `apt-get install wrk`)")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const GOOD: &str =
-        r#"{"requests":1000,"seconds":0.5,"p50_us":10.0,"p99_us":99.0,"refused":0,"broken":0}"#;
+    const GOOD: &str = r#"{"requests":1000,"seconds":0.5,"p50_us":10.0,"p99_us":99.0,"p999_us":999.0,"refused":0,"broken":0}"#;
 
     #[test]
     fn figures_are_read_out_of_what_wrk_says() {
-        let mut sample = parse(&format!("Running 1s test\n{GOOD}\n")).unwrap();
+        let mut sample = parse(&format!("Running 1s test\n{GOOD}\n"), false).unwrap();
         sample.cpu_seconds = 0.01;
         assert!((sample.requests_per_second() - 2_000.0).abs() < 1e-9);
         assert!((sample.cpu_us() - 10.0).abs() < 1e-9);
@@ -159,9 +209,12 @@ mod tests {
 
     #[test]
     fn a_refused_call_is_no_measurement() {
-        assert!(parse(&GOOD.replace(r#""refused":0"#, r#""refused":1"#)).is_err());
-        assert!(parse(&GOOD.replace(r#""broken":0"#, r#""broken":1"#)).is_err());
-        assert!(parse(&GOOD.replace(r#""requests":1000"#, r#""requests":0"#)).is_err());
-        assert!(parse("no such file").is_err());
+        let all = GOOD.replace(r#""refused":0"#, r#""refused":1000"#);
+        assert!(parse(&all, true).is_ok());
+        assert!(parse(GOOD, true).is_err(), "none was refused");
+        assert!(parse(&GOOD.replace(r#""refused":0"#, r#""refused":1"#), false).is_err());
+        assert!(parse(&GOOD.replace(r#""broken":0"#, r#""broken":1"#), false).is_err());
+        assert!(parse(&GOOD.replace(r#""requests":1000"#, r#""requests":0"#), false).is_err());
+        assert!(parse("no such file", false).is_err());
     }
 }

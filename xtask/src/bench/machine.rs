@@ -52,6 +52,23 @@ pub(super) fn cpu_seconds(process: u32) -> Result<f64> {
     parse_cpu_seconds(&stat).with_context(|| format!("{file} is not understood"))
 }
 
+/// Bytes that a process caused to be written to the disk (proc(5), `io`).
+pub(super) fn written_bytes(process: u32) -> Option<f64> {
+    let io = fs::read_to_string(format!("/proc/{process}/io")).ok()?;
+    number_behind(&io, "write_bytes:")
+}
+
+/// Memory that a process has in use, in MiB (proc(5), `status`).
+pub(super) fn resident_mib(process: u32) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    Some(number_behind(&status, "VmRSS:")? / 1_024.0)
+}
+
+fn number_behind(text: &str, name: &str) -> Option<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
 /// Reads fields 14 and 15 (`utime`, `stime`) of proc(5)'s `stat`; the name before them may hold
 /// anything.
 fn parse_cpu_seconds(stat: &str) -> Option<f64> {
@@ -65,6 +82,14 @@ fn parse_cpu_seconds(stat: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_is_read_by_its_name() {
+        let io = "rchar: 1\nwrite_bytes: 4096\ncancelled_write_bytes: 7\n";
+        assert_eq!(number_behind(io, "write_bytes:"), Some(4096.0));
+        assert_eq!(number_behind("VmRSS:\t  2048 kB\n", "VmRSS:"), Some(2048.0));
+        assert_eq!(number_behind(io, "syscr:"), None);
+    }
 
     #[test]
     fn processor_time_is_read_behind_any_name() {

@@ -1,16 +1,19 @@
 //! `cargo xtask bench`: how fast it is, beside a yardstick that runs in the same minutes on the same
 //! machine.
 
+mod instructions;
 mod load;
 mod machine;
 mod sdk;
 mod server;
-mod store;
+mod stores;
 mod table;
 mod verify;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
+
+pub(crate) use instructions::{Counted, Instructions};
 
 use crate::{Chore, Verdict, workspace::Workspace};
 
@@ -27,6 +30,8 @@ enum What {
     Verify(verify::Verify),
     /// Verify as an app asks it: the clients of the SDK beside reqwest
     Sdk(sdk::Sdk),
+    /// Instructions of one verify, counted by callgrind and compared with the committed counts
+    Instructions(Instructions),
 }
 
 impl Chore for Bench {
@@ -34,6 +39,7 @@ impl Chore for Bench {
         match self.what {
             What::Verify(verify) => verify.run(workspace),
             What::Sdk(sdk) => sdk.run(workspace),
+            What::Instructions(instructions) => instructions.run(workspace),
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 use super::{
     machine,
     server::Server,
-    store::{self, StoreCopy},
+    stores::{StoreCopy, Wanted},
 };
 
 /// Calls at a time.
@@ -66,7 +66,8 @@ impl Sdk {
     pub(super) fn run(&self, workspace: &Workspace) -> Result<Verdict> {
         let release = build(workspace)?;
         let scratch = workspace.scratch("bench")?;
-        let filled = store::filled(&release.join("fill-store"), CONNECTIONS_IN_STORE, &scratch)?;
+        let wanted = Wanted { connections: CONNECTIONS_IN_STORE, has_limits: true };
+        let filled = wanted.filled(&release.join("fill-store"), &scratch)?;
         let copy = StoreCopy::of(&filled, &scratch)?;
         let store = format!("sqlite:{}", copy.database().display());
         let serve =

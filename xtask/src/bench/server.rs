@@ -5,6 +5,7 @@ use std::{
     path::Path,
     process::{Child, Command, Stdio},
     thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
@@ -21,14 +22,18 @@ pub(super) struct Server {
     child: Child,
     /// Its address, `http://…`.
     pub(super) address: String,
+    /// From its start until it said so.
+    pub(super) ready_after: Duration,
 }
 
 impl Server {
+    #[expect(clippy::disallowed_methods, reason = "it measures")]
     /// Starts `program` and waits until it says where it listens.
     pub(super) fn start(program: &Path, arguments: &[&str]) -> Result<Self> {
         let mut command = machine::pinned(machine::SERVER_CORE, program);
         command.args(arguments).stderr(Stdio::piped()).stdin(Stdio::null());
         println!("$ {}", process::shown(&command));
+        let began = Instant::now();
         let mut child = command.spawn().context("the server could not be started")?;
         let stderr = child.stderr.take().context("a piped stderr")?;
         let mut lines = BufReader::new(stderr).lines();
@@ -40,14 +45,25 @@ impl Server {
                 None => eprintln!("{line}"),
             }
         };
+        let ready_after = began.elapsed();
         // what it says later is passed on, so that it never waits for a reader
         thread::spawn(move || lines.map_while(Result::ok).for_each(|line| eprintln!("{line}")));
-        Ok(Self { child, address })
+        Ok(Self { child, address, ready_after })
     }
 
     /// Processor time that it has used so far, in seconds.
     pub(super) fn cpu_seconds(&self) -> Result<f64> {
         machine::cpu_seconds(self.child.id())
+    }
+
+    /// Bytes that it caused to be written to the disk so far, as far as the kernel says so.
+    pub(super) fn written_bytes(&self) -> f64 {
+        machine::written_bytes(self.child.id()).unwrap_or(f64::NAN)
+    }
+
+    /// Memory that it has in use, in MiB.
+    pub(super) fn resident_mib(&self) -> f64 {
+        machine::resident_mib(self.child.id()).unwrap_or(f64::NAN)
     }
 
     /// Holds it, so that its background work is not charged to another server's measurement.

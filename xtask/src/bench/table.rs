@@ -6,7 +6,7 @@ use super::load::Sample;
 
 /// The samples of one server at one number of connections.
 pub(super) struct Series {
-    pub(super) server: &'static str,
+    pub(super) name: String,
     pub(super) connections: u32,
     pub(super) samples: Vec<Sample>,
 }
@@ -33,17 +33,29 @@ impl Series {
                 .unwrap_or_default()
         };
         format!(
-            "{:<16}{:>6}{:>10.0}{least:>10.0}{most:>10.0}{:>10.0}{:>10.0}{:>9.1}{:>7.0}{:>8}{:>8}",
-            self.server,
+            "{:<22}{:>6}{:>9.0}{least:>9.0}{most:>9.0}{:>8.0}{:>8.0}{:>9.0}{:>8.1}{:>8.0}{:>9.0}{:>7}{:>7}",
+            self.name,
             self.connections,
             self.median(Sample::requests_per_second),
             self.median(|sample| sample.p50_us),
             self.median(|sample| sample.p99_us),
+            self.median(|sample| sample.p999_us),
             self.median(Sample::cpu_us),
-            self.median(|sample| 100.0 * sample.cpu_seconds / sample.seconds),
+            self.core_percent(),
+            self.median(Sample::written),
             ratio(Sample::requests_per_second),
             ratio(Sample::cpu_us),
         )
+    }
+
+    /// How busy the server's core was, with this server alone.
+    fn core_percent(&self) -> f64 {
+        self.median(|sample| 100.0 * sample.cpu_seconds / sample.seconds)
+    }
+
+    /// Processor time of the server for one request, in microseconds.
+    pub(super) fn cpu_us(&self) -> f64 {
+        self.median(Sample::cpu_us)
     }
 }
 
@@ -51,34 +63,60 @@ impl Series {
 /// of connections.
 pub(super) fn table(series: &[Series], yardstick: &str) -> String {
     let mut table = format!(
-        "{:<16}{:>6}{:>10}{:>10}{:>10}{:>10}{:>10}{:>9}{:>7}{:>8}{:>8}\n",
-        "", "conns", "req/s", "min", "max", "p50 us", "p99 us", "CPU us", "core %", "ratio", "CPU"
+        "{:<22}{:>6}{:>9}{:>9}{:>9}{:>8}{:>8}{:>9}{:>8}{:>8}{:>9}{:>7}{:>7}\n",
+        "",
+        "conns",
+        "req/s",
+        "min",
+        "max",
+        "p50 us",
+        "p99 us",
+        "p99.9 us",
+        "CPU us",
+        "core %",
+        "B to disk",
+        "ratio",
+        "CPU"
     );
     for one in series.iter().filter(|one| !one.samples.is_empty()) {
         let beside =
-            |other: &&Series| other.server == yardstick && other.connections == one.connections;
-        let yardstick = series.iter().find(beside).filter(|_| one.server != yardstick);
+            |other: &&Series| other.name == yardstick && other.connections == one.connections;
+        let yardstick = series.iter().find(beside).filter(|_| one.name != yardstick);
         // writing to a string cannot fail
         let _ = writeln!(table, "{}", one.row(yardstick));
     }
     table
 }
 
+/// Rows whose server had time to spare: what held them up was the load, the disk or somebody else
+/// on the machine, so their requests/s say little about the server.
+pub(super) fn not_busy(series: &[Series]) -> Vec<String> {
+    /// Below this the server's core had time to spare.
+    const BUSY_PERCENT: f64 = 90.0;
+    series
+        .iter()
+        .filter(|one| one.connections > 1 && one.core_percent() < BUSY_PERCENT)
+        .map(|one| format!("{} at {}", one.name, one.connections))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn series(server: &'static str, requests: [u32; 3]) -> Series {
+    fn series(name: &str, requests: [u32; 3]) -> Series {
         let sample = |requests| Sample {
             requests,
             seconds: 2.0,
             p50_us: 10.0,
             p99_us: 20.0,
+            p999_us: 30.0,
             refused: 0,
             broken: 0,
             cpu_seconds: 1.0,
+            written_bytes: 800.0,
         };
-        Series { server, connections: 64, samples: requests.map(sample).to_vec() }
+        Series { name: name.to_owned(), connections: 64, samples: requests.map(sample).to_vec() }
     }
 
     #[test]
@@ -86,10 +124,22 @@ mod tests {
         let text = table(&[series("a", [400, 200, 800]), series("b", [100, 90, 300])], "a");
         let rows: Vec<Vec<&str>> =
             text.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(rows[1], ["a", "64", "200", "100", "400", "10", "20", "2500.0", "50"]);
+        assert_eq!(
+            rows[1],
+            ["a", "64", "200", "100", "400", "10", "20", "30", "2500.0", "50", "2"]
+        );
         assert_eq!(
             rows[2],
-            ["b", "64", "50", "45", "150", "10", "20", "10000.0", "50", "0.25", "4.00"]
+            ["b", "64", "50", "45", "150", "10", "20", "30", "10000.0", "50", "8", "0.25", "4.00"]
         );
+    }
+
+    #[test]
+    fn a_server_with_time_to_spare_is_named() {
+        let mut busy = series("busy", [1, 1, 1]);
+        for sample in &mut busy.samples {
+            sample.cpu_seconds = 1.9;
+        }
+        assert_eq!(not_busy(&[busy, series("idle", [1, 1, 1])]), ["idle at 64"]);
     }
 }

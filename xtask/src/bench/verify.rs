@@ -1,10 +1,10 @@
 //! `cargo xtask bench verify`: one durable verify beside one answer of bare hyper.
 //!
-//! Both servers run on the same core and are asked the same questions by the same load on another
-//! core, in turns, round after round; while one is measured the other is stopped. Half of the calls
-//! go to a hundred connections, half to any of them. Limits are on, far above the load.
+//! All servers run on the same core and are asked by the same load on another core, in turns, round
+//! after round; while one is measured the others are stopped. Half of the calls go to a hundred
+//! connections, half to any of them. Limits are on, far above the load, but in the row that says so.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
@@ -15,15 +15,13 @@ use crate::{
 };
 
 use super::{
-    load::Load,
+    load::{Load, Question},
     machine,
     server::Server,
-    store::{self, StoreCopy},
+    stores::{StoreCopy, Wanted},
     table::{self, Series},
 };
 
-/// How many connections the load keeps open.
-const CONNECTIONS: [u32; 3] = [1, 64, 256];
 /// Seconds that a server is asked before anything is measured.
 const WARM_UP_SECONDS: u32 = 2;
 
@@ -33,9 +31,19 @@ const BUSY: f64 = 1.0;
 /// What is measured, and for how long.
 #[derive(Args)]
 pub(super) struct Verify {
-    /// How many connections the store holds; a store that was filled is kept for the next run
-    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..))]
-    connections_in_store: u32,
+    /// How many connections the store holds; with several, each is measured in the same run. A
+    /// store that was filled is kept for the next run
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "1000000",
+        value_parser = clap::value_parser!(u32).range(100..)
+    )]
+    connections_in_store: Vec<u32>,
+
+    /// How many connections the load keeps open
+    #[arg(long, value_delimiter = ',', default_value = "1,64,256")]
+    clients: Vec<u32>,
 
     /// Seconds of one measurement
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
@@ -45,46 +53,81 @@ pub(super) struct Verify {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
 
-    /// Measure only this server
-    #[arg(long, value_enum)]
-    only: Option<Which>,
+    /// What is measured
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "bare-hyper,verify")]
+    rows: Vec<What>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Which {
+enum What {
     /// A fixed answer of hyper
     BareHyper,
-    /// `agentadmit serve` on SQLite
-    Service,
+    /// A fixed answer of axum
+    BareAxum,
+    /// `agentadmit serve` on SQLite: a verify that is allowed
+    Verify,
+    /// The same, for an app without rate limits
+    NoLimits,
+    /// A verify that is refused, and recorded
+    Refused,
+    /// An introspection
+    Introspect,
 }
 
-impl Which {
+impl What {
     const fn name(self) -> &'static str {
         match self {
             Self::BareHyper => "bare hyper",
-            Self::Service => "durable verify",
+            Self::BareAxum => "bare axum",
+            Self::Verify => "verify",
+            Self::NoLimits => "verify, no limits",
+            Self::Refused => "refused",
+            Self::Introspect => "introspect",
         }
     }
+
+    const fn question(self) -> Question {
+        match self {
+            Self::Refused => Question::Refused,
+            Self::Introspect => Question::Introspect,
+            _ => Question::Verify,
+        }
+    }
+
+    const fn is_fixed(self) -> bool {
+        matches!(self, Self::BareHyper | Self::BareAxum)
+    }
+}
+
+/// A server that runs, and what stands behind it while it does.
+struct Running {
+    /// The rows that are asked of it, and their names.
+    rows: Vec<Row>,
+    server: Server,
+    name: String,
+    /// Behind the server in this list: it goes when nobody has it open any more.
+    _store: Option<StoreCopy>,
+}
+
+/// One question to one server.
+struct Row {
+    name: String,
+    load: Load,
 }
 
 impl Verify {
     pub(super) fn run(&self, workspace: &Workspace) -> Result<Verdict> {
         let programs = Programs::build(workspace)?;
         let scratch = workspace.scratch("bench")?;
-        let filled = store::filled(&programs.fill_store, self.connections_in_store, &scratch)?;
-        let load = Load::new(&filled, &scratch)?;
-        let copy = StoreCopy::of(&filled, &scratch)?;
         let others = machine::others_running();
-        let servers = self.start(&programs, &copy)?;
-        let series = self.measure(&servers, &load)?;
-        drop(servers);
+        let servers = self.start(&programs, &scratch)?;
+        let series = self.measure(&servers)?;
         println!("\n{}", machine::line());
         if let Some(load) = others.filter(|load| *load > BUSY) {
             println!("NOT QUIET: load average {load} before the run; measure again when it is low");
         }
         println!(
-            "store: {} connections; {} rounds of {} s; server on core {}, load on core {}",
-            self.connections_in_store,
+            "{} rounds of {} s; server on core {}, load on core {}",
             self.rounds,
             self.seconds,
             machine::SERVER_CORE,
@@ -92,51 +135,93 @@ impl Verify {
         );
         println!("Figures of one machine mean little: compare the ratios, which are of one run.");
         println!("`ratio` is of requests/s, `CPU` of processor time; both to bare hyper.\n");
-        print!("{}", table::table(&series, Which::BareHyper.name()));
+        print!("{}", table::table(&series, What::BareHyper.name()));
+        say_more(&programs, &servers, &series)?;
         Ok(Verdict::Clean)
     }
 
-    fn start(&self, programs: &Programs, copy: &StoreCopy) -> Result<Vec<(Which, Server)>> {
-        let store = format!("sqlite:{}", copy.database().display());
-        let serve =
-            ["serve", "--listen", "127.0.0.1:0", "--store", store.as_str(), "--log", "warn"];
+    fn start(&self, programs: &Programs, scratch: &Path) -> Result<Vec<Running>> {
+        let first = self.connections_in_store.first().context("at least one store")?;
+        let first = Wanted { connections: *first, has_limits: true };
+        let filled = first.filled(&programs.fill_store, scratch)?;
         let mut servers = Vec::new();
-        for which in [Which::BareHyper, Which::Service] {
-            if self.only.is_some_and(|only| only != which) {
-                continue;
+        for what in self.rows.iter().filter(|what| what.is_fixed()) {
+            let program =
+                if *what == What::BareHyper { &programs.bare_hyper } else { &programs.bare_axum };
+            let name = what.name().to_owned();
+            let load = Load::new(Question::Verify, &filled, scratch)?;
+            let rows = vec![Row { name: name.clone(), load }];
+            servers.push(Running {
+                rows,
+                server: Server::start(program, &[])?,
+                name,
+                _store: None,
+            });
+        }
+        for connections in &self.connections_in_store {
+            for has_limits in [true, false] {
+                let wanted = Wanted { connections: *connections, has_limits };
+                servers.extend(self.service(programs, scratch, wanted)?);
             }
-            let server = match which {
-                Which::BareHyper => Server::start(&programs.bare_hyper, &[])?,
-                Which::Service => Server::start(&programs.service, &serve)?,
-            };
-            servers.push((which, server));
         }
         Ok(servers)
     }
 
-    fn measure(&self, servers: &[(Which, Server)], load: &Load) -> Result<Vec<Series>> {
-        for (_, server) in servers {
-            load.run(server, 64, WARM_UP_SECONDS)?;
-            server.pause()?;
+    /// The service on a copy of a store, if any row wants it.
+    fn service(
+        &self,
+        programs: &Programs,
+        scratch: &Path,
+        wanted: Wanted,
+    ) -> Result<Option<Running>> {
+        let is_asked =
+            |what: &&What| !what.is_fixed() && (**what == What::NoLimits) != wanted.has_limits;
+        let asked: Vec<What> = self.rows.iter().filter(is_asked).copied().collect();
+        if asked.is_empty() {
+            return Ok(None);
+        }
+        let filled = wanted.filled(&programs.fill_store, scratch)?;
+        let store = StoreCopy::of(&filled, scratch)?;
+        let location = format!("sqlite:{}", store.database().display());
+        let serve =
+            ["serve", "--listen", "127.0.0.1:0", "--store", location.as_str(), "--log", "warn"];
+        let server = Server::start(&programs.service, &serve)?;
+        let mut rows = Vec::new();
+        for what in asked {
+            let name = format!("{} ({})", what.name(), short(wanted.connections));
+            rows.push(Row { name, load: Load::new(what.question(), &filled, scratch)? });
+        }
+        let name = format!("service on {} connections", wanted.connections);
+        Ok(Some(Running { rows, server, name, _store: Some(store) }))
+    }
+
+    fn measure(&self, servers: &[Running]) -> Result<Vec<Series>> {
+        for running in servers {
+            for row in &running.rows {
+                row.load.run(&running.server, 64, WARM_UP_SECONDS)?;
+            }
+            running.server.pause()?;
         }
         let mut series = Vec::new();
-        for connections in CONNECTIONS {
-            for (which, _) in servers {
-                series.push(Series { server: which.name(), connections, samples: Vec::new() });
+        for connections in &self.clients {
+            for row in servers.iter().flat_map(|running| &running.rows) {
+                let (name, connections) = (row.name.clone(), *connections);
+                series.push(Series { name, connections, samples: Vec::new() });
             }
         }
         for round in 1..=self.rounds {
             for one in &mut series {
-                let (_, server) = servers
+                let (running, row) = servers
                     .iter()
-                    .find(|(which, _)| which.name() == one.server)
+                    .flat_map(|running| running.rows.iter().map(move |row| (running, row)))
+                    .find(|(_, row)| row.name == one.name)
                     .context("every series has its server")?;
-                server.resume()?;
-                let sample = load.run(server, one.connections, self.seconds)?;
-                server.pause()?;
+                running.server.resume()?;
+                let sample = row.load.run(&running.server, one.connections, self.seconds)?;
+                running.server.pause()?;
                 println!(
                     "round {round}: {} at {} connections: {:.0} requests/s",
-                    one.server,
+                    one.name,
                     one.connections,
                     sample.requests_per_second()
                 );
@@ -147,9 +232,52 @@ impl Verify {
     }
 }
 
+/// What does not fit into the table.
+fn say_more(programs: &Programs, servers: &[Running], series: &[Series]) -> Result<()> {
+    println!();
+    for running in servers {
+        println!(
+            "{}: ready after {} ms, {:.0} MiB in use after the run",
+            running.name,
+            running.server.ready_after.as_millis(),
+            running.server.resident_mib()
+        );
+    }
+    let check =
+        process::output_of(&mut machine::pinned(machine::SERVER_CORE, &programs.check_rs256))?;
+    println!("one RS256 check: {} us of processor time", check.trim());
+    for one in series.iter().filter(|one| one.name.starts_with(What::Verify.name())) {
+        println!("{} at {}: {:.1} us of processor time", one.name, one.connections, one.cpu_us());
+    }
+    let not_busy = table::not_busy(series);
+    if not_busy.is_empty() {
+        println!(
+            "the server's core was full in every row of more than one connection, so the load"
+        );
+        println!("was not what held the servers up");
+    } else {
+        println!(
+            "the server's core had time to spare, so something else held it up: {}",
+            not_busy.join("; ")
+        );
+    }
+    Ok(())
+}
+
+/// `1000000` as `1M`.
+fn short(count: u32) -> String {
+    match count {
+        0..1_000 => count.to_string(),
+        1_000..1_000_000 => format!("{}k", count / 1_000),
+        _ => format!("{}M", count / 1_000_000),
+    }
+}
+
 /// The programs that are started, built for release.
 struct Programs {
     bare_hyper: PathBuf,
+    bare_axum: PathBuf,
+    check_rs256: PathBuf,
     fill_store: PathBuf,
     service: PathBuf,
 }
@@ -162,11 +290,23 @@ impl Programs {
         if !process::run(&mut cargo)? {
             return Err(BuildFailed.into());
         }
-        let release = workspace.target.join("release");
+        let program = |name: &str| workspace.target.join("release").join(name);
         Ok(Self {
-            bare_hyper: release.join("bare-hyper"),
-            fill_store: release.join("fill-store"),
-            service: release.join("agentadmit"),
+            bare_hyper: program("bare-hyper"),
+            bare_axum: program("bare-axum"),
+            check_rs256: program("check-rs256"),
+            fill_store: program("fill-store"),
+            service: program("agentadmit"),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_named_by_its_size() {
+        assert_eq!([short(100), short(1_000), short(1_000_000)], ["100", "1k", "1M"]);
     }
 }

@@ -3,6 +3,7 @@
 mod cargo;
 mod demo;
 mod fuzz;
+mod instructions;
 mod rust;
 mod schemathesis;
 
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// Run every check: formatting, lints, layers, generated files, documentation, tests, fuzzing, the
-/// running service against its contract, and the demo.
+/// running service against its contract, the demo, and the length of the hot path.
 #[derive(Args)]
 pub(crate) struct Test {
     /// Run only these steps
@@ -63,6 +64,12 @@ const STEPS: &[Step] = &[
     step("fuzz", false, "fuzz targets find nothing (4 minutes; --full: 10 each)", fuzz::run),
     step("schemathesis", true, "the running service keeps to its contract", schemathesis::run),
     step("demo", true, "the demo plays through", demo::run),
+    step(
+        "instructions",
+        true,
+        "a verify takes the instructions that are committed",
+        instructions::run,
+    ),
 ];
 
 const fn step(

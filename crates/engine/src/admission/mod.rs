@@ -32,6 +32,7 @@ use parking_lot::{Condvar, Mutex};
 use self::queue::FairQueue;
 pub use self::queue::{AdmissionLimits, AppKey, FullLimit, Lane, QueueFull, Sealed};
 pub use self::stats::{AdmissionStats, Histogram, HistogramSnapshot};
+pub use self::writer::Steps;
 
 /// One call of any kind (verify, issue, revoke, …) on its way to the store, with the means to
 /// answer its caller.
@@ -117,20 +118,25 @@ impl<J: Job> Admission<J> {
         clock: MonotonicClock,
         executor: impl Executor<J>,
     ) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
-            state: Mutex::new(State {
-                queue: FairQueue::new(limits),
-                parked: false,
-                closed: false,
-            }),
-            work: Condvar::new(),
-            alive: AtomicBool::new(true),
-            stats: AdmissionStats::new(),
-            clock,
-        });
-        let thread = Some(writer::spawn(Arc::clone(&shared), executor)?);
+        let shared = Arc::new(Shared::new(limits, clock));
+        let thread = writer::spawn(Arc::clone(&shared), executor)?;
+        Ok(Self::of(shared, Some(thread)))
+    }
+
+    /// The same without a thread: nothing is executed but by [`Steps::batch`], on the thread that
+    /// calls it. For measurements that must not depend on who is scheduled when.
+    pub fn in_steps<E: Executor<J>>(
+        limits: AdmissionLimits,
+        clock: MonotonicClock,
+        executor: E,
+    ) -> (Self, Steps<J, E>) {
+        let shared = Arc::new(Shared::new(limits, clock));
+        (Self::of(Arc::clone(&shared), None), Steps::new(shared, executor))
+    }
+
+    fn of(shared: Arc<Shared<J>>, thread: Option<JoinHandle<Result<(), WriterDied>>>) -> Self {
         let end = Mutex::new(End { thread, result: Ok(()) });
-        Ok(Self { handle: Arc::new(Handle { shared, end }) })
+        Self { handle: Arc::new(Handle { shared, end }) }
     }
 
     /// Queues a job. `Ok` means that it will be executed or refused, once; after a stop it is
@@ -229,6 +235,17 @@ struct State<J: Job> {
 }
 
 impl<J: Job> Shared<J> {
+    fn new(limits: AdmissionLimits, clock: MonotonicClock) -> Self {
+        let queue = FairQueue::new(limits);
+        Self {
+            state: Mutex::new(State { queue, parked: false, closed: false }),
+            work: Condvar::new(),
+            alive: AtomicBool::new(true),
+            stats: AdmissionStats::new(),
+            clock,
+        }
+    }
+
     /// Takes no further job, and wakes the writer so that it comes to its end.
     fn close(&self) {
         let mut state = self.state.lock();

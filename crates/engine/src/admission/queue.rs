@@ -13,9 +13,11 @@
 //!
 //! Adding a job is O(1); sealing a batch is O(jobs taken out), and that number is bounded.
 
+use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
+
+use agentadmit_store::maps::KeyMap;
 
 use super::{Job, Refused};
 
@@ -111,7 +113,7 @@ pub(super) struct FairQueue<J> {
     wait_ns: u64,
     reserved: VecDeque<Waiting<J>>,
     /// Every lane but the reserved one that has a job; empty lanes are removed.
-    lanes: HashMap<Lane, VecDeque<Waiting<J>>>,
+    lanes: KeyMap<Lane, VecDeque<Waiting<J>>>,
     /// The keys of `lanes`, each once, next turn first.
     turns: VecDeque<Lane>,
     /// Storage of lanes that ran empty, for the next new ones; at most [`SPARE_LANES`].
@@ -134,7 +136,7 @@ impl<J: Job> FairQueue<J> {
             wait_ns: u64::try_from(limits.wait.as_nanos()).unwrap_or(u64::MAX),
             limits,
             reserved: VecDeque::new(),
-            lanes: HashMap::new(),
+            lanes: KeyMap::default(),
             turns: VecDeque::new(),
             spare: Vec::new(),
             waiting: 0,

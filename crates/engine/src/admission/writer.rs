@@ -21,8 +21,7 @@ pub(super) fn spawn<J: Job>(
     executor: impl Executor<J>,
 ) -> io::Result<JoinHandle<Result<(), WriterDied>>> {
     Builder::new().name("admission".to_owned()).spawn(move || {
-        let due_ns = Some(0); // at once
-        let mut writer = Writer { shared, executor, batch: Vec::new(), ended: Vec::new(), due_ns };
+        let mut writer = Writer::new(shared, executor);
         // not to go on after a panic, but to release everybody who waits
         let end = catch_unwind(AssertUnwindSafe(|| writer.run())).map_err(|_| WriterDied);
         writer.stop();
@@ -40,6 +39,35 @@ struct Writer<J: Job, E> {
     due_ns: Option<u64>,
 }
 
+/// The writer without its thread: see [`Admission::in_steps`](super::Admission::in_steps).
+/// Dropping it refuses whatever waits.
+pub struct Steps<J: Job, E: Executor<J>>(Writer<J, E>);
+
+impl<J: Job, E: Executor<J>> Steps<J, E> {
+    pub(super) fn new(shared: Arc<Shared<J>>, executor: E) -> Self {
+        Self(Writer::new(shared, executor))
+    }
+
+    /// Seals what waits as one batch and executes it, as the thread would; how many jobs that were.
+    pub fn batch(&mut self) -> usize {
+        let now_ns = (self.0.shared.clock)();
+        let mut state = self.0.shared.state.lock();
+        state.queue.seal(now_ns, &mut self.0.batch, &mut self.0.ended);
+        self.0.shared.note_queued(&state);
+        drop(state);
+        let jobs = self.0.batch.len();
+        self.0.refuse_ended();
+        self.0.execute();
+        jobs
+    }
+}
+
+impl<J: Job, E: Executor<J>> Drop for Steps<J, E> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
 /// What the thread does next.
 enum Next {
     /// Jobs were taken out of the queue.
@@ -51,6 +79,11 @@ enum Next {
 }
 
 impl<J: Job, E: Executor<J>> Writer<J, E> {
+    /// Maintenance is due at once.
+    fn new(shared: Arc<Shared<J>>, executor: E) -> Self {
+        Self { shared, executor, batch: Vec::new(), ended: Vec::new(), due_ns: Some(0) }
+    }
+
     fn run(&mut self) {
         loop {
             match self.next() {

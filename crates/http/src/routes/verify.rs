@@ -13,14 +13,19 @@ use agentadmit_protocol::error::{ErrorBody, ErrorCode, InvalidTokenReason, RateL
 use agentadmit_protocol::id::EventId;
 use agentadmit_protocol::scope::{self, ScopeName};
 use agentadmit_protocol::secret::{Presented, SecretKind};
+use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use http::header::{CONTENT_TYPE, HeaderValue};
 
 use crate::error::{Answer, ApiError};
 use crate::extract::{AppAuth, Call, Json, NoQuery};
 use crate::limits;
 use crate::metrics::Verdict;
 use crate::state::ServiceState;
+
+/// Room for the body of an answer with a few scopes and short texts.
+const ANSWER_BYTES: usize = 1_024;
 
 /// Whether one call of an agent may proceed
 ///
@@ -83,8 +88,13 @@ fn answer(engine: &Engine, token: &Presented, decided: Decided) -> Answer<Respon
     let now = engine.wall();
     match decided {
         Decided::Allowed { connection, scopes, audit_id, limits } => {
-            let headers = limits::headers(&limits, now);
-            Ok((headers, axum::Json(allowed(*connection, scopes, audit_id))).into_response())
+            let mut headers = limits::headers(&limits, now);
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            let mut body = String::with_capacity(ANSWER_BYTES);
+            allowed(*connection, scopes, audit_id).write_json(&mut body);
+            let mut response = Response::new(Body::from(body));
+            *response.headers_mut() = headers;
+            Ok(response)
         }
         Decided::Dead { reason, limits } => {
             let error = ApiError::new(ErrorCode::InvalidToken, describe(reason, token));

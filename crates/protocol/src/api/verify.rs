@@ -87,3 +87,106 @@ pub struct VerifyAnswer {
     /// The record of this call.
     pub audit_id: EventId,
 }
+
+impl VerifyAnswer {
+    /// Appends what `serde_json` would write, member by member: it is written once for every call
+    /// of every agent.
+    pub fn write_json(&self, out: &mut String) {
+        out.push_str(if self.active { "{\"active\":true" } else { "{\"active\":false" });
+        out.push_str(",\"app_id\":\"");
+        self.app_id.write(out);
+        out.push_str("\",\"environment\":\"");
+        out.push_str(self.environment.as_str());
+        out.push_str("\",\"connection_id\":\"");
+        self.connection_id.write(out);
+        out.push_str("\",\"user_id\":");
+        write_text(Some(self.user_id.as_str()), out);
+        out.push_str(",\"user_label\":");
+        write_text(self.user_label.as_ref().map(Label::as_str), out);
+        out.push_str(",\"agent_label\":");
+        write_text(self.agent_label.as_ref().map(Label::as_str), out);
+        out.push_str(",\"scopes\":[");
+        for (position, scope) in self.scopes.iter().enumerate() {
+            out.push_str(if position == 0 { "" } else { "," });
+            write_text(Some(scope.as_str()), out);
+        }
+        out.push_str("],\"created_at\":");
+        write_time(Some(self.created_at), out);
+        out.push_str(",\"expires_at\":");
+        write_time(self.expires_at, out);
+        out.push_str(",\"purpose\":");
+        write_text(self.purpose.as_ref().map(Text::as_str), out);
+        out.push_str(",\"user_intent\":");
+        write_text(self.user_intent.as_ref().map(Text::as_str), out);
+        out.push_str(",\"audit_id\":\"");
+        self.audit_id.write(out);
+        out.push_str("\"}");
+    }
+}
+
+fn write_time(time: Option<Timestamp>, out: &mut String) {
+    let Some(time) = time else { return out.push_str("null") };
+    out.push('"');
+    time.write(out);
+    out.push('"');
+}
+
+fn write_text(text: Option<&str>, out: &mut String) {
+    let Some(text) = text else { return out.push_str("null") };
+    let needs_escape = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    if text.bytes().any(needs_escape) {
+        // rare: `serde_json` knows the escapes
+        out.push_str(&serde_json::Value::from(text).to_string());
+        return;
+    }
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(text: &str) -> VerifyAnswer {
+        let at = Timestamp::from_millis(1_767_225_600_123);
+        VerifyAnswer {
+            active: true,
+            app_id: AppId::v7(at, [1; 10]),
+            environment: Environment::Test,
+            connection_id: ConnectionId::v7(at, [2; 10]),
+            user_id: UserId::new(text).unwrap(),
+            user_label: None,
+            agent_label: Some(Label::new(text).unwrap()),
+            scopes: Vec::new(),
+            created_at: at,
+            expires_at: None,
+            purpose: Some(Text::new(text).unwrap()),
+            user_intent: None,
+            audit_id: EventId::v7(at, [3; 10]),
+        }
+    }
+
+    #[test]
+    fn the_quick_form_is_the_form_of_serde() {
+        let full = |text: &str| {
+            let text = answer(text);
+            VerifyAnswer {
+                active: false,
+                environment: Environment::Live,
+                user_label: text.agent_label.clone(),
+                scopes: vec!["orders:read".parse().unwrap(), "orders:write".parse().unwrap()],
+                expires_at: Some(text.created_at),
+                user_intent: text.purpose.clone(),
+                ..text
+            }
+        };
+        for text in ["plain", r#"a "quoted" \ text"#, "\u{e9}\u{1f600}\u{2028}", "\u{7e}"] {
+            for answer in [answer(text), full(text)] {
+                let mut out = String::new();
+                answer.write_json(&mut out);
+                assert_eq!(out, serde_json::to_string(&answer).unwrap());
+            }
+        }
+    }
+}

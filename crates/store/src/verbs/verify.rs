@@ -133,19 +133,12 @@ impl Verb for Verify {
             Ok(caller) => caller,
             Err(refusal) => return Ok(VerifyAnswer::Refused(refusal)),
         };
-        let (found, activity) = self.find(tx)?;
-        let tenant = caller.caller.tenant;
-        let used = activity.last_used_at;
-        let live = match self.token {
-            PresentedToken::Malformed => Err(DeadToken::Invalid(InvalidTokenReason::Malformed)),
-            PresentedToken::Access(_) => {
-                decision::live_connection(tenant, &caller.app, found.as_ref(), used, tx.now)
+        match self.live(tx, &caller)? {
+            Err((DeadToken::Suspended, _)) => Ok(VerifyAnswer::Suspended),
+            Err((DeadToken::Invalid(reason), found)) => {
+                self.dead(tx, &caller, found.as_ref(), reason)
             }
-        };
-        match live {
-            Err(DeadToken::Suspended) => Ok(VerifyAnswer::Suspended),
-            Err(DeadToken::Invalid(reason)) => self.dead(tx, &caller, found.as_ref(), reason),
-            Ok(connection) => match tx.charge(&caller, connection) {
+            Ok(connection) => match tx.charge(&caller, &connection) {
                 Err(Overrun { limited, retry_in_ns, limits }) => {
                     Ok(VerifyAnswer::RateLimited { limited, retry_in_ns, limits })
                 }
@@ -155,50 +148,65 @@ impl Verb for Verify {
     }
 }
 
+/// A live connection, or why there is none, with what was found.
+type Live = Result<Connection, (DeadToken, Option<Connection>)>;
+
 impl Verify {
-    fn find(&self, tx: &mut Tx<'_>) -> Result<(Option<Connection>, Activity), StoreError> {
+    fn live(&self, tx: &mut Tx<'_>, caller: &AuthenticatedApp) -> Result<Live, StoreError> {
         let PresentedToken::Access(hash) = self.token else {
-            return Ok((None, Activity::default()));
+            return Ok(Err((DeadToken::Invalid(InvalidTokenReason::Malformed), None)));
         };
         let found = tx.rows.connection_by_access_token(&hash)?;
-        let activity = match &found {
-            Some(connection) => tx.rows.activity(connection.id)?,
-            None => Activity::default(),
+        let (tenant, now) = (caller.caller.tenant, tx.now);
+        let judge = |found: Option<&Connection>, used| {
+            decision::live_connection(tenant, &caller.app, found, used, now).map(|_| ())
         };
-        Ok((found, activity))
+        let mut verdict = judge(found.as_ref(), None);
+        // a use can only put the end off: what is live without one needs no look at them
+        if let (Err(DeadToken::Invalid(InvalidTokenReason::Expired)), Some(connection)) =
+            (verdict, &found)
+        {
+            let used = tx.rows.activity(connection.id)?.last_used_at;
+            verdict = judge(found.as_ref(), used);
+        }
+        Ok(match (verdict, found) {
+            (Ok(()), Some(connection)) => Ok(connection),
+            (Ok(()), None) => Err((DeadToken::Invalid(InvalidTokenReason::Unknown), None)),
+            (Err(dead), found) => Err((dead, found)),
+        })
     }
 
     fn decide(
         &self,
         tx: &mut Tx<'_>,
         caller: &AuthenticatedApp,
-        connection: &Connection,
+        connection: Connection,
         limits: Limits,
     ) -> Result<VerifyAnswer, StoreError> {
         let environment = tx.rows.environment(connection.tenant)?;
-        let scopes = match self.scopes(&caller.app, &environment, connection) {
+        let scopes = match self.scopes(&caller.app, &environment, &connection) {
             Ok(scopes) => scopes,
             Err(missing) => {
                 return self.deny(
                     tx,
                     caller,
-                    connection,
+                    &connection,
                     Denial::InsufficientScope(missing),
                     limits,
                 );
             }
         };
-        if tx.plan_refuses(&caller.app, connection)? {
-            return self.deny(tx, caller, connection, Denial::LimitExceeded, limits);
+        if tx.plan_refuses(&caller.app, &connection)? {
+            return self.deny(tx, caller, &connection, Denial::LimitExceeded, limits);
         }
         let event =
             if self.introspection { AuditEvent::Introspected } else { AuditEvent::Verified };
-        let entry = self.entry(event, caller, connection).outcome(Outcome::Allowed);
+        let entry = self.entry(event, caller, &connection).outcome(Outcome::Allowed);
         let audit_id = tx.record(entry)?;
         tx.count_call(connection.tenant, Outcome::Allowed);
         let activity = Activity { calls: 1, last_used_at: Some(tx.now) };
         tx.rows.note_activity(connection.id, activity)?;
-        let connection = Box::new(connection.clone());
+        let connection = Box::new(connection);
         Ok(VerifyAnswer::Allowed { connection, scopes, audit_id, limits })
     }
 
