@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::admission::{Executor, Job, Refused, Sealed};
 use crate::error::EngineError;
+use crate::space::{self, Space};
 use crate::upkeep::Upkeep;
 
 /// A call whose type the queue need not know.
@@ -20,6 +21,8 @@ pub(crate) trait Call: Send {
     fn committed(self: Box<Self>);
     fn failed(self: Box<Self>, error: EngineError);
     fn abandoned(&self) -> bool;
+    /// Whether it came by the reserved lane: it is not refused for want of room.
+    fn is_reserved(&self) -> bool;
 }
 
 /// A verb, the answer of its last run, and who waits for it.
@@ -27,18 +30,18 @@ pub(crate) struct Waiting<V: Verb> {
     verb: V,
     answer: Option<V::Answer>,
     caller: oneshot::Sender<Result<V::Answer, EngineError>>,
-    /// Whether the verb shall happen although its caller left.
-    happens_anyway: bool,
+    /// Whether the verb came by the reserved lane: it happens although its caller left.
+    is_reserved: bool,
 }
 
 impl<V: Verb + 'static> Waiting<V> {
     /// The call, and where its answer will be.
     pub(crate) fn call(
         verb: V,
-        happens_anyway: bool,
+        is_reserved: bool,
     ) -> (AnyCall, oneshot::Receiver<Result<V::Answer, EngineError>>) {
         let (caller, answer) = oneshot::channel();
-        (Box::new(Self { verb, answer: None, caller, happens_anyway }), answer)
+        (Box::new(Self { verb, answer: None, caller, is_reserved }), answer)
     }
 }
 
@@ -59,7 +62,11 @@ impl<V: Verb> Call for Waiting<V> {
     }
 
     fn abandoned(&self) -> bool {
-        !self.happens_anyway && self.caller.is_closed()
+        !self.is_reserved && self.caller.is_closed()
+    }
+
+    fn is_reserved(&self) -> bool {
+        self.is_reserved
     }
 }
 
@@ -81,6 +88,7 @@ impl Job for AnyCall {
 pub(crate) struct Batches {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) upkeep: Upkeep,
+    pub(crate) space: Space,
 }
 
 impl Executor<AnyCall> for Batches {
@@ -90,14 +98,31 @@ impl Executor<AnyCall> for Batches {
     }
 
     fn maintain(&mut self) -> Option<Duration> {
+        if self.space.is_short() {
+            if !self.store.keep_reserve() {
+                return Some(LOOK_FOR_ROOM);
+            }
+            self.space.is_back();
+        }
         Some(self.upkeep.slice(&*self.store))
     }
 }
 
+/// How often a full disk is looked at.
+const LOOK_FOR_ROOM: Duration = Duration::from_millis(500);
+
 impl Batches {
+    /// Runs what may run: everything, or, while room is short, the reserved lane alone.
+    fn admit(&self, calls: Vec<AnyCall>) {
+        let calls = if self.space.is_short() { only_reserved(calls) } else { calls };
+        if !calls.is_empty() {
+            self.run(calls);
+        }
+    }
+
     /// One transaction for all. When it fails for a reason that is not the store's, it is run again
     /// in halves, so that one bad call fails alone.
-    fn admit(&self, mut calls: Vec<AnyCall>) {
+    fn run(&self, mut calls: Vec<AnyCall>) {
         let result = self
             .store
             .transaction("admit", &mut |tx| calls.iter_mut().try_for_each(|call| call.run(tx)));
@@ -105,15 +130,32 @@ impl Batches {
             Ok(()) => calls.into_iter().for_each(Call::committed),
             Err(StoreError::Corrupt(_)) if calls.len() > 1 => {
                 let second = calls.split_off(calls.len() / 2);
-                self.admit(calls);
-                self.admit(second);
+                self.run(calls);
+                self.run(second);
             }
+            Err(StoreError::Full(_)) if !self.space.is_short() => {
+                self.space.ran_out();
+                self.admit(calls);
+            }
+            // once: what was given back is gone until there is room again
+            Err(StoreError::Full(_)) if self.store.free_reserve() => self.run(calls),
             Err(error) => {
                 tracing::error!(%error, calls = calls.len(), "a batch failed");
-                for call in calls {
-                    call.failed(EngineError::from(error.clone()));
-                }
+                fail(calls, &error);
             }
         }
+    }
+}
+
+/// Refuses what would use up the room that is kept for revocations.
+fn only_reserved(calls: Vec<AnyCall>) -> Vec<AnyCall> {
+    let (reserved, others) = calls.into_iter().partition(|call| call.is_reserved());
+    fail(others, &space::no_room());
+    reserved
+}
+
+fn fail(calls: Vec<AnyCall>, error: &StoreError) {
+    for call in calls {
+        call.failed(EngineError::from(error.clone()));
     }
 }

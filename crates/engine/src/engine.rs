@@ -25,6 +25,7 @@ use crate::admission::{self, Admission, AdmissionLimits, AdmissionStats, Monoton
 use crate::call::{AnyCall, Batches, Waiting};
 use crate::error::EngineError;
 use crate::keyring::Keyring;
+use crate::space::Space;
 use crate::upkeep::Upkeep;
 
 /// What an engine is told when it starts.
@@ -66,6 +67,7 @@ struct Inner {
     admission: Admission<AnyCall>,
     /// Which app a key is of: a hint for queueing, nothing else. The decision reads the store.
     hints: RwLock<KeyMap<SecretHash, AppId>>,
+    space: Space,
 }
 
 /// Admits batches on the thread that calls it: see [`Engine::in_steps`].
@@ -87,6 +89,7 @@ struct Parts {
     limits: AdmissionLimits,
     retention: Option<Duration>,
     hints: KeyMap<SecretHash, AppId>,
+    space: Space,
 }
 
 impl Parts {
@@ -101,7 +104,8 @@ impl Parts {
         }
         let hints = known_keys(&*store).map_err(io::Error::other)?;
         let EngineOptions { issuer, limits, retention, .. } = options;
-        Ok(Self { store, clock, keyring: Arc::new(keyring), issuer, limits, retention, hints })
+        let (keyring, space) = (Arc::new(keyring), Space::default());
+        Ok(Self { store, clock, keyring, issuer, limits, retention, hints, space })
     }
 
     fn ticks(&self) -> MonotonicClock {
@@ -112,13 +116,13 @@ impl Parts {
     fn batches(&self) -> Batches {
         let clock = Arc::clone(&self.clock);
         let upkeep = Upkeep::new(clock, Arc::clone(&self.keyring), self.retention);
-        Batches { store: Arc::clone(&self.store), upkeep }
+        Batches { store: Arc::clone(&self.store), upkeep, space: self.space.clone() }
     }
 
     fn engine(self, admission: Admission<AnyCall>) -> Engine {
-        let Self { store, clock, keyring, issuer, hints, .. } = self;
+        let Self { store, clock, keyring, issuer, hints, space, .. } = self;
         let hints = RwLock::new(hints);
-        Engine { inner: Arc::new(Inner { store, clock, keyring, issuer, admission, hints }) }
+        Engine { inner: Arc::new(Inner { store, clock, keyring, issuer, admission, hints, space }) }
     }
 }
 
@@ -321,6 +325,11 @@ impl Engine {
     /// Whether the writer runs. Once false, the process should stop.
     pub fn is_alive(&self) -> bool {
         self.inner.admission.is_alive()
+    }
+
+    /// Whether the disk is full: then every agent is refused, and revocations go on from a reserve.
+    pub fn is_short_of_room(&self) -> bool {
+        self.inner.space.is_short()
     }
 
     /// Why the clock is not believed now, if it is not.

@@ -21,6 +21,7 @@ pub mod export;
 mod health;
 pub mod keyring;
 pub mod query;
+mod space;
 mod upkeep;
 
 pub use agentadmit_core::cursor;

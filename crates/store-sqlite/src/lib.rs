@@ -15,6 +15,7 @@
 //! | `maintain` | folding, indexing, retention, checkpoints, in slices |
 //! | [`backup`], [`mod@restore`], `soundness` | copies, and whether they hold together |
 //! | `connect`, `writer`, `readers`, `lock` | connections, and who may have them |
+//! | `reserve` | room on the disk that is kept for revocations |
 
 mod activity;
 pub mod backup;
@@ -30,6 +31,7 @@ mod maintain;
 pub mod migrations;
 mod options;
 mod readers;
+mod reserve;
 pub mod restore;
 mod rows;
 mod search;

@@ -17,6 +17,7 @@ use crate::maintain::Maintenance;
 use crate::migrations;
 use crate::options::{Access, StoreOptions};
 use crate::readers::Readers;
+use crate::reserve::Reserve;
 use crate::session::{ClockState, Session, Shared, Tail, in_snapshot};
 use crate::writer::Writer;
 
@@ -27,6 +28,8 @@ pub struct SqliteStore {
     pub(crate) writer: Mutex<Writer>,
     pub(crate) maintenance: Mutex<Maintenance>,
     readers: Readers,
+    /// Only a service has one: a command's work is short.
+    reserve: Option<Reserve>,
     /// Let go last, when every connection is closed.
     _lock: Option<StoreLock>,
 }
@@ -80,7 +83,14 @@ impl SqliteStore {
         let conn = connect::connect(&path, &shared.options, Purpose::Maintenance)?;
         let maintenance = Mutex::new(Maintenance::new(conn, reading.monotonic_ns));
         let readers = Readers::new(shared.options.readers);
-        Ok(Self { path, shared, writer: Mutex::new(writer), maintenance, readers, _lock: lock })
+        let is_file = shared.options.vfs.is_none();
+        let reserve = (is_file && access == Access::Service).then(|| Reserve::of(&path));
+        let writer = Mutex::new(writer);
+        let store = Self { path, shared, writer, maintenance, readers, reserve, _lock: lock };
+        if !store.keep_reserve() {
+            tracing::warn!("the disk is nearly full: no room can be kept for revocations");
+        }
+        Ok(store)
     }
 
     /// Brings an older store to this version's schema. Nobody else may use it. Says how many
@@ -151,6 +161,15 @@ impl Store for SqliteStore {
         self.shared.options.vfs.is_none().then_some(())?;
         let disk = rustix::fs::statvfs(&self.path).ok()?;
         Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    fn free_reserve(&self) -> bool {
+        self.reserve.as_ref().is_some_and(Reserve::free)
+    }
+
+    fn keep_reserve(&self) -> bool {
+        let free_bytes = self.free_bytes().unwrap_or(u64::MAX);
+        self.reserve.as_ref().is_none_or(|reserve| reserve.keep(free_bytes))
     }
 
     fn clock(&self) -> &dyn ClockControl {

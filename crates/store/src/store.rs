@@ -62,6 +62,16 @@ pub trait Store: Send + Sync + 'static {
         None
     }
 
+    /// Gives back the room that is kept for revocations on a full disk; whether there was any.
+    fn free_reserve(&self) -> bool {
+        false
+    }
+
+    /// Keeps that room again. `true` when it is kept and there is room beside it.
+    fn keep_reserve(&self) -> bool {
+        true
+    }
+
     /// Says how the store stands with its clock, and lets an operator accept it.
     fn clock(&self) -> &dyn ClockControl;
 }

@@ -16,6 +16,7 @@ mod developer;
 mod doctor;
 mod failures;
 mod first_call;
+mod full_disk;
 mod guide;
 mod help;
 mod lifecycle;

@@ -48,9 +48,11 @@ pub(crate) async fn readyz(State(state): State<ServiceState>) -> Response {
 async fn checks(engine: &Engine) -> Vec<ReadyCheck> {
     let store = engine.read("ready", |views| views.log_end()).await;
     let stopped = || "the writer has stopped: restart the service".to_owned();
+    let full = || "the disk is full: make room where the store lies; revocations go on".to_owned();
     vec![
         check("admission", if engine.is_alive() { None } else { Some(stopped()) }),
         check("store", store.err().map(|_| "the store does not answer; see the log".to_owned())),
+        check("disk", engine.is_short_of_room().then(full)),
         check("clock", engine.clock_doubt().map(|doubt| doubt.to_string())),
     ]
 }

@@ -7,7 +7,7 @@ use agentadmit_engine::keyring::SecretKey;
 use agentadmit_engine::{Engine, EngineOptions, Keyring, WriterOptions};
 use agentadmit_http::{HttpOptions, LocalOperator, ServiceState, router};
 use agentadmit_protocol::secret::{Secret, SecretKind};
-use agentadmit_testkit::store::{FakeClock, model::ModelStore};
+use agentadmit_testkit::store::{FakeClock, Store, model::ModelStore};
 use axum::Router;
 use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -152,6 +152,11 @@ impl Service {
     pub(crate) fn with(writer: WriterOptions, options: HttpOptions) -> Self {
         let clock = Arc::new(FakeClock::new("2026-11-22T12:00:00.000Z".parse().unwrap()));
         let store = Arc::new(ModelStore::new([1; 32], writer, Arc::clone(&clock) as _));
+        Self::on(store, clock, options)
+    }
+
+    /// On a store that the test brings.
+    pub(crate) fn on(store: Arc<dyn Store>, clock: Arc<FakeClock>, options: HttpOptions) -> Self {
         let keyring = Keyring::open(&*store, &SecretKey::new([2; 32])).unwrap();
         let engine = EngineOptions {
             issuer: ISSUER.to_owned(),

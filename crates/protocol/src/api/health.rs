@@ -37,7 +37,7 @@ pub struct ReadyAnswer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ReadyCheck {
-    /// Such as `store`, `clock`, `admission`.
+    /// Such as `admission`, `store`, `disk`, `clock`.
     pub name: String,
     /// Whether it is well.
     pub status: HealthStatus,

@@ -1,0 +1,100 @@
+//! A disk that is really full: the program on a small file system of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use agentadmit_testkit::process::ServiceProcess;
+use agentadmit_testkit::world::no_rate_limits;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::record_ids;
+
+/// A file system of 6 MiB in memory; unmounted when dropped.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    /// Only root may mount one: for others the same is tested on a store that says so.
+    fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"])
+            .arg(folder.path())
+            .output();
+        mount.is_ok_and(|output| output.status.success()).then(|| Self(folder))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _unmounted = Command::new("umount").arg("--lazy").arg(self.0.path()).output();
+    }
+}
+
+/// Writes until nothing more goes in.
+fn fill(file: &Path) {
+    let mut chunk = 1 << 20;
+    let mut content = Vec::new();
+    while chunk > 0 {
+        content.resize(content.len() + chunk, 1);
+        if fs::write(file, &content).is_err() {
+            content.truncate(content.len() - chunk);
+            chunk /= 2;
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_agents_and_lets_revocations_in() {
+    let Some(disk) = SmallDisk::mount() else {
+        eprintln!("not run: a file system cannot be mounted here");
+        return;
+    };
+    let store = disk.path("store.db");
+    let service = ServiceProcess::start(env!("CARGO_BIN_EXE_agentadmit"), &store);
+    let app = service.operator().app(&no_rate_limits());
+    let mut client = app.client();
+    let [first, second] =
+        ["ann", "bob"].map(|user| app.connect(&mut client, user, &["read:orders"]));
+    let allowed = client.ask(&app.verify(&first.access_token, "read:orders"));
+    allowed.expect(200);
+
+    fill(&disk.path("filler"));
+    // the log that is there may have room for a few more
+    let mut answered = vec![allowed.text("audit_id")];
+    let refused = loop {
+        let reply = client.ask(&app.verify(&first.access_token, "read:orders"));
+        if reply.status != 200 {
+            break reply;
+        }
+        answered.push(reply.text("audit_id"));
+        fill(&disk.path("filler"));
+    };
+    refused.expect_error(503, "unavailable");
+    let ready = client.ask(&agentadmit_testkit::client::Request::get("/readyz"));
+    assert!(ready.expect(503).to_string().contains("the disk is full"));
+
+    client.ask(&app.revoke(&json!({"connection_id": first.id}))).expect(200);
+    assert!(!disk.path("store.db.reserve").exists(), "the reserve let it in");
+    client.ask(&app.verify(&second.access_token, "read:orders")).expect_error(503, "unavailable");
+
+    fs::remove_file(disk.path("filler")).unwrap();
+    let passed = loop {
+        let reply = client.ask(&app.verify(&second.access_token, "read:orders"));
+        if reply.status != 503 {
+            break reply;
+        }
+    };
+    passed.expect(200);
+    answered.push(passed.text("audit_id"));
+    let revoked = client.ask(&app.verify(&first.access_token, "read:orders"));
+    assert_eq!(revoked.expect(403)["reason"], "revoked");
+    let export = String::from_utf8(client.ask(&app.export()).body).unwrap();
+    let written = record_ids(&export);
+    assert!(answered.iter().all(|id| written.contains(id)), "a record is missing");
+}
