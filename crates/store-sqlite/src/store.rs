@@ -88,7 +88,7 @@ impl SqliteStore {
         let writer = Mutex::new(writer);
         let store = Self { path, shared, writer, maintenance, readers, reserve, _lock: lock };
         if !store.keep_reserve() {
-            tracing::warn!("the disk is nearly full: no room can be kept for revocations");
+            tracing::warn!("the disk is nearly full: make room where the store lies");
         }
         Ok(store)
     }
