@@ -7,6 +7,16 @@ use serde_json::Value;
 
 use crate::exit::Failure;
 
+/// How a terminal is told to write: bold, dim, in a colour, plain again.
+pub(crate) mod style {
+    pub(crate) const BOLD: &str = "\u{1b}[1m";
+    pub(crate) const DIM: &str = "\u{1b}[2m";
+    pub(crate) const RED: &str = "\u{1b}[31m";
+    pub(crate) const GREEN: &str = "\u{1b}[32m";
+    pub(crate) const YELLOW: &str = "\u{1b}[33m";
+    pub(crate) const PLAIN: &str = "\u{1b}[0m";
+}
+
 /// Where a command's results go, and in which form.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {

@@ -98,11 +98,8 @@ impl Executor<AnyCall> for Batches {
     }
 
     fn maintain(&mut self) -> Option<Duration> {
-        if self.space.is_short() {
-            if !self.store.keep_reserve() {
-                return Some(LOOK_FOR_ROOM);
-            }
-            self.space.is_back();
+        if self.space.is_short() && !self.look_for_room() {
+            return Some(LOOK_FOR_ROOM);
         }
         Some(self.upkeep.slice(&*self.store))
     }
@@ -114,10 +111,24 @@ const LOOK_FOR_ROOM: Duration = Duration::from_millis(500);
 impl Batches {
     /// Runs what may run: everything, or, while room is short, the reserved lane alone.
     fn admit(&self, calls: Vec<AnyCall>) {
-        let calls = if self.space.is_short() { only_reserved(calls) } else { calls };
-        if !calls.is_empty() {
-            self.run(calls);
+        if !self.space.is_short() {
+            return self.run(calls);
         }
+        let reserved = only_reserved(calls);
+        if !reserved.is_empty() {
+            self.run(reserved);
+            // now, while there is room to tidy up in: the next revocations need it, too
+            self.look_for_room();
+        }
+    }
+
+    /// Whether there is room again.
+    fn look_for_room(&self) -> bool {
+        let is_back = self.store.keep_reserve();
+        if is_back {
+            self.space.is_back();
+        }
+        is_back
     }
 
     /// One transaction for all. When it fails for a reason that is not the store's, it is run again

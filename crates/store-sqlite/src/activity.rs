@@ -1,7 +1,7 @@
 //! What was done with connections and keys, between the log and the tables.
 //!
-//! No verify writes a row of its connection or of its key: the record in the log says it all. What the records
-//! after the fold's mark say is kept in memory and added to the folded rows when somebody asks;
+//! No verify writes a row of its connection or of its key: the record in the log says it all. What
+//! the records after the fold's mark say is kept in memory and added to the folded rows when somebody asks;
 //! [`crate::maintain`] folds it into the tables in the background. The log is the truth: whoever
 //! has no memory of it, or a stale one, reads the records again. So nothing is lost or counted
 //! twice, whatever crashes, and whichever process appends.

@@ -5,8 +5,9 @@
 //! end. `connections` has what lists and counts go by, and says where the row stands.
 //!
 //! Every list is the union of *runs*: one environment's, one status', perhaps one user's
-//! connections, perhaps up to a mark on their app or after it, each in the order of an index. The newest of a union are among the newest of its
-//! runs, so no list reads more than a page of index entries per run.
+//! connections, perhaps up to a mark on their app or after it, each in the order of an index. The
+//! newest of a union are among the newest of its runs, so no list reads more than a page of index
+//! entries per run.
 
 use agentadmit_core::app::{ConnectionCounts, Tenant};
 use agentadmit_core::connection::{Connection, Status};

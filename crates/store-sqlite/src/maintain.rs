@@ -232,6 +232,16 @@ impl SqliteStore {
         Ok(())
     }
 
+    /// Moves the whole write-ahead log into the database while the writer waits: the next write
+    /// begins the log anew, in the room that it has.
+    pub(crate) fn restart_log(&self) {
+        let maintenance = self.maintenance.lock();
+        let _writer = self.writer.lock();
+        if let Err(error) = checkpoint(&maintenance.conn) {
+            tracing::warn!(%error, "the log could not be begun anew");
+        }
+    }
+
     pub(crate) fn now_ns(&self) -> u64 {
         self.shared.options.clock.read().monotonic_ns
     }

@@ -5,10 +5,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FallocateFlags;
+
 use crate::lock::beside;
 
-/// Bytes of the reserve: a revocation writes some tens of kilobytes.
-pub(crate) const RESERVE_BYTES: u64 = 1 << 20;
+/// Bytes of the reserve: a revocation writes some tens of kilobytes, and what the write-ahead log
+/// holds must find room in the database before the log's own room can be used again.
+pub(crate) const RESERVE_BYTES: u64 = 8 << 20;
 /// Bytes that must be free beside it before anything but revocations is let in again.
 const ROOM_BYTES: u64 = 1 << 20;
 const CHUNK: usize = 1 << 13;
@@ -47,6 +50,9 @@ impl Reserve {
 
     fn make(&self) -> io::Result<()> {
         let made = create_private(&self.path).and_then(|mut file| {
+            if rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, RESERVE_BYTES).is_ok() {
+                return file.sync_all();
+            }
             // written, since a hole takes no room
             let zeros = [0; CHUNK];
             for _ in 0..RESERVE_BYTES / CHUNK as u64 {

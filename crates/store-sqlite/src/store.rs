@@ -169,7 +169,12 @@ impl Store for SqliteStore {
 
     fn keep_reserve(&self) -> bool {
         let free_bytes = self.free_bytes().unwrap_or(u64::MAX);
-        self.reserve.as_ref().is_none_or(|reserve| reserve.keep(free_bytes))
+        let is_kept = self.reserve.as_ref().is_none_or(|reserve| reserve.keep(free_bytes));
+        if !is_kept {
+            // what the log takes is used again, so that revocations do not use the reserve up
+            self.restart_log();
+        }
+        is_kept
     }
 
     fn clock(&self) -> &dyn ClockControl {

@@ -6,14 +6,8 @@ use serde_json::Value;
 
 use super::transcript::{Party, Step};
 use crate::exit::Failure;
+use crate::output::style::{BOLD, DIM, GREEN, PLAIN, RED, YELLOW};
 use crate::output::{colours, print};
-
-const BOLD: &str = "\u{1b}[1m";
-const DIM: &str = "\u{1b}[2m";
-const RED: &str = "\u{1b}[31m";
-const GREEN: &str = "\u{1b}[32m";
-const YELLOW: &str = "\u{1b}[33m";
-const PLAIN: &str = "\u{1b}[0m";
 
 /// The width where nobody says one, and the widest that is easy to read.
 const WIDTHS: (usize, usize) = (80, 110);

@@ -11,7 +11,12 @@ use tempfile::TempDir;
 
 use crate::support::record_ids;
 
-/// A file system of 6 MiB in memory; unmounted when dropped.
+/// Their revocations take more room than the reserve has, if nothing of it is used again.
+const MANY: usize = 400;
+/// Refusals of one revocation, which is asked for again at once.
+const MOST_TRIES: usize = 20_000;
+
+/// A file system of 64 MiB in memory; unmounted when dropped.
 struct SmallDisk(TempDir);
 
 impl SmallDisk {
@@ -19,7 +24,7 @@ impl SmallDisk {
     fn mount() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"])
             .arg(folder.path())
             .output();
         mount.is_ok_and(|output| output.status.success()).then(|| Self(folder))
@@ -59,6 +64,7 @@ fn a_full_disk_refuses_agents_and_lets_revocations_in() {
     let service = ServiceProcess::start(env!("CARGO_BIN_EXE_agentadmit"), &store);
     let app = service.operator().app(&no_rate_limits());
     let mut client = app.client();
+    let many = app.connect_many(MANY);
     let [first, second] =
         ["ann", "bob"].map(|user| app.connect(&mut client, user, &["read:orders"]));
     let allowed = client.ask(&app.verify(&first.access_token, "read:orders"));
@@ -82,6 +88,12 @@ fn a_full_disk_refuses_agents_and_lets_revocations_in() {
     client.ask(&app.revoke(&json!({"connection_id": first.id}))).expect(200);
     assert!(!disk.path("store.db.reserve").exists(), "the reserve let it in");
     client.ask(&app.verify(&second.access_token, "read:orders")).expect_error(503, "unavailable");
+    for one in &many {
+        let revoke = app.revoke(&json!({"connection_id": one.id}));
+        let tries = (0..MOST_TRIES).map(|_| client.ask(&revoke).status);
+        let last = tries.take_while(|status| *status == 503).count();
+        assert!(last < MOST_TRIES, "the reserve is used up for good");
+    }
 
     fs::remove_file(disk.path("filler")).unwrap();
     let passed = loop {

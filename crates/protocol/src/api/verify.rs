@@ -92,34 +92,50 @@ impl VerifyAnswer {
     /// Appends what `serde_json` would write, member by member: it is written once for every call
     /// of every agent.
     pub fn write_json(&self, out: &mut String) {
-        out.push_str(if self.active { "{\"active\":true" } else { "{\"active\":false" });
+        // a member more does not compile until it is written
+        let Self {
+            active,
+            app_id,
+            environment,
+            connection_id,
+            user_id,
+            user_label,
+            agent_label,
+            scopes,
+            created_at,
+            expires_at,
+            purpose,
+            user_intent,
+            audit_id,
+        } = self;
+        out.push_str(if *active { "{\"active\":true" } else { "{\"active\":false" });
         out.push_str(",\"app_id\":\"");
-        self.app_id.write(out);
+        app_id.write(out);
         out.push_str("\",\"environment\":\"");
-        out.push_str(self.environment.as_str());
+        out.push_str(environment.as_str());
         out.push_str("\",\"connection_id\":\"");
-        self.connection_id.write(out);
+        connection_id.write(out);
         out.push_str("\",\"user_id\":");
-        write_text(Some(self.user_id.as_str()), out);
+        write_text(Some(user_id.as_str()), out);
         out.push_str(",\"user_label\":");
-        write_text(self.user_label.as_ref().map(Label::as_str), out);
+        write_text(user_label.as_ref().map(Label::as_str), out);
         out.push_str(",\"agent_label\":");
-        write_text(self.agent_label.as_ref().map(Label::as_str), out);
+        write_text(agent_label.as_ref().map(Label::as_str), out);
         out.push_str(",\"scopes\":[");
-        for (position, scope) in self.scopes.iter().enumerate() {
+        for (position, scope) in scopes.iter().enumerate() {
             out.push_str(if position == 0 { "" } else { "," });
             write_text(Some(scope.as_str()), out);
         }
         out.push_str("],\"created_at\":");
-        write_time(Some(self.created_at), out);
+        write_time(Some(*created_at), out);
         out.push_str(",\"expires_at\":");
-        write_time(self.expires_at, out);
+        write_time(*expires_at, out);
         out.push_str(",\"purpose\":");
-        write_text(self.purpose.as_ref().map(Text::as_str), out);
+        write_text(purpose.as_ref().map(Text::as_str), out);
         out.push_str(",\"user_intent\":");
-        write_text(self.user_intent.as_ref().map(Text::as_str), out);
+        write_text(user_intent.as_ref().map(Text::as_str), out);
         out.push_str(",\"audit_id\":\"");
-        self.audit_id.write(out);
+        audit_id.write(out);
         out.push_str("\"}");
     }
 }

@@ -5,14 +5,8 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
+use crate::output::style::{BOLD, DIM, GREEN, PLAIN, RED, YELLOW};
 use crate::output::{Output, colours, escaped, print};
-
-const BOLD: &str = "\u{1b}[1m";
-const DIM: &str = "\u{1b}[2m";
-const RED: &str = "\u{1b}[31m";
-const GREEN: &str = "\u{1b}[32m";
-const YELLOW: &str = "\u{1b}[33m";
-const PLAIN: &str = "\u{1b}[0m";
 
 /// What one check came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
