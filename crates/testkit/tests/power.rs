@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -101,30 +101,18 @@ fn check(vfs: &PowerVfs, mode: Mode, answered: i64) -> Result<(), Damaged> {
     Ok(())
 }
 
-/// Commits until the power is gone, and reports each commit that returned.
-fn write_until_dark(vfs: &PowerVfs, mode: Mode, seed: u64, answered: &Sender<i64>) {
+/// One life of a store: it commits until the power goes, in the middle of one of its changes of
+/// the disk. Returns what the disk holds and the last entry that was answered, here or `before`.
+fn live_and_lose_power(vfs: &PowerVfs, mode: Mode, seed: u64, before: i64) -> (PowerVfs, i64) {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let Ok(mut connection) = open(vfs, mode) else { return };
-    while let Ok(id) = commit(&mut connection, random.random_range(1..1_200)) {
-        answered.send(id).unwrap();
+    vfs.lose_power_after(random.random_range(1..200));
+    let mut answered = before;
+    if let Ok(mut store) = open(vfs, mode) {
+        while let Ok(id) = commit(&mut store, random.random_range(1..1_200)) {
+            answered = id;
+        }
     }
-}
-
-/// One life of a store: a writer runs, the power goes after some of its answers while it runs on.
-/// Returns what the disk holds and the last entry that was answered before or after that.
-fn live_and_lose_power(vfs: &Arc<PowerVfs>, mode: Mode, seed: u64, before: i64) -> (PowerVfs, i64) {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let (sender, answers) = mpsc::channel();
-    let writer = {
-        let vfs = Arc::clone(vfs);
-        thread::spawn(move || write_until_dark(&vfs, mode, seed, &sender))
-    };
-    let wanted = random.random_range(0..12);
-    let early = answers.iter().take(wanted).last();
-    let found = vfs.cut(seed);
-    let late = answers.iter().last();
-    writer.join().unwrap();
-    (found, late.or(early).unwrap_or(before))
+    (vfs.cut(seed), answered)
 }
 
 /// How many losses of power one store lives through, recovery after recovery.
@@ -135,11 +123,11 @@ const LIVES: u64 = 20;
 fn cut_often(mode: Mode, cuts: u64) -> Vec<Damaged> {
     let mut damages = Vec::new();
     let mut unsynced = 0;
-    let mut vfs = Arc::new(PowerVfs::new());
+    let mut vfs = PowerVfs::new();
     let mut answered = 0;
     for seed in 0..cuts {
         if seed % LIVES == 0 {
-            (vfs, answered) = (Arc::new(PowerVfs::new()), 0);
+            (vfs, answered) = (PowerVfs::new(), 0);
         }
         let (found, last) = live_and_lose_power(&vfs, mode, seed, answered);
         unsynced += vfs.unsynced();
@@ -147,10 +135,10 @@ fn cut_often(mode: Mode, cuts: u64) -> Vec<Damaged> {
         let checked = check(&found, mode, last);
         let recovered = found.cut(seed);
         (vfs, answered) = match checked.and_then(|()| check(&recovered, mode, last)) {
-            Ok(()) => (Arc::new(recovered.cut(seed)), last),
+            Ok(()) => (recovered.cut(seed), last),
             Err(damage) => {
                 damages.push(damage);
-                (Arc::new(PowerVfs::new()), 0)
+                (PowerVfs::new(), 0)
             }
         };
     }

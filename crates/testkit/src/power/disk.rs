@@ -77,6 +77,8 @@ pub(super) struct Disk {
     used: u64,
     capacity: u64,
     failing_syncs: u32,
+    /// Changes of files and names until the power goes.
+    changes_left: u64,
     powered: bool,
 }
 
@@ -92,6 +94,7 @@ impl Disk {
             used: 0,
             capacity: u64::MAX,
             failing_syncs: 0,
+            changes_left: u64::MAX,
             powered: true,
         }
     }
@@ -235,6 +238,11 @@ impl Disk {
         self.powered = false;
     }
 
+    /// Ends the power right after the change of a file or name that is the `changes`th from now.
+    pub(super) fn lose_power_after(&mut self, changes: u64) {
+        self.changes_left = changes;
+    }
+
     /// One of the disks that may be found when the power comes back, drawn by `seed`.
     pub(super) fn after_power_loss(&self, seed: u64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -284,7 +292,15 @@ impl Disk {
         change.apply(&mut file.cached);
         file.unsynced.push(change);
         file.changes += 1;
+        self.count_change();
         Ok(())
+    }
+
+    fn count_change(&mut self) {
+        self.changes_left = self.changes_left.saturating_sub(1);
+        if self.changes_left == 0 {
+            self.lose_power();
+        }
     }
 
     fn require_power(&self) -> Result<(), DiskError> {
@@ -305,6 +321,7 @@ impl Disk {
     fn rename(&mut self, name: &str, to: Option<FileId>) {
         bind(&mut self.names, name, to);
         self.unsynced_names.push(Renaming { name: name.to_owned(), to });
+        self.count_change();
     }
 
     /// Drops files that no name, no durable name and no open handle leads to. Without power

@@ -98,6 +98,13 @@ impl PowerVfs {
         }))
     }
 
+    /// Takes the power away right after the change of a file or of a name that is the `changes`th
+    /// from now, whichever thread makes it; [`PowerVfs::cut`] then draws what is found. Where the
+    /// power goes thus depends on the work alone and not on how threads are scheduled.
+    pub fn lose_power_after(&self, changes: u64) {
+        self.machine.disk(|disk| disk.lose_power_after(changes));
+    }
+
     /// How many syncs of files succeeded.
     pub fn syncs(&self) -> u64 {
         self.machine.syncs()
