@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agentadmit_config::{LogFormat, ServeConfig};
+use agentadmit_config::{LogFormat, LogRequests, ServeConfig};
 use agentadmit_engine::admission::AdmissionLimits;
 use agentadmit_engine::verbs::operators::AdoptFirstOperator;
 use agentadmit_engine::{Engine, EngineOptions, Lane};
+use agentadmit_http::observe::{Observation, RequestLog};
 use agentadmit_http::serve::{Ended, ServeLimits, writer_stopped};
 use agentadmit_http::tls::TlsCertificate;
 use agentadmit_http::{HttpOptions, Routers, ServiceState};
@@ -50,6 +51,7 @@ pub(crate) async fn run(args: &Serve) -> Result<Exit, Failure> {
         engine.clone(),
         HttpOptions {
             metrics_need_token: sockets.operator.is_none(),
+            observation: Observation { log: request_log(config.log_requests), observer: None },
             trusted_proxies: config.trusted_proxies,
             seed: storage::seed()?,
             ..HttpOptions::default()
@@ -92,6 +94,16 @@ pub(crate) fn start_log(config: &ServeConfig) -> Result<(), Failure> {
         LogFormat::Json => log.json().try_init(),
     };
     started.map_err(|error| Failure::could_not(error.to_string()))
+}
+
+fn request_log(wanted: LogRequests) -> RequestLog {
+    match wanted {
+        LogRequests::Off => RequestLog::Off,
+        LogRequests::Errors => RequestLog::Errors,
+        LogRequests::Slow(ms) => RequestLog::Slow(Duration::from_millis(ms)),
+        LogRequests::Sampled(one_of) => RequestLog::Sampled(one_of.get()),
+        LogRequests::All => RequestLog::All,
+    }
 }
 
 fn certificate(config: &ServeConfig) -> Result<Option<Arc<TlsCertificate>>, Failure> {

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::location::StoreLocation;
+use crate::requests::LogRequests;
 use crate::serve::BadConfig;
 
 /// What `serve` can be told; nothing here has a value unless somebody gave it one.
@@ -131,6 +132,16 @@ pub struct ServeOptions {
         help_heading = "Log"
     )]
     pub log_format: Option<LogFormat>,
+    /// Which requests leave a line: `off`, `errors` (answers of 500 and above), `slow:MS` (and what
+    /// took so many milliseconds), `sampled:N` (and one of N), `all` [default: slow:500]
+    #[arg(
+        long,
+        value_name = "WHICH",
+        env = "AGENTADMIT_LOG_REQUESTS",
+        hide_env_values = true,
+        help_heading = "Log"
+    )]
+    pub log_requests: Option<LogRequests>,
 }
 
 /// The form of the log.
@@ -175,6 +186,7 @@ impl ServeOptions {
             live_requires_plan: self.live_requires_plan.or(others.live_requires_plan),
             log: self.log.or(others.log),
             log_format: self.log_format.or(others.log_format),
+            log_requests: self.log_requests.or(others.log_requests),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::address::service_url;
 use crate::location::StoreLocation;
 use crate::options::{LogFormat, ServeOptions};
 use crate::redact::without_secrets;
+use crate::requests::LogRequests;
 
 /// Where the service listens when nobody says.
 const DEFAULT_LISTEN: SocketAddr =
@@ -52,6 +53,8 @@ pub struct ServeConfig {
     pub log: String,
     /// The form of the log.
     pub log_format: LogFormat,
+    /// Which requests leave a line in the log.
+    pub log_requests: LogRequests,
 }
 
 /// Where the certificate lies.
@@ -99,6 +102,7 @@ impl ServeConfig {
             retention: options.retention_days.map(|days| DAY.saturating_mul(days)),
             log: options.log.unwrap_or_else(|| "info".to_owned()),
             log_format: options.log_format.unwrap_or_default(),
+            log_requests: options.log_requests.unwrap_or_default(),
         })
     }
 }

@@ -4,12 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use agentadmit_store::clock::Clock;
 use agentadmit_store::{Store, StoreError, Tx, Verb};
 use tokio::sync::oneshot;
 
-use crate::admission::{Executor, Job, Refused, Sealed};
+use crate::admission::{Executor, Histogram, Job, Refused, Sealed};
 use crate::error::EngineError;
 use crate::space::{self, Space};
+use crate::trail::Admitted;
 use crate::upkeep::Upkeep;
 
 /// A call whose type the queue need not know.
@@ -18,18 +20,23 @@ pub(crate) type AnyCall = Box<dyn Call>;
 /// What the executor asks of a call. It may be run again: only the last run counts.
 pub(crate) trait Call: Send {
     fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError>;
-    fn committed(self: Box<Self>);
-    fn failed(self: Box<Self>, error: EngineError);
+    fn sealed(&mut self, waited_ns: u64, batch: u32);
+    fn committed(self: Box<Self>, store_ns: u64);
+    fn failed(self: Box<Self>, error: EngineError, store_ns: u64);
     fn abandoned(&self) -> bool;
     /// Whether it came by the reserved lane: it is not refused for want of room.
     fn is_reserved(&self) -> bool;
 }
 
+/// What comes back to a caller: the answer, and how the call went.
+pub(crate) type Returned<A> = (Result<A, EngineError>, Admitted);
+
 /// A verb, the answer of its last run, and who waits for it.
 pub(crate) struct Waiting<V: Verb> {
     verb: V,
     answer: Option<V::Answer>,
-    caller: oneshot::Sender<Result<V::Answer, EngineError>>,
+    caller: oneshot::Sender<Returned<V::Answer>>,
+    admitted: Admitted,
     /// Whether the verb came by the reserved lane: it happens although its caller left.
     is_reserved: bool,
 }
@@ -39,9 +46,10 @@ impl<V: Verb + 'static> Waiting<V> {
     pub(crate) fn call(
         verb: V,
         is_reserved: bool,
-    ) -> (AnyCall, oneshot::Receiver<Result<V::Answer, EngineError>>) {
+    ) -> (AnyCall, oneshot::Receiver<Returned<V::Answer>>) {
         let (caller, answer) = oneshot::channel();
-        (Box::new(Self { verb, answer: None, caller, is_reserved }), answer)
+        let admitted = Admitted::default();
+        (Box::new(Self { verb, answer: None, caller, admitted, is_reserved }), answer)
     }
 }
 
@@ -51,14 +59,18 @@ impl<V: Verb> Call for Waiting<V> {
         Ok(())
     }
 
-    fn committed(self: Box<Self>) {
-        let answer = self.answer.ok_or(EngineError::Internal("the call was never run"));
-        // a caller who left does not hear it; what was done is done and recorded
-        let _gone = self.caller.send(answer);
+    fn sealed(&mut self, waited_ns: u64, batch: u32) {
+        self.admitted = Admitted { waited_ns, batch, store_ns: 0 };
     }
 
-    fn failed(self: Box<Self>, error: EngineError) {
-        let _gone = self.caller.send(Err(error));
+    fn committed(self: Box<Self>, store_ns: u64) {
+        let answer = self.answer.ok_or(EngineError::Internal("the call was never run"));
+        // a caller who left does not hear it; what was done is done and recorded
+        let _gone = self.caller.send((answer, Admitted { store_ns, ..self.admitted }));
+    }
+
+    fn failed(self: Box<Self>, error: EngineError, store_ns: u64) {
+        let _gone = self.caller.send((Err(error), Admitted { store_ns, ..self.admitted }));
     }
 
     fn abandoned(&self) -> bool {
@@ -76,11 +88,12 @@ impl Job for AnyCall {
     }
 
     fn refuse(self, why: Refused) {
-        self.failed(match why {
+        let error = match why {
             Refused::WaitedTooLong | Refused::Abandoned => EngineError::BUSY,
             Refused::Stopped => EngineError::Unavailable("the service is stopping".to_owned()),
             Refused::Unanswered => EngineError::Internal("the call was left without an answer"),
-        });
+        };
+        self.failed(error, 0);
     }
 }
 
@@ -89,12 +102,20 @@ pub(crate) struct Batches {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) upkeep: Upkeep,
     pub(crate) space: Space,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Nanoseconds that each batch was with the store.
+    pub(crate) store_ns: Arc<Histogram>,
 }
 
 impl Executor<AnyCall> for Batches {
     fn execute(&mut self, batch: &mut Vec<Sealed<AnyCall>>) {
-        let calls = batch.drain(..).map(|sealed| sealed.job).collect();
-        self.admit(calls);
+        let began_ns = self.clock.monotonic_ns();
+        let size = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+        let calls = batch.drain(..).map(|Sealed { mut job, waited_ns }| {
+            job.sealed(waited_ns, size);
+            job
+        });
+        self.admit(calls.collect(), began_ns);
     }
 
     fn maintain(&mut self) -> Option<Duration> {
@@ -110,13 +131,13 @@ const LOOK_FOR_ROOM: Duration = Duration::from_millis(500);
 
 impl Batches {
     /// Runs what may run: everything, or, while room is short, the reserved lane alone.
-    fn admit(&self, calls: Vec<AnyCall>) {
+    fn admit(&self, calls: Vec<AnyCall>, began_ns: u64) {
         if !self.space.is_short() {
-            return self.run(calls);
+            return self.run(calls, began_ns);
         }
         let reserved = only_reserved(calls);
         if !reserved.is_empty() {
-            self.run(reserved);
+            self.run(reserved, began_ns);
             // now, while there is room to tidy up in: the next revocations need it, too
             self.look_for_room();
         }
@@ -133,40 +154,52 @@ impl Batches {
 
     /// One transaction for all. When it fails for a reason that is not the store's, it is run again
     /// in halves, so that one bad call fails alone.
-    fn run(&self, mut calls: Vec<AnyCall>) {
+    ///
+    /// Its time with the store counts from `began_ns`, tries that failed included.
+    fn run(&self, mut calls: Vec<AnyCall>, began_ns: u64) {
         let result = self
             .store
             .transaction("admit", &mut |tx| calls.iter_mut().try_for_each(|call| call.run(tx)));
         match result {
-            Ok(()) => calls.into_iter().for_each(Call::committed),
+            Ok(()) => {
+                let store_ns = self.took(began_ns);
+                calls.into_iter().for_each(|call| call.committed(store_ns));
+            }
             Err(StoreError::Corrupt(_)) if calls.len() > 1 => {
                 let second = calls.split_off(calls.len() / 2);
-                self.run(calls);
-                self.run(second);
+                self.run(calls, began_ns);
+                self.run(second, began_ns);
             }
             Err(StoreError::Full(_)) if !self.space.is_short() => {
                 self.space.ran_out();
-                self.admit(calls);
+                self.admit(calls, began_ns);
             }
             // once: what was given back is gone until there is room again
-            Err(StoreError::Full(_)) if self.store.free_reserve() => self.run(calls),
+            Err(StoreError::Full(_)) if self.store.free_reserve() => self.run(calls, began_ns),
             Err(error) => {
                 tracing::error!(%error, calls = calls.len(), "a batch failed");
-                fail(calls, &error);
+                fail(calls, &error, self.took(began_ns));
             }
         }
+    }
+
+    /// How long a batch has been with the store, which is counted here: before anybody is answered.
+    fn took(&self, began_ns: u64) -> u64 {
+        let took_ns = self.clock.monotonic_ns().saturating_sub(began_ns);
+        self.store_ns.observe(took_ns);
+        took_ns
     }
 }
 
 /// Refuses what would use up the room that is kept for revocations.
 fn only_reserved(calls: Vec<AnyCall>) -> Vec<AnyCall> {
     let (reserved, others) = calls.into_iter().partition(|call| call.is_reserved());
-    fail(others, &space::no_room());
+    fail(others, &space::no_room(), 0);
     reserved
 }
 
-fn fail(calls: Vec<AnyCall>, error: &StoreError) {
+fn fail(calls: Vec<AnyCall>, error: &StoreError, store_ns: u64) {
     for call in calls {
-        call.failed(EngineError::from(error.clone()));
+        call.failed(EngineError::from(error.clone()), store_ns);
     }
 }

@@ -21,11 +21,15 @@ use agentadmit_store::verbs::upkeep::{CloseChains, FlushRefusals};
 use agentadmit_store::{Store, StoreError, Verb, Views, read, write};
 use parking_lot::RwLock;
 
-use crate::admission::{self, Admission, AdmissionLimits, AdmissionStats, MonotonicClock, Steps};
+use crate::admission::{
+    self, Admission, AdmissionLimits, AdmissionStats, Histogram, HistogramSnapshot, MonotonicClock,
+    Steps,
+};
 use crate::call::{AnyCall, Batches, Waiting};
 use crate::error::EngineError;
 use crate::keyring::Keyring;
 use crate::space::Space;
+use crate::trail::{Caller, Trail};
 use crate::upkeep::Upkeep;
 
 /// What an engine is told when it starts.
@@ -68,6 +72,7 @@ struct Inner {
     /// Which app a key is of: a hint for queueing, nothing else. The decision reads the store.
     hints: RwLock<KeyMap<SecretHash, AppId>>,
     space: Space,
+    store_ns: Arc<Histogram>,
 }
 
 /// Admits batches on the thread that calls it: see [`Engine::in_steps`].
@@ -90,6 +95,7 @@ struct Parts {
     retention: Option<Duration>,
     hints: KeyMap<SecretHash, AppId>,
     space: Space,
+    store_ns: Arc<Histogram>,
 }
 
 impl Parts {
@@ -105,7 +111,8 @@ impl Parts {
         let hints = known_keys(&*store).map_err(io::Error::other)?;
         let EngineOptions { issuer, limits, retention, .. } = options;
         let (keyring, space) = (Arc::new(keyring), Space::default());
-        Ok(Self { store, clock, keyring, issuer, limits, retention, hints, space })
+        let store_ns = Arc::new(Histogram::new(&admission::WAITS_NS));
+        Ok(Self { store, clock, keyring, issuer, limits, retention, hints, space, store_ns })
     }
 
     fn ticks(&self) -> MonotonicClock {
@@ -115,14 +122,20 @@ impl Parts {
 
     fn batches(&self) -> Batches {
         let clock = Arc::clone(&self.clock);
-        let upkeep = Upkeep::new(clock, Arc::clone(&self.keyring), self.retention);
-        Batches { store: Arc::clone(&self.store), upkeep, space: self.space.clone() }
+        Batches {
+            store: Arc::clone(&self.store),
+            upkeep: Upkeep::new(Arc::clone(&clock), Arc::clone(&self.keyring), self.retention),
+            space: self.space.clone(),
+            clock,
+            store_ns: Arc::clone(&self.store_ns),
+        }
     }
 
     fn engine(self, admission: Admission<AnyCall>) -> Engine {
-        let Self { store, clock, keyring, issuer, hints, space, .. } = self;
+        let Self { store, clock, keyring, issuer, hints, space, store_ns, .. } = self;
         let hints = RwLock::new(hints);
-        Engine { inner: Arc::new(Inner { store, clock, keyring, issuer, admission, hints, space }) }
+        let inner = Inner { store, clock, keyring, issuer, admission, hints, space, store_ns };
+        Engine { inner: Arc::new(inner) }
     }
 }
 
@@ -161,7 +174,8 @@ impl Engine {
         Ok((parts.engine(admission), EngineSteps(steps)))
     }
 
-    /// Runs a verb in the next batch and answers when it is durable.
+    /// Runs a verb in the next batch and answers when it is durable. How it went is noted in the
+    /// [`Trail`] of the request that asks.
     ///
     /// # Errors
     /// [`EngineError::Busy`] when too many calls wait, else the store's.
@@ -175,7 +189,13 @@ impl Engine {
             let retry_after = Duration::from_secs(full.retry_after_seconds);
             return Err(EngineError::Busy { retry_after });
         }
-        answer.await.unwrap_or(Err(EngineError::Internal("the call was dropped")))
+        match answer.await {
+            Ok((answer, admitted)) => {
+                Trail::admitted(admitted);
+                answer
+            }
+            Err(_) => Err(EngineError::Internal("the call was dropped")),
+        }
     }
 
     /// Like [`Engine::call`] for verbs that can be refused.
@@ -320,6 +340,20 @@ impl Engine {
     /// Counters and gauges of admission.
     pub fn stats(&self) -> &AdmissionStats {
         self.inner.admission.stats()
+    }
+
+    /// Nanoseconds that batches were with the store, until they were committed and flushed.
+    pub fn store_time_ns(&self) -> HistogramSnapshot {
+        self.inner.store_ns.snapshot()
+    }
+
+    /// Which app a caller is of, as far as that is remembered: for a line in the log, never for a
+    /// decision.
+    pub fn app_of(&self, caller: Caller) -> Option<AppId> {
+        match caller {
+            Caller::Key(hash) => self.inner.hints.read().get(&hash).copied(),
+            Caller::Assertion(app_id) => Some(app_id),
+        }
     }
 
     /// Whether the writer runs. Once false, the process should stop.

@@ -22,6 +22,7 @@ mod health;
 pub mod keyring;
 pub mod query;
 mod space;
+pub mod trail;
 mod upkeep;
 
 pub use agentadmit_core::cursor;

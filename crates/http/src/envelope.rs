@@ -2,18 +2,18 @@
 //! log, metrics.
 
 use std::any::Any;
-use std::time::Duration;
 
+use agentadmit_engine::trail::Trail;
 use agentadmit_protocol::error::ErrorCode;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{Method, StatusCode};
 
 use crate::error::{ApiError, PendingBody};
 use crate::extract::without_body;
+use crate::observe::{self, Begun};
 use crate::state::{RequestId, ServiceState};
 
 /// The name of the request id's header.
@@ -25,7 +25,7 @@ pub(crate) async fn envelope(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let began_ns = state.engine().monotonic_ns();
+    let begun = Begun::now(&state, request.headers());
     let request_id = state.request_id();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -39,7 +39,8 @@ pub(crate) async fn envelope(
             Err(error) => error.into_response(),
         }
     };
-    let answered = tokio::time::timeout(state.options().request_timeout, run).await;
+    let run = tokio::time::timeout(state.options().request_timeout, run);
+    let (answered, trail) = Trail::of(run).await;
     let mut response = answered.unwrap_or_else(|_| timed_out().into_response());
 
     write_pending_body(&mut response, &request_id);
@@ -50,9 +51,8 @@ pub(crate) async fn envelope(
     if !is_cacheable {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    let elapsed_ns = state.engine().monotonic_ns().saturating_sub(began_ns);
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
-    finish(&state, &method, route, response.status(), elapsed_ns, &request_id);
+    observe::answered(&state, &begun, (&method, route), response.status(), &request_id, trail);
     response
 }
 
@@ -93,23 +93,4 @@ fn write_pending_body(response: &mut Response, request_id: &RequestId) {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(json.len()));
     *response.body_mut() = Body::from(json);
-}
-
-fn finish(
-    state: &ServiceState,
-    method: &Method,
-    route: &str,
-    status: StatusCode,
-    elapsed_ns: u64,
-    request_id: &RequestId,
-) {
-    let elapsed = Duration::from_nanos(elapsed_ns);
-    state.metrics().request(method, route, status, elapsed);
-    let micros = elapsed_ns / 1_000;
-    let (status, request_id) = (status.as_u16(), request_id.as_str());
-    if status >= 500 {
-        tracing::warn!(%method, route, status, micros, request_id, "request");
-    } else {
-        tracing::info!(%method, route, status, micros, request_id, "request");
-    }
 }

@@ -26,6 +26,7 @@ pub mod exports;
 mod extract;
 mod limits;
 pub mod metrics;
+pub mod observe;
 pub mod openapi;
 pub mod router;
 pub mod routes;

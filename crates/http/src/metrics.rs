@@ -19,8 +19,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 /// Upper bounds of the latency buckets in seconds.
-const SECONDS: [f64; 13] =
-    [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+const SECONDS: [f64; 14] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+];
 
 /// The metrics of a service.
 #[derive(Debug)]
@@ -199,9 +200,12 @@ impl Collector for Admission {
         ];
         for (name, help, value) in gauges {
             let value = i64::try_from(value.load(Relaxed)).unwrap_or(i64::MAX);
-            let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            ConstGauge::new(value).encode(metric)?;
+            gauge(&mut encoder, name, help, value)?;
         }
+        let is_full = i64::from(self.engine.is_short_of_room());
+        gauge(&mut encoder, "store_full", "1 while the disk of the store is full", is_full)?;
+        let is_doubted = i64::from(self.engine.clock_doubt().is_some());
+        gauge(&mut encoder, "clock_doubted", "1 while the clock is not believed", is_doubted)?;
         let counters = [
             ("admission_batches", "Batches that were admitted", &stats.batches),
             ("admission_calls", "Calls in those batches", &stats.jobs),
@@ -221,8 +225,21 @@ impl Collector for Admission {
         histogram(&mut encoder, "admission_batch_size", "Calls per batch", &batches, 1.0)?;
         let waits = stats.queue_wait_ns.snapshot();
         let help = "Time from submission to the sealed batch";
-        histogram(&mut encoder, "admission_queue_wait_seconds", help, &waits, 1e-9)
+        histogram(&mut encoder, "admission_queue_wait_seconds", help, &waits, 1e-9)?;
+        let store = self.engine.store_time_ns();
+        let help = "Time from the sealed batch until it was committed and flushed, or had failed";
+        histogram(&mut encoder, "admission_store_seconds", help, &store, 1e-9)
     }
+}
+
+fn gauge(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: i64,
+) -> Result<(), fmt::Error> {
+    let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    ConstGauge::new(value).encode(metric)
 }
 
 /// Writes a histogram of whole numbers in another unit.

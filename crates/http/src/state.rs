@@ -14,6 +14,7 @@ use rand::{Rng, SeedableRng};
 
 use crate::exports::Exports;
 use crate::metrics::Metrics;
+use crate::observe::{Lines, Observation};
 use crate::openapi::{self, Bodyless};
 
 /// What can be set about HTTP.
@@ -30,6 +31,8 @@ pub struct HttpOptions {
     pub exports_each: usize,
     /// How long a request may take until its answer begins; then 503.
     pub request_timeout: Duration,
+    /// What is told about requests, and to whom.
+    pub observation: Observation,
     /// The only randomness of this layer: request ids are made of it.
     pub seed: [u8; 32],
 }
@@ -43,6 +46,7 @@ impl Default for HttpOptions {
             exports: 16,
             exports_each: 2,
             request_timeout: Duration::from_secs(10),
+            observation: Observation::default(),
             seed: [0; 32],
         }
     }
@@ -58,6 +62,7 @@ struct Shared {
     engine: Engine,
     options: HttpOptions,
     metrics: Metrics,
+    lines: Lines,
     failures: Mutex<ExchangeFailures>,
     exports: Exports,
     request_ids: Mutex<StdRng>,
@@ -74,6 +79,7 @@ impl ServiceState {
             shared: Arc::new(Shared {
                 metrics: Metrics::new(engine.clone()),
                 engine,
+                lines: Lines::default(),
                 failures: Mutex::default(),
                 exports: Exports::new(options.exports, options.exports_each),
                 options,
@@ -97,6 +103,11 @@ impl ServiceState {
     /// What `/metrics` shows.
     pub fn metrics(&self) -> &Metrics {
         &self.shared.metrics
+    }
+
+    /// Which requests leave a line in the log.
+    pub(crate) fn lines(&self) -> &Lines {
+        &self.shared.lines
     }
 
     pub(crate) fn failures(&self) -> &Mutex<ExchangeFailures> {

@@ -20,5 +20,6 @@ mod full_disk;
 mod guide;
 mod help;
 mod lifecycle;
+mod log;
 mod support;
 mod tls;

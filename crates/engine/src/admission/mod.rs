@@ -31,6 +31,7 @@ use parking_lot::{Condvar, Mutex};
 
 use self::queue::FairQueue;
 pub use self::queue::{AdmissionLimits, AppKey, FullLimit, Lane, QueueFull, Sealed};
+pub(crate) use self::stats::WAITS_NS;
 pub use self::stats::{AdmissionStats, Histogram, HistogramSnapshot};
 pub use self::writer::Steps;
 

@@ -55,8 +55,11 @@ impl AdmissionStats {
 /// Upper bounds of the buckets of [`AdmissionStats::batch_size`].
 const BATCH_SIZES: [u64; 10] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 
-/// Upper bounds of the buckets of [`AdmissionStats::queue_wait_ns`]: 100 us to 1 s.
-const WAITS_NS: [u64; 13] = [
+/// Upper bounds of the buckets of [`AdmissionStats::queue_wait_ns`], and of the time that a batch
+/// is with the store: 25 us to 1 s.
+pub(crate) const WAITS_NS: [u64; 15] = [
+    25_000,
+    50_000,
     100_000,
     250_000,
     500_000,
@@ -98,13 +101,13 @@ pub struct HistogramSnapshot {
 }
 
 impl Histogram {
-    fn new(bounds: &'static [u64]) -> Self {
+    pub(crate) fn new(bounds: &'static [u64]) -> Self {
         let counts = (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect();
         Self { bounds, counts, sum: AtomicU64::new(0), max: AtomicU64::new(0) }
     }
 
     /// Adds a value.
-    pub(super) fn observe(&self, value: u64) {
+    pub(crate) fn observe(&self, value: u64) {
         let bucket = self.bounds.partition_point(|bound| *bound < value);
         if let Some(count) = self.counts.get(bucket) {
             count.fetch_add(1, Relaxed);
