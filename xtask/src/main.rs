@@ -1,4 +1,4 @@
-//! The chores of this repository, each a command: `cargo xtask test`, `gen`, `layers`.
+//! The chores of this repository, each a command: `cargo xtask test`, `gen`, `layers`, `bench`, `soak`.
 //!
 //! A new chore is a file with a `clap::Args` struct that implements [`Chore`], and one line in
 //! `chores!` below.
@@ -11,6 +11,7 @@ mod generate;
 mod layers;
 mod process;
 mod report;
+mod soak;
 mod steps;
 mod tidy;
 mod tools;
@@ -61,6 +62,7 @@ chores! {
     Gen(generate::Gen),
     Layers(layers::Layers),
     Bench(bench::Bench),
+    Soak(soak::Soak),
 }
 
 /// The chores of the AgentAdmit repository.

@@ -132,6 +132,7 @@ pub(crate) async fn start_engine(config: ServeConfig, issuer: String) -> Result<
             access: Access::Service,
             writer: WriterOptions { live_requires_plan: config.live_requires_plan },
             retention: config.retention,
+            segment_records: config.segment_records,
         };
         let Opened { store, clock, keyring } = storage::open(config.store.path(), &settings)?;
         let options = EngineOptions {

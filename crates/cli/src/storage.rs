@@ -18,11 +18,18 @@ pub(crate) struct Settings {
     pub(crate) access: Access,
     pub(crate) writer: WriterOptions,
     pub(crate) retention: Option<Duration>,
+    /// Records in a segment of the log; only the service closes segments.
+    pub(crate) segment_records: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { access: Access::Command, writer: WriterOptions::default(), retention: None }
+        Self {
+            access: Access::Command,
+            writer: WriterOptions::default(),
+            retention: None,
+            segment_records: StoreOptions::new().segment_records,
+        }
     }
 }
 
@@ -52,6 +59,7 @@ pub(crate) fn options(settings: &Settings) -> StoreOptions {
         clock: Arc::new(SystemClock::new()),
         writer: settings.writer,
         retention: settings.retention,
+        segment_records: settings.segment_records,
         ..StoreOptions::new()
     }
 }

@@ -18,6 +18,8 @@ use crate::requests::LogRequests;
 const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8_700);
 const DAY: Duration = Duration::from_hours(24);
+/// Records in a segment of the log when nobody says.
+const SEGMENT_RECORDS: u32 = 1_000_000;
 
 /// A configuration that cannot be used, in words. They may repeat what was written, but no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +51,8 @@ pub struct ServeConfig {
     pub live_requires_plan: bool,
     /// How long audit records are kept; `None` is for ever.
     pub retention: Option<Duration>,
+    /// Records in a segment of the log.
+    pub segment_records: u64,
     /// What is logged: a filter.
     pub log: String,
     /// The form of the log.
@@ -99,11 +103,22 @@ impl ServeConfig {
             tls,
             trusted_proxies: options.trusted_proxies.unwrap_or_default(),
             live_requires_plan: options.live_requires_plan.unwrap_or(false),
-            retention: options.retention_days.map(|days| DAY.saturating_mul(days)),
+            retention: retention(options.retention_days, options.retention_seconds)?,
+            segment_records: u64::from(options.segment_records.unwrap_or(SEGMENT_RECORDS)),
             log: options.log.unwrap_or_else(|| "info".to_owned()),
             log_format: options.log_format.unwrap_or_default(),
             log_requests: options.log_requests.unwrap_or_default(),
         })
+    }
+}
+
+fn retention(days: Option<u32>, seconds: Option<u32>) -> Result<Option<Duration>, BadConfig> {
+    match (days, seconds) {
+        (Some(_), Some(_)) => Err(BadConfig::new(
+            "--retention-days and --retention-seconds contradict each other: keep one of them",
+        )),
+        (Some(days), None) => Ok(Some(DAY.saturating_mul(days))),
+        (None, seconds) => Ok(seconds.map(|seconds| Duration::from_secs(seconds.into()))),
     }
 }
 
@@ -147,11 +162,35 @@ mod tests {
     }
 
     #[test]
+    fn the_log_is_kept_for_days_or_for_seconds() {
+        let kept = |line: &str| {
+            ServeConfig::check(options(&format!("store = 'sqlite:a'\n{line}"))).unwrap().retention
+        };
+        assert_eq!(kept("retention_days = 2"), Some(Duration::from_hours(48)));
+        assert_eq!(kept("retention_seconds = 90"), Some(Duration::from_secs(90)));
+        let both = refused("store = 'sqlite:a'\nretention_days = 1\nretention_seconds = 1");
+        assert!(both.contains("contradict"), "{both}");
+    }
+
+    #[test]
+    fn what_a_file_says_of_the_log_has_bounds() {
+        for (line, told) in [
+            ("retention_days = 0", "retention_days must be 1 to 36500"),
+            ("retention_seconds = 0", "retention_seconds must be 1 to 86400"),
+            ("segment_records = 999", "segment_records must be 1000 to 10000000"),
+        ] {
+            let error = ServeOptions::from_toml(line, "file").unwrap_err().to_string();
+            assert_eq!(error, format!("file: {told}"));
+        }
+    }
+
+    #[test]
     fn nothing_said_is_safe() {
         let config = ServeConfig::check(options("store = 'sqlite:a'")).unwrap();
         assert_eq!(config.listen, DEFAULT_LISTEN);
         assert_eq!((config.public_url, config.retention, config.tls), (None, None, None));
         assert!(!config.live_requires_plan);
+        assert_eq!(config.segment_records, 1_000_000);
     }
 
     #[test]

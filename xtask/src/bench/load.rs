@@ -17,7 +17,7 @@ const HOT_TOKENS: u32 = 100;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Question {
+pub(crate) enum Question {
     /// A verify that is allowed.
     Verify,
     /// A verify for a scope that the connection lacks: refused, and recorded.
@@ -97,46 +97,46 @@ end
 
 /// What one measurement showed.
 #[derive(Clone, Copy, Debug, Deserialize)]
-pub(super) struct Sample {
-    pub(super) requests: u32,
+pub(crate) struct Sample {
+    pub(crate) requests: u32,
     /// How long it took.
-    pub(super) seconds: f64,
+    pub(crate) seconds: f64,
     /// The median wait of a client, in microseconds.
-    pub(super) p50_us: f64,
+    pub(crate) p50_us: f64,
     /// The wait that one in a hundred exceeds, in microseconds.
-    pub(super) p99_us: f64,
+    pub(crate) p99_us: f64,
     /// The wait that one in a thousand exceeds, in microseconds.
-    pub(super) p999_us: f64,
+    pub(crate) p999_us: f64,
     /// Answers that were not 2xx or 3xx.
-    pub(super) refused: u64,
+    pub(crate) refused: u64,
     /// Connections that broke or timed out.
-    pub(super) broken: u64,
+    pub(crate) broken: u64,
     /// Processor time of the server, in seconds.
     #[serde(skip)]
-    pub(super) cpu_seconds: f64,
+    pub(crate) cpu_seconds: f64,
     /// Bytes that the server had written to the disk.
     #[serde(skip)]
-    pub(super) written_bytes: f64,
+    pub(crate) written_bytes: f64,
 }
 
 impl Sample {
-    pub(super) fn requests_per_second(&self) -> f64 {
+    pub(crate) fn requests_per_second(&self) -> f64 {
         f64::from(self.requests) / self.seconds
     }
 
     /// Processor time of the server for one request, in microseconds.
-    pub(super) fn cpu_us(&self) -> f64 {
+    pub(crate) fn cpu_us(&self) -> f64 {
         self.cpu_seconds * 1e6 / f64::from(self.requests)
     }
 
     /// Bytes that were written to the disk for one request.
-    pub(super) fn written(&self) -> f64 {
+    pub(crate) fn written(&self) -> f64 {
         self.written_bytes / f64::from(self.requests)
     }
 }
 
 /// `wrk` with the script for one question to one store.
-pub(super) struct Load {
+pub(crate) struct Load {
     wrk: PathBuf,
     script: PathBuf,
     /// Whether every answer must be a refusal instead of none.
@@ -145,7 +145,7 @@ pub(super) struct Load {
 
 impl Load {
     /// Writes the script for a folder that `fill-store` wrote.
-    pub(super) fn new(question: Question, filled: &Path, scratch: &Path) -> Result<Self> {
+    pub(crate) fn new(question: Question, filled: &Path, scratch: &Path) -> Result<Self> {
         let key = fs::read_to_string(filled.join("api_key"))?;
         let tokens = filled.join("tokens");
         let [path, media_type, before, after] = question.parts();
@@ -167,7 +167,7 @@ impl Load {
     }
 
     /// Asks `server` for so many seconds over so many connections.
-    pub(super) fn run(&self, server: &Server, connections: u32, seconds: u32) -> Result<Sample> {
+    pub(crate) fn run(&self, server: &Server, connections: u32, seconds: u32) -> Result<Sample> {
         let mut command = machine::pinned(machine::LOAD_CORE, &self.wrk);
         command.args(["--threads", "1", "--connections", &connections.to_string()]);
         command.args(["--duration", &format!("{seconds}s"), "--timeout", "10s", "--script"]);

@@ -7,14 +7,14 @@ use anyhow::{Context, Result};
 use crate::tools;
 
 /// The core of the server and that of the load.
-pub(super) const SERVER_CORE: usize = 0;
-pub(super) const LOAD_CORE: usize = 1;
+pub(crate) const SERVER_CORE: usize = 0;
+pub(crate) const LOAD_CORE: usize = 1;
 
 /// Clock ticks a second in `/proc/PID/stat`: fixed at 100 on Linux for every program that asks.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// One line that says what the figures were measured on.
-pub(super) fn line() -> String {
+pub(crate) fn line() -> String {
     let processor = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
         let line = text.lines().find(|line| line.starts_with("model name"))?;
         Some(line.split_once(':')?.1.trim().to_owned())
@@ -27,13 +27,13 @@ pub(super) fn line() -> String {
 
 /// Programs that want a core at this moment, beside what is measured here: anything near 1 or above
 /// spoils the figures.
-pub(super) fn others_running() -> Option<f64> {
+pub(crate) fn others_running() -> Option<f64> {
     let text = fs::read_to_string("/proc/loadavg").ok()?;
     text.split_whitespace().next()?.parse().ok()
 }
 
 /// `program`, on one core where that can be arranged.
-pub(super) fn pinned(core: usize, program: &Path) -> Command {
+pub(crate) fn pinned(core: usize, program: &Path) -> Command {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     match tools::on_path("taskset") {
         Some(taskset) if cores > core => {
@@ -46,20 +46,20 @@ pub(super) fn pinned(core: usize, program: &Path) -> Command {
 }
 
 /// Seconds of processor time that a process has used so far, its threads together.
-pub(super) fn cpu_seconds(process: u32) -> Result<f64> {
+pub(crate) fn cpu_seconds(process: u32) -> Result<f64> {
     let file = format!("/proc/{process}/stat");
     let stat = fs::read_to_string(&file).with_context(|| format!("{file} cannot be read"))?;
     parse_cpu_seconds(&stat).with_context(|| format!("{file} is not understood"))
 }
 
 /// Bytes that a process caused to be written to the disk (proc(5), `io`).
-pub(super) fn written_bytes(process: u32) -> Option<f64> {
+pub(crate) fn written_bytes(process: u32) -> Option<f64> {
     let io = fs::read_to_string(format!("/proc/{process}/io")).ok()?;
     number_behind(&io, "write_bytes:")
 }
 
 /// Memory that a process has in use, in MiB (proc(5), `status`).
-pub(super) fn resident_mib(process: u32) -> Option<f64> {
+pub(crate) fn resident_mib(process: u32) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     Some(number_behind(&status, "VmRSS:")? / 1_024.0)
 }

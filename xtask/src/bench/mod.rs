@@ -3,7 +3,7 @@
 
 mod instructions;
 mod load;
-mod machine;
+pub(crate) mod machine;
 mod sdk;
 mod server;
 mod stores;
@@ -14,6 +14,9 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 
 pub(crate) use instructions::{Counted, Instructions};
+pub(crate) use load::{Load, Question};
+pub(crate) use server::Server;
+pub(crate) use stores::{StoreCopy, Wanted};
 
 use crate::{Chore, Verdict, workspace::Workspace};
 

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -18,18 +19,18 @@ use super::machine;
 const READY: &str = "listening on ";
 
 /// A running server.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
     /// Its address, `http://…`.
-    pub(super) address: String,
+    pub(crate) address: String,
     /// From its start until it said so.
-    pub(super) ready_after: Duration,
+    pub(crate) ready_after: Duration,
 }
 
 impl Server {
     #[expect(clippy::disallowed_methods, reason = "it measures")]
     /// Starts `program` and waits until it says where it listens.
-    pub(super) fn start(program: &Path, arguments: &[&str]) -> Result<Self> {
+    pub(crate) fn start(program: &Path, arguments: &[&str]) -> Result<Self> {
         let mut command = machine::pinned(machine::SERVER_CORE, program);
         command.args(arguments).stderr(Stdio::piped()).stdin(Stdio::null());
         println!("$ {}", process::shown(&command));
@@ -52,28 +53,44 @@ impl Server {
     }
 
     /// Processor time that it has used so far, in seconds.
-    pub(super) fn cpu_seconds(&self) -> Result<f64> {
+    pub(crate) fn cpu_seconds(&self) -> Result<f64> {
         machine::cpu_seconds(self.child.id())
     }
 
     /// Bytes that it caused to be written to the disk so far, as far as the kernel says so.
-    pub(super) fn written_bytes(&self) -> f64 {
+    pub(crate) fn written_bytes(&self) -> f64 {
         machine::written_bytes(self.child.id()).unwrap_or(f64::NAN)
     }
 
     /// Memory that it has in use, in MiB.
-    pub(super) fn resident_mib(&self) -> f64 {
+    pub(crate) fn resident_mib(&self) -> f64 {
         machine::resident_mib(self.child.id()).unwrap_or(f64::NAN)
     }
 
     /// Holds it, so that its background work is not charged to another server's measurement.
-    pub(super) fn pause(&self) -> Result<()> {
+    pub(crate) fn pause(&self) -> Result<()> {
         self.signal("-STOP")
     }
 
     /// Lets it go on.
-    pub(super) fn resume(&self) -> Result<()> {
+    pub(crate) fn resume(&self) -> Result<()> {
         self.signal("-CONT")
+    }
+
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> Result<SocketAddr> {
+        let address = self.address.strip_prefix("http://").unwrap_or(&self.address);
+        address.parse().with_context(|| format!("{address} is no address"))
+    }
+
+    /// Asks it to end in good order, and waits until it did.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        self.signal("-TERM")?;
+        let status = self.child.wait()?;
+        if !status.success() {
+            bail!("the server did not end in good order: {status}");
+        }
+        Ok(())
     }
 
     fn signal(&self, signal: &str) -> Result<()> {

@@ -12,10 +12,10 @@ use crate::process;
 
 /// Which store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
-    pub(super) connections: u32,
+pub(crate) struct Wanted {
+    pub(crate) connections: u32,
     /// Whether the app has rate limits, far above the load.
-    pub(super) has_limits: bool,
+    pub(crate) has_limits: bool,
 }
 
 impl Wanted {
@@ -25,7 +25,7 @@ impl Wanted {
     }
 
     /// A folder with such a store, filled now or by a run before.
-    pub(super) fn filled(self, fill_store: &Path, scratch: &Path) -> Result<PathBuf> {
+    pub(crate) fn filled(self, fill_store: &Path, scratch: &Path) -> Result<PathBuf> {
         let folder = scratch.join(self.name());
         if folder.is_dir() {
             return Ok(folder);
@@ -48,12 +48,12 @@ impl Wanted {
 }
 
 /// A copy of a filled store: what a run writes into it does not slow the next one down.
-pub(super) struct StoreCopy {
+pub(crate) struct StoreCopy {
     folder: PathBuf,
 }
 
 impl StoreCopy {
-    pub(super) fn of(filled: &Path, scratch: &Path) -> Result<Self> {
+    pub(crate) fn of(filled: &Path, scratch: &Path) -> Result<Self> {
         let name = filled.file_name().unwrap_or_default().to_string_lossy();
         let folder = scratch.join(format!("in-use-{name}"));
         if folder.is_dir() {
@@ -69,7 +69,7 @@ impl StoreCopy {
         Ok(copy)
     }
 
-    pub(super) fn database(&self) -> PathBuf {
+    pub(crate) fn database(&self) -> PathBuf {
         self.folder.join("store.db")
     }
 }

@@ -6,6 +6,7 @@ mod fuzz;
 mod instructions;
 mod rust;
 mod schemathesis;
+mod soak;
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// Run every check: formatting, lints, layers, generated files, documentation, tests, fuzzing, the
-/// running service against its contract, the demo, and the length of the hot path.
+/// running service against its contract, the demo, the length of the hot path, and full load.
 #[derive(Args)]
 pub(crate) struct Test {
     /// Run only these steps
@@ -69,6 +70,12 @@ const STEPS: &[Step] = &[
         true,
         "a verify takes the instructions that are committed",
         instructions::run,
+    ),
+    step(
+        "soak",
+        true,
+        "a minute of full load: sizes, memory and records are as they should be",
+        soak::run,
     ),
 ];
 
