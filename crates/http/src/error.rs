@@ -15,6 +15,8 @@ use axum::response::{IntoResponse, Response};
 use http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 
+use crate::patience::Excess;
+
 /// What a handler answers.
 pub type Answer<T> = Result<T, ApiError>;
 
@@ -27,6 +29,8 @@ struct Parts {
     code: ErrorCode,
     body: ErrorBody,
     headers: HeaderMap,
+    /// Whether it is refused because there is too much to do: see [`Excess`].
+    is_excess: bool,
 }
 
 /// The body of an error on its way to the envelope.
@@ -62,7 +66,8 @@ impl ApiError {
     /// later may do.
     pub fn new(code: ErrorCode, description: impl Into<Cow<'static, str>>) -> Self {
         let body = ErrorBody::new(code, description, String::new());
-        let error = Self(Box::new(Parts { code, body, headers: HeaderMap::new() }));
+        let error =
+            Self(Box::new(Parts { code, body, headers: HeaderMap::new(), is_excess: false }));
         match code {
             ErrorCode::InvalidApiKey | ErrorCode::InvalidOperatorToken => {
                 error.challenge(Challenge::BearerInvalid)
@@ -90,6 +95,19 @@ impl ApiError {
     #[must_use]
     pub fn retry_after(self, seconds: u64) -> Self {
         self.with_header(RETRY_AFTER, HeaderValue::from(seconds.max(1)))
+    }
+
+    /// Says that there is too much to do now: whoever asks again too early is read less often.
+    #[must_use]
+    pub(crate) fn as_excess(mut self) -> Self {
+        self.0.is_excess = true;
+        self
+    }
+
+    /// After which time to come back, where this says that there is too much to do.
+    pub(crate) fn excess(&self) -> Option<Excess> {
+        let seconds = self.0.headers.get(RETRY_AFTER).filter(|_| self.0.is_excess)?;
+        Some(Excess(Duration::from_secs(seconds.to_str().ok()?.parse().ok()?)))
     }
 
     /// Adds a header.
@@ -143,19 +161,25 @@ impl ApiError {
     /// Too many calls, and whose limit it is.
     pub fn rate_limited(limit: RateLimitOf, retry_in: Duration, description: &'static str) -> Self {
         let seconds = retry_in.as_secs() + u64::from(retry_in.subsec_nanos() > 0);
-        Self::new(ErrorCode::RateLimited, description)
+        let error = Self::new(ErrorCode::RateLimited, description)
             .with(|body| body.limit = Some(limit.as_str().into()))
-            .retry_after(seconds)
+            .retry_after(seconds);
+        // the excess of one agent says nothing of the app that asks for all of its agents
+        if limit == RateLimitOf::Key { error.as_excess() } else { error }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Parts { code, body, headers } = *self.0;
+        let excess = self.excess();
+        let Parts { code, body, headers, .. } = *self.0;
         let status = StatusCode::from_u16(code.status());
         let mut response = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response();
         response.headers_mut().extend(headers);
         response.extensions_mut().insert(PendingBody(body));
+        if let Some(excess) = excess {
+            response.extensions_mut().insert(excess);
+        }
         response
     }
 }
@@ -178,7 +202,8 @@ impl From<EngineError> for ApiError {
                 ErrorCode::Unavailable,
                 "too many calls are waiting: try again after `Retry-After`",
             )
-            .retry_after(retry_after.as_secs()),
+            .retry_after(retry_after.as_secs())
+            .as_excess(),
             EngineError::Unavailable(cause) => {
                 tracing::warn!(%cause, "a call could not be decided");
                 Self::new(
@@ -260,5 +285,22 @@ pub(crate) const fn meaning(code: ErrorCode) -> &'static str {
         ErrorCode::RateLimited => "Too many calls; `limit` says of whom.",
         ErrorCode::Internal => "A defect of the service.",
         ErrorCode::Unavailable => "The service cannot find out or do it now.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_too_much_asks_for_patience() {
+        let second = Some(Excess(Duration::from_secs(1)));
+        let busy = ApiError::from(EngineError::BUSY);
+        assert_eq!(busy.excess(), second);
+        assert_eq!(busy.into_response().extensions().get().copied(), second);
+        let limited = |limit| ApiError::rate_limited(limit, Duration::from_millis(1), "").excess();
+        assert_eq!(limited(RateLimitOf::Key), second);
+        assert_eq!(limited(RateLimitOf::Connection), None);
+        assert_eq!(ApiError::new(ErrorCode::Unavailable, "the store fails").excess(), None);
     }
 }

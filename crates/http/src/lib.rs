@@ -28,6 +28,7 @@ mod limits;
 pub mod metrics;
 pub mod observe;
 pub mod openapi;
+mod patience;
 pub mod router;
 pub mod routes;
 pub mod serve;

@@ -15,11 +15,13 @@ use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown, Watcher
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_io_timeout::TimeoutWriter;
 use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
 use crate::address::PeerAddress;
+use crate::patience::Patience;
 use crate::tls::TlsCertificate;
 
 /// Limits of connections. Each has a name and a default.
@@ -164,11 +166,23 @@ pub fn connection(
     peer: SocketAddr,
     limits: ServeLimits,
 ) -> impl GracefulConnection<Error = hyper::Error> + Send {
+    let patience = Patience::default();
     let service = service_fn(move |request: http::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(PeerAddress(peer));
-        let mut router = router.clone();
-        async move { router.call(request).await }
+        let (mut router, patience) = (router.clone(), patience.clone());
+        async move {
+            let uri = request.uri().clone();
+            if let Some(until) = patience.wait_for(&uri, Instant::now()) {
+                tokio::time::sleep_until(until).await;
+            }
+            let response = router.call(request).await;
+            if let Ok(response) = &response {
+                let excess = response.extensions().get().copied();
+                patience.answered(&uri, excess, Instant::now());
+            }
+            response
+        }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())

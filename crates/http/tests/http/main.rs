@@ -13,6 +13,7 @@ mod grant;
 mod limits;
 mod oauth;
 mod operators;
+mod overload;
 mod service;
 mod sockets;
 mod support;
