@@ -29,7 +29,7 @@ use crate::call::{AnyCall, Batches, Waiting};
 use crate::error::EngineError;
 use crate::keyring::Keyring;
 use crate::space::Space;
-use crate::trail::{Caller, Trail};
+use crate::trail::Trail;
 use crate::upkeep::Upkeep;
 
 /// What an engine is told when it starts.
@@ -245,6 +245,7 @@ impl Engine {
         + 'static,
     ) -> Result<R, EngineError> {
         let clock = Arc::clone(&self.inner.clock);
+        self.note_app(&credential);
         let answer = match credential {
             AppCredential::ApiKey(hash) => {
                 self.read(name, move |views| {
@@ -347,13 +348,17 @@ impl Engine {
         self.inner.store_ns.snapshot()
     }
 
-    /// Which app a caller is of, as far as that is remembered: for a line in the log, never for a
-    /// decision.
-    pub fn app_of(&self, caller: Caller) -> Option<AppId> {
-        match caller {
-            Caller::Key(hash) => self.inner.hints.read().get(&hash).copied(),
-            Caller::Assertion(app_id) => Some(app_id),
+    /// Notes for the log of which app a credential is remembered to be, and says so. No decision
+    /// may rest on it.
+    pub fn note_app(&self, credential: &AppCredential) -> Option<AppId> {
+        let app_id = match credential {
+            AppCredential::Assertion(assertion) => Some(assertion.app_id),
+            AppCredential::ApiKey(hash) => self.inner.hints.read().get(hash).copied(),
+        };
+        if let Some(app_id) = app_id {
+            Trail::is_of(app_id);
         }
+        app_id
     }
 
     /// Whether the writer runs. Once false, the process should stop.
@@ -404,8 +409,7 @@ impl Engine {
         let app_id = match lane {
             Lane::Reserved => return admission::Lane::Reserved,
             Lane::Anonymous => None,
-            Lane::App(AppCredential::Assertion(assertion)) => Some(assertion.app_id),
-            Lane::App(AppCredential::ApiKey(hash)) => self.inner.hints.read().get(hash).copied(),
+            Lane::App(credential) => self.note_app(credential),
         };
         match app_id {
             Some(id) => admission::Lane::App(u128::from_be_bytes(*id.as_bytes())),

@@ -1,15 +1,15 @@
 //! What a request met on its way through admission, for logs, metrics and traces.
 //!
 //! The numbers come back with the answer of each batch. [`Trail::of`] runs a request and collects
-//! what its calls brought back, so that no route has to hand anything on; a call outside of one
-//! collects nothing.
+//! what its calls brought back, so that no route has to hand anything on; what is noted outside of
+//! one is lost.
 
 use std::cell::Cell;
-use std::pin::pin;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use agentadmit_protocol::id::AppId;
-use agentadmit_protocol::secret::SecretHash;
-use agentadmit_store::verbs::auth::AppCredential;
+use pin_project_lite::pin_project;
 
 /// How one call went through admission.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,60 +27,60 @@ pub struct Admitted {
 pub struct Trail {
     /// Its way through admission. Of several calls: the times are sums, the batch is the largest.
     pub admitted: Option<Admitted>,
-    /// Whom it says it is from, which the log may repeat and nothing else may believe;
-    /// [`crate::Engine::app_of`] names the app.
-    pub caller: Option<Caller>,
+    /// The app that its credential is remembered to be of, good or not: for a line in the log,
+    /// never for a decision.
+    pub app_id: Option<AppId>,
 }
 
-/// Under which credential a request was made, good or not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caller {
-    /// An API key.
-    Key(SecretHash),
-    /// A client assertion of this app.
-    Assertion(AppId),
+thread_local! {
+    /// The trail of the request that this thread runs at this moment.
+    static CURRENT: Cell<Trail> = const { Cell::new(Trail { admitted: None, app_id: None }) };
 }
 
-tokio::task_local! {
-    static TRAIL: Cell<Trail>;
+pin_project! {
+    /// A request that is run by [`Trail::of`].
+    #[derive(Debug)]
+    pub struct Followed<F> {
+        #[pin]
+        request: F,
+        trail: Trail,
+    }
+}
+
+// tokio's task-local value does the same for several times the instructions, at every poll
+impl<F: Future> Future for Followed<F> {
+    type Output = (F::Output, Trail);
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let outer = CURRENT.replace(*this.trail);
+        let polled = this.request.poll(context);
+        *this.trail = CURRENT.replace(outer);
+        polled.map(|output| (output, *this.trail))
+    }
 }
 
 impl Trail {
     /// Runs a request, and says what it met.
-    pub async fn of<F: Future>(request: F) -> (F::Output, Self) {
-        let mut request = pin!(TRAIL.scope(Cell::default(), request));
-        let output = request.as_mut().await;
-        (output, request.take_value().map(Cell::into_inner).unwrap_or_default())
+    pub fn of<F: Future>(request: F) -> Followed<F> {
+        Followed { request, trail: Self::default() }
     }
 
-    /// Notes under which credential the request of this task is made.
-    pub fn is_under(credential: &AppCredential) {
-        let caller = match credential {
-            AppCredential::ApiKey(hash) => Caller::Key(*hash),
-            AppCredential::Assertion(assertion) => Caller::Assertion(assertion.app_id),
-        };
-        Self::note(|trail| trail.caller = Some(caller));
+    /// Notes of which app the credential of this request is.
+    pub(crate) fn is_of(app_id: AppId) {
+        CURRENT.set(Self { app_id: Some(app_id), ..CURRENT.get() });
     }
 
-    /// Notes how a call of this task's request went.
+    /// Notes how a call of this request went.
     pub(crate) fn admitted(call: Admitted) {
-        Self::note(|trail| {
-            let before = trail.admitted.unwrap_or_default();
-            trail.admitted = Some(Admitted {
-                waited_ns: before.waited_ns.saturating_add(call.waited_ns),
-                batch: before.batch.max(call.batch),
-                store_ns: before.store_ns.saturating_add(call.store_ns),
-            });
-        });
-    }
-
-    fn note(change: impl FnOnce(&mut Self)) {
-        // outside of a request nobody collects
-        let _nobody = TRAIL.try_with(|cell| {
-            let mut trail = cell.get();
-            change(&mut trail);
-            cell.set(trail);
-        });
+        let trail = CURRENT.get();
+        let before = trail.admitted.unwrap_or_default();
+        let admitted = Admitted {
+            waited_ns: before.waited_ns.saturating_add(call.waited_ns),
+            batch: before.batch.max(call.batch),
+            store_ns: before.store_ns.saturating_add(call.store_ns),
+        };
+        CURRENT.set(Self { admitted: Some(admitted), ..trail });
     }
 }
 
@@ -93,17 +93,21 @@ mod tests {
         Trail::admitted(Admitted { waited_ns: 1, batch: 1, store_ns: 1 });
         let first = Admitted { waited_ns: 5, batch: 64, store_ns: 100 };
         let second = Admitted { waited_ns: 7, batch: 2, store_ns: 11 };
-        let (output, trail) = Trail::of(async {
+        let app_id = AppId::from_bytes([4; 16]);
+        let request = async {
             Trail::admitted(first);
+            // another request runs on this thread meanwhile
+            let (_, other) = Trail::of(async { Trail::admitted(second) }).await;
+            assert_eq!(other, Trail { admitted: Some(second), app_id: None });
             tokio::task::yield_now().await;
-            Trail::is_under(&AppCredential::ApiKey(SecretHash::from_bytes([4; 32])));
+            Trail::is_of(app_id);
             Trail::admitted(second);
             "answer"
-        })
-        .await;
+        };
+        let (output, trail) = Trail::of(request).await;
         assert_eq!(output, "answer");
-        assert_eq!(trail.admitted, Some(Admitted { waited_ns: 12, batch: 64, store_ns: 111 }));
-        assert_eq!(trail.caller, Some(Caller::Key(SecretHash::from_bytes([4; 32]))));
+        let admitted = Some(Admitted { waited_ns: 12, batch: 64, store_ns: 111 });
+        assert_eq!(trail, Trail { admitted, app_id: Some(app_id) });
         let (_, nothing) = Trail::of(async {}).await;
         assert_eq!(nothing, Trail::default());
     }

@@ -2,6 +2,7 @@
 //! log, metrics.
 
 use std::any::Any;
+use std::pin::pin;
 
 use agentadmit_engine::trail::Trail;
 use agentadmit_protocol::error::ErrorCode;
@@ -33,15 +34,17 @@ pub(crate) async fn envelope(
     request.extensions_mut().insert(request_id.clone());
 
     let reads_none = route.as_ref().is_some_and(|route| state.bodyless().contains(&method, route));
-    let run = async {
+    // pinned, so that what is put around it moves a pointer and not the whole
+    let run = pin!(async {
         match if reads_none { without_body(request).await } else { Ok(request) } {
             Ok(request) => next.run(request).await,
             Err(error) => error.into_response(),
         }
-    };
-    let run = tokio::time::timeout(state.options().request_timeout, run);
-    let (answered, trail) = Trail::of(run).await;
-    let mut response = answered.unwrap_or_else(|_| timed_out().into_response());
+    });
+    let run = pin!(Trail::of(run));
+    let answered = tokio::time::timeout(state.options().request_timeout, run).await;
+    let (mut response, trail) =
+        answered.unwrap_or_else(|_| (timed_out().into_response(), Trail::default()));
 
     write_pending_body(&mut response, &request_id);
     let headers = response.headers_mut();

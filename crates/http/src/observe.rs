@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use agentadmit_engine::trail::Trail;
-use agentadmit_protocol::id::AppId;
 use agentadmit_protocol::time::Timestamp;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
@@ -55,10 +54,8 @@ pub struct Observed<'a> {
     pub elapsed_ns: u64,
     /// Its name in answers, records and the log.
     pub request_id: &'a str,
-    /// How it went through admission, if it did, and whose it was.
+    /// How it went through admission, if it did, and of which app it was.
     pub trail: Trail,
-    /// The app that it was made for, where that is known: never believed, only told.
-    pub app_id: Option<AppId>,
     /// When it was answered.
     pub at: Timestamp,
     /// The trace that its caller has it belong to.
@@ -204,7 +201,6 @@ pub(crate) fn answered(
         elapsed_ns,
         request_id: request_id.as_str(),
         trail,
-        app_id: trail.caller.and_then(|caller| state.engine().app_of(caller)),
         at: state.engine().wall(),
         context: begun.context.as_ref(),
     };
@@ -229,7 +225,7 @@ fn write(request: &Observed<'_>, line: Line) {
                 queue_wait_us = request.trail.admitted.map(|it| it.waited_ns / 1_000),
                 batch_size = request.trail.admitted.map(|it| it.batch),
                 store_us = request.trail.admitted.map(|it| it.store_ns / 1_000),
-                app_id = request.app_id.map(tracing::field::display),
+                app_id = request.trail.app_id.map(tracing::field::display),
                 request_id = request.request_id,
                 left_out = (line.left_out > 0).then_some(line.left_out),
                 "request"

@@ -2,7 +2,8 @@
 //!
 //! - `fuzz` (feature `fuzz`): the bodies of the fuzz targets. Everything else is the feature
 //!   `service`, which is on by default.
-//! - [`power`], [`gate`]: a disk that forgets what was not synced, and one that is slow.
+//! - [`power`], [`gate`], [`disk`]: a disk that forgets what was not synced, one that is slow, a
+//!   small one.
 //! - [`service`], [`process`]: the service in this process, or as its real binary.
 //! - [`client`], [`world`]: the referee that asks it, and what tests ask for.
 //! - [`load`], [`evidence`]: load that takes notes, and whether what was promised is still there.
@@ -10,6 +11,8 @@
 
 #[cfg(feature = "service")]
 pub mod client;
+#[cfg(feature = "service")]
+pub mod disk;
 #[cfg(feature = "service")]
 pub mod evidence;
 #[cfg(feature = "fuzz")]

@@ -81,14 +81,18 @@ impl Drop for ServiceProcess {
     }
 }
 
-/// The binary, told by variables which store and which secrets to use.
 fn command(binary: &Path, store: &Path) -> Command {
     let mut command = Command::new(binary);
+    told_by_variables(&mut command, store);
+    command
+}
+
+/// Tells a program by variables which store and which secrets to use.
+pub fn told_by_variables(command: &mut Command, store: &Path) {
     command
         .env("AGENTADMIT_STORE", format!("sqlite:{}", store.display()))
         .env("AGENTADMIT_OPERATOR_TOKEN", operator_token().expose())
         .env("AGENTADMIT_SECRET_KEY", secret_key().to_text().as_str());
-    command
 }
 
 fn spawn(binary: &Path, store: &Path) -> (Child, SocketAddr) {

@@ -157,7 +157,7 @@ impl Drop for TestService {
 }
 
 /// The token of the first operator of every service here.
-pub(crate) fn operator_token() -> Secret {
+pub fn operator_token() -> Secret {
     Secret::mint(SecretKind::OperatorToken, [3; 32])
 }
 

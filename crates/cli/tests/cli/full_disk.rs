@@ -1,13 +1,11 @@
 //! A disk that is really full: the program on a small file system of its own.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use agentadmit_testkit::disk::{SmallDisk, fill};
 use agentadmit_testkit::process::ServiceProcess;
 use agentadmit_testkit::world::no_rate_limits;
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::support::record_ids;
 
@@ -18,47 +16,9 @@ const MOST_ASKED: usize = 200_000;
 /// Refusals of one revocation, which is asked for again at once.
 const MOST_TRIES: usize = 20_000;
 
-/// A file system of 64 MiB in memory; unmounted when dropped.
-struct SmallDisk(TempDir);
-
-impl SmallDisk {
-    /// Only root may mount one: for others the same is tested on a store that says so.
-    fn mount() -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"])
-            .arg(folder.path())
-            .output();
-        mount.is_ok_and(|output| output.status.success()).then(|| Self(folder))
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _unmounted = Command::new("umount").arg("--lazy").arg(self.0.path()).output();
-    }
-}
-
-/// Writes until nothing more goes in.
-fn fill(file: &Path) {
-    let mut chunk = 1 << 20;
-    let mut content = Vec::new();
-    while chunk > 0 {
-        content.resize(content.len() + chunk, 1);
-        if fs::write(file, &content).is_err() {
-            content.truncate(content.len() - chunk);
-            chunk /= 2;
-        }
-    }
-}
-
 #[test]
 fn a_full_disk_refuses_agents_and_lets_revocations_in() {
-    let Some(disk) = SmallDisk::mount() else {
+    let Some(disk) = SmallDisk::mount("64m") else {
         eprintln!("not run: a file system cannot be mounted here");
         return;
     };

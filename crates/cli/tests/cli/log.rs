@@ -33,11 +33,19 @@ fn a_line_says_whose_request_it_was_and_where_its_time_went() {
     let connected = Connected::on(&store, &service);
     let (status, answer) = connected.verify(&service.url).unwrap();
     assert_eq!(status, 200, "{answer}");
+    let key = connected.api_key.as_str();
+    let revoke = json!({"connection_id": connected.connection_id});
+    assert_eq!(service.request("POST", "/v1/revoke", key, &revoke).0, 200);
+    assert_eq!(service.request("GET", "/v1/usage", key, &Value::Null).0, 200);
     let (status, _) = service.request("GET", "/v1/nothing?token=x", "", &Value::Null);
     assert_eq!(status, 404);
 
     let lines = requests(&log_of(service));
     let verify = lines.iter().find(|line| line["fields"]["route"] == "/v1/verify").unwrap();
+    for route in ["/v1/revoke", "/v1/usage"] {
+        let line = lines.iter().find(|line| line["fields"]["route"] == route).unwrap();
+        assert_eq!(line["fields"]["app_id"], json!(connected.app_id), "{line}");
+    }
     let fields = &verify["fields"];
     assert_eq!((&fields["method"], &fields["status"]), (&json!("POST"), &json!(200)));
     assert_eq!((&fields["app_id"], &fields["batch_size"]), (&json!(connected.app_id), &json!(1)));

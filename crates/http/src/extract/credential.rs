@@ -2,7 +2,6 @@
 //! call; here only what cannot be one is refused.
 
 use agentadmit_engine::credential::operator_credential;
-use agentadmit_engine::trail::Trail;
 use agentadmit_engine::verbs::auth::{AppCredential, OperatorCredential};
 use agentadmit_protocol::error::ErrorCode;
 use axum::extract::FromRequestParts;
@@ -64,9 +63,7 @@ impl FromRequestParts<ServiceState> for AppAuth {
 
     async fn from_request_parts(parts: &mut Parts, state: &ServiceState) -> Answer<Self> {
         let bearer = required_bearer(&parts.headers, ErrorCode::InvalidApiKey)?;
-        let credential = state.engine().app_credential(bearer).await?;
-        Trail::is_under(&credential);
-        Ok(Self(credential))
+        Ok(Self(state.engine().app_credential(bearer).await?))
     }
 }
 

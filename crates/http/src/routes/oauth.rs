@@ -111,6 +111,7 @@ pub(crate) async fn revoke(
 ) -> Answer<StatusCode> {
     let engine = state.engine();
     let client = Client::read(engine, header, &form).await?;
+    engine.note_app(&client.credential);
     let credential = client.credential.clone();
     let opens = match form.token {
         Presented(Ok((SecretKind::AccessToken | SecretKind::ConnectionToken, hash))) => Some(hash),

@@ -1,7 +1,6 @@
 //! Who a client of `/oauth` is: four ways to prove it, exactly one at a time (RFC 6749 section 2.3;
 //! PROTOCOL, OAuth doors).
 
-use agentadmit_engine::trail::Trail;
 use agentadmit_engine::verbs::auth::AppCredential;
 use agentadmit_engine::{Engine, EngineError};
 use agentadmit_protocol::api::oauth::{ClientAssertion, TokenForm};
@@ -33,10 +32,7 @@ impl Client {
         };
         let result = credential(engine, header, form).await;
         match result {
-            Ok(credential) => {
-                Trail::is_under(&credential);
-                Ok(Self { credential, challenge })
-            }
+            Ok(credential) => Ok(Self { credential, challenge }),
             Err(error) => Err(as_oauth(error, challenge)),
         }
     }

@@ -37,8 +37,10 @@ pub(crate) async fn revoke(
         Wanted::User(user_id) => (RevokeTarget::User(user_id), false),
     };
     let origin = call.origin_for(request.on_behalf_of);
+    let engine = state.engine();
+    engine.note_app(&credential);
     let verb = Revoke { credential, target, reason: request.reason, origin };
-    let revoked = state.engine().granted(Lane::Reserved, verb).await?;
+    let revoked = engine.granted(Lane::Reserved, verb).await?;
     Ok(axum::Json(if one {
         wire::revoked_connection(revoked)
     } else {
@@ -67,7 +69,9 @@ pub(crate) async fn delete_connection(
     Query(query): Query<DeleteConnectionQuery>,
 ) -> Answer<axum::Json<RevokeAnswer>> {
     let target = RevokeTarget::Connection { id, owner: query.user_id };
+    let engine = state.engine();
+    engine.note_app(&credential);
     let verb = Revoke { credential, target, reason: None, origin: call.origin() };
-    let revoked = state.engine().granted(Lane::Reserved, verb).await?;
+    let revoked = engine.granted(Lane::Reserved, verb).await?;
     Ok(axum::Json(wire::revoked_connection(revoked)))
 }
