@@ -66,6 +66,8 @@ impl SqliteStore {
         // whoever comes second has nothing to do
         let Some(mut maintenance) = self.maintenance.try_lock() else { return Ok(report) };
         let started_ns = self.now_ns();
+        // first: where there is always more to do, the log would grow without end
+        self.checkpoint_if_due(&mut maintenance)?;
         while let Some(rows) = self.next_slice(&mut maintenance)? {
             report.rows += rows;
             let spent = Duration::from_nanos(self.now_ns().saturating_sub(started_ns));
@@ -74,7 +76,6 @@ impl SqliteStore {
                 return Ok(report);
             }
         }
-        self.checkpoint_if_due(&mut maintenance)?;
         Ok(report)
     }
 
