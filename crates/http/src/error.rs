@@ -99,7 +99,7 @@ impl ApiError {
 
     /// Says that there is too much to do now: whoever asks again too early is read less often.
     #[must_use]
-    pub(crate) fn as_excess(mut self) -> Self {
+    pub(crate) fn for_excess(mut self) -> Self {
         self.0.is_excess = true;
         self
     }
@@ -165,7 +165,7 @@ impl ApiError {
             .with(|body| body.limit = Some(limit.as_str().into()))
             .retry_after(seconds);
         // the excess of one agent says nothing of the app that asks for all of its agents
-        if limit == RateLimitOf::Key { error.as_excess() } else { error }
+        if limit == RateLimitOf::Key { error.for_excess() } else { error }
     }
 }
 
@@ -203,7 +203,7 @@ impl From<EngineError> for ApiError {
                 "too many calls are waiting: try again after `Retry-After`",
             )
             .retry_after(retry_after.as_secs())
-            .as_excess(),
+            .for_excess(),
             EngineError::Unavailable(cause) => {
                 tracing::warn!(%cause, "a call could not be decided");
                 Self::new(
