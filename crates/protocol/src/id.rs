@@ -172,18 +172,27 @@ fn uuid_time(bytes: [u8; 16]) -> Timestamp {
     Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
 }
 
+/// On the path of every verify, which writes seven of them: in words of 60 bits, twelve characters
+/// each, behind the two that hold the first eight bits.
+#[expect(clippy::cast_possible_truncation, reason = "only the bits that are kept are looked at")]
 fn encode(bytes: [u8; 16]) -> [u8; DIGITS] {
-    let mut rest = u128::from_be_bytes(bytes);
+    let value = u128::from_be_bytes(bytes);
+    let top = (value >> 120) as u64;
     let mut digits = [0; DIGITS];
-    for digit in digits.iter_mut().rev() {
-        *digit = base32(rest);
-        rest >>= 5;
+    if let ([first, twelves @ ..], []) = digits.as_chunks_mut::<2>() {
+        *first = [base32(top >> 5), base32(top)];
+        let (high, low) = ((value >> 60) as u64, value as u64);
+        for (position, pair) in twelves.iter_mut().enumerate() {
+            let word = if position < 6 { high } else { low };
+            let shift = 55 - 10 * (position % 6);
+            *pair = [base32(word >> shift), base32(word >> (shift - 5))];
+        }
     }
     digits
 }
 
 /// The character of the low five bits.
-fn base32(value: u128) -> u8 {
+fn base32(value: u64) -> u8 {
     ALPHABET.get((value & 31) as usize).copied().unwrap_or(b'0')
 }
 

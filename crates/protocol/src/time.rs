@@ -69,7 +69,7 @@ impl Timestamp {
     /// The text form as ASCII bytes.
     fn text(self) -> [u8; TEXT_LENGTH] {
         let (year, month, day) = civil(self.0.div_euclid(MILLIS_PER_DAY));
-        let rest = self.0.rem_euclid(MILLIS_PER_DAY);
+        let rest = small(self.0.rem_euclid(MILLIS_PER_DAY));
         let [y0, y1, y2, y3] = four(year);
         let ([o0, o1], [d0, d1]) = (two(month), two(day));
         let ([h0, h1], [m0, m1]) = (two(rest / 3_600_000), two(rest / 60_000 % 60));
@@ -207,35 +207,42 @@ fn offset(text: &str) -> Option<i64> {
 
 /// Year, month and day of a day counted from the Unix epoch, by the Gregorian calendar.
 ///
-/// Counts in eras of 400 years that begin on 1 March, so that the leap day ends a year.
-const fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
+/// Counts in eras of 400 years that begin on 1 March, so that the leap day ends a year. The first
+/// era begins 400 years early, so that no number is negative.
+const fn civil(days: i64) -> (u32, u32, u32) {
+    let days = small(days + 719_468 + 146_097);
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
     let year_of_era =
         (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
+    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 } - 400;
     (year, month, day)
 }
 
-const fn two(value: i64) -> [u8; 2] {
+/// A number that is neither negative nor large: arithmetic in 32 bits takes half the instructions.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "milliseconds of a day, and days of 10,400 years from 0, are below 2^32"
+)]
+const fn small(value: i64) -> u32 {
+    value as u32
+}
+
+const fn two(value: u32) -> [u8; 2] {
     [digit(value / 10), digit(value)]
 }
 
-const fn four(value: i64) -> [u8; 4] {
+const fn four(value: u32) -> [u8; 4] {
     [digit(value / 1_000), digit(value / 100), digit(value / 10), digit(value)]
 }
 
-/// The last decimal digit of a number that is not negative.
-#[expect(
-    clippy::cast_sign_loss,
-    reason = "the remainder of a non-negative number by ten is one digit"
-)]
-const fn digit(value: i64) -> u8 {
+/// The last decimal digit of a number.
+const fn digit(value: u32) -> u8 {
     b'0' + (value % 10) as u8
 }
 

@@ -172,6 +172,12 @@ fn write_optional(text: Option<&str>, out: &mut String) {
 /// below U+0020 are escaped, those with a short form by it.
 fn write_string(text: &str, out: &mut String) {
     out.push('"');
+    // nearly every text is plain: without a way out in the middle, many bytes are looked at at once
+    if !text.bytes().fold(false, |found, byte| found | needs_escape(byte)) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     let mut rest = text;
     while let Some(position) = rest.bytes().position(needs_escape) {
         let (plain, from) = rest.split_at_checked(position).unwrap_or((rest, ""));
@@ -222,7 +228,6 @@ fn write_integer(value: u64, out: &mut String) {
             break;
         }
     }
-    for digit in digits.iter().skip(DIGITS - used) {
-        out.push(char::from(*digit));
-    }
+    let digits = digits.get(DIGITS - used..).unwrap_or_default();
+    out.push_str(core::str::from_utf8(digits).unwrap_or_default());
 }
