@@ -100,6 +100,7 @@ impl<'a> Tx<'a> {
         for chain in self.chains.values().chain(self.registers.values()) {
             self.rows.put_chain(chain)?;
         }
+        self.writer.remember_chains(self.chains, self.rows.log_end()?);
         Ok(())
     }
 
@@ -168,7 +169,10 @@ impl<'a> Tx<'a> {
         let tenant = entry.tenant;
         let mut chain = match self.chains.remove(&tenant) {
             Some(chain) => chain,
-            None => self.open_chain(tenant)?,
+            None => match self.writer.chain(tenant) {
+                Some(known) => known.clone(),
+                None => self.open_chain(tenant)?,
+            },
         };
         let id = self.append(&mut chain, entry)?;
         self.chains.insert(tenant, chain);
@@ -205,6 +209,7 @@ impl<'a> Tx<'a> {
             self.chains.remove(&chain.tenant);
         }
         chain.open = false;
+        self.writer.chains.remove(&chain.tenant);
         self.rows.put_chain(&chain)?;
         let details = details([
             ("chain", chain.id.to_string().into()),
@@ -239,6 +244,7 @@ impl<'a> Tx<'a> {
             }
         }
         chain.tail = tail;
+        self.writer.chains.remove(&chain.tenant);
         self.rows.put_chain(&chain)
     }
 
@@ -386,7 +392,9 @@ fn believe(
         }
         believed_or_not => believed_or_not?,
     };
-    writer.seen_to = Some(rows.log_end()?);
+    let end = rows.log_end()?;
+    writer.seen_to = Some(end);
+    writer.hold_chains_against(end);
     Ok(now)
 }
 

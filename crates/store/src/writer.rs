@@ -13,7 +13,7 @@ use rand::{Rng, SeedableRng};
 
 use crate::maps::{KeyMap, KeySet};
 use crate::refusals::RefusalWindows;
-use crate::views::LogPosition;
+use crate::views::{Chain, ChainKind, LogPosition};
 
 /// Rules of the whole service that verbs need.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,6 +21,9 @@ pub struct WriterOptions {
     /// Live keys and live issues only for apps with a plan (`serve --live-requires-plan`).
     pub live_requires_plan: bool,
 }
+
+/// The chains that are remembered between transactions; above that they are read anew.
+const MOST_CHAINS: usize = 1_024;
 
 /// The memory of one writer: a database session with one transaction at a time.
 #[derive(Debug)]
@@ -33,6 +36,10 @@ pub struct WriterState {
     pub clock: ClockGuard,
     /// The end of the log when the clock was last held against it; `None` before the first time.
     pub(crate) seen_to: Option<LogPosition>,
+    /// This writer's open chains by tenant, as of [`WriterState::chains_at`].
+    pub(crate) chains: KeyMap<Option<Tenant>, Chain>,
+    /// The end of the log that `chains` go with: nothing changes a chain without appending a record.
+    pub(crate) chains_at: Option<LogPosition>,
     /// Refusals that are counted.
     pub refusals: RefusalWindows,
     /// Tenants with records since their last checkpoint.
@@ -51,6 +58,8 @@ impl WriterState {
             options,
             clock: ClockGuard::default(),
             seen_to: None,
+            chains: KeyMap::default(),
+            chains_at: None,
             refusals: RefusalWindows::default(),
             unchecked: KeySet::default(),
             buckets: Buckets::default(),
@@ -68,6 +77,38 @@ impl WriterState {
     pub fn roll_back(&mut self) {
         self.buckets.give_back();
         self.refusals.forget();
+        self.forget_chains();
+    }
+
+    /// Takes the chains as they stand at the end of a transaction that is about to be committed.
+    pub(crate) fn remember_chains(
+        &mut self,
+        chains: KeyMap<Option<Tenant>, Chain>,
+        end: LogPosition,
+    ) {
+        if self.chains.len() >= MOST_CHAINS {
+            self.chains.clear();
+        }
+        self.chains.extend(chains);
+        self.chains_at = Some(end);
+    }
+
+    /// The chain that this writer has open for a tenant, where it is remembered.
+    pub(crate) fn chain(&self, tenant: Option<Tenant>) -> Option<&Chain> {
+        let writer = self.writer;
+        self.chains.get(&tenant).filter(|chain| chain.kind == ChainKind::Writer { writer })
+    }
+
+    /// Forgets the chains, to read them anew, where the log has another end than the one that they go with.
+    pub(crate) fn hold_chains_against(&mut self, end: LogPosition) {
+        if self.chains_at != Some(end) {
+            self.forget_chains();
+        }
+    }
+
+    fn forget_chains(&mut self) {
+        self.chains.clear();
+        self.chains_at = None;
     }
 
     /// Ten random bytes: the tail of an id.
