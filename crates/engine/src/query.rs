@@ -1,5 +1,7 @@
 //! Questions: what lists, searches and sums are made of. Each is asked on one snapshot.
 
+use std::sync::Arc;
+
 use agentadmit_core::Refusal;
 use agentadmit_core::app::{App, ConnectionCounts, DayUsage, Tenant};
 use agentadmit_core::connection::{Activity, Connection, Standing};
@@ -153,7 +155,7 @@ pub fn audit(
 #[derive(Debug, Clone, PartialEq)]
 pub struct Usage {
     /// The app, for its plan.
-    pub app: App,
+    pub app: Arc<App>,
     /// The environment.
     pub tenant: Tenant,
     /// Allowed calls in the plan's present period; 0 in the test environment's plan.
@@ -179,7 +181,7 @@ pub const MAX_DAYS: i32 = 366;
 /// The store's.
 pub fn usage(
     views: &mut dyn Views,
-    app: App,
+    app: Arc<App>,
     tenant: Tenant,
     (from, to): (Option<Timestamp>, Option<Timestamp>),
     now: Timestamp,

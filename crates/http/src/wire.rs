@@ -215,7 +215,7 @@ pub(crate) fn cursor(next: Option<Cursor>) -> Answer<Option<CursorText>> {
 /// What an environment used.
 pub(crate) fn usage(usage: Usage) -> UsageAnswer {
     let plan = match usage.tenant.environment {
-        Environment::Live => usage.app.plan,
+        Environment::Live => usage.app.plan.clone(),
         // test has its own count and no plan
         Environment::Test => Plan::default(),
     };

@@ -1,5 +1,7 @@
 //! One transaction or snapshot on one connection: what `Views` and `Rows` are implemented on.
 
+use std::sync::Arc;
+
 use agentadmit_core::app::{App, EnvironmentState, Tenant};
 use agentadmit_core::clock::{ClockGuard, Doubt};
 use agentadmit_core::connection::Activity;
@@ -98,9 +100,9 @@ pub(crate) struct Pending {
 /// Rows that one transaction reads for most of its calls, as they stand in this transaction.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
-    pub(crate) apps: KeyMap<AppId, App>,
-    pub(crate) environments: KeyMap<Tenant, EnvironmentState>,
-    pub(crate) api_keys: KeyMap<i64, ApiKey>,
+    pub(crate) apps: KeyMap<AppId, Arc<App>>,
+    pub(crate) environments: KeyMap<Tenant, Arc<EnvironmentState>>,
+    pub(crate) api_keys: KeyMap<i64, Arc<ApiKey>>,
 }
 
 /// Entries per kind that a [`Cache`] keeps.

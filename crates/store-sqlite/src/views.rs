@@ -1,6 +1,8 @@
 //! The reads: `Views` over SQL. Each is one statement or calls the file that has more to say
 //! ([`crate::connections`], [`crate::search`], [`crate::session`]).
 
+use std::sync::Arc;
+
 use agentadmit_core::app::{
     App, CatalogueScope, ConnectionCounts, DayUsage, EnvironmentState, Tenant,
 };
@@ -30,17 +32,17 @@ pub(crate) fn packed<T: DeserializeOwned>(row: &Row<'_>) -> rusqlite::Result<T> 
 }
 
 impl Views for Session<'_> {
-    fn app(&mut self, id: AppId) -> Found<App> {
+    fn app(&mut self, id: AppId) -> Found<Arc<App>> {
         if let Some(app) = self.cache.apps.get(&id) {
-            return Ok(Some(app.clone()));
+            return Ok(Some(Arc::clone(app)));
         }
-        let found: Option<App> = sql::one(self.conn, st::APP, [id.as_bytes()], packed)?;
-        if let Some(app) = &found
+        let app = sql::one(self.conn, st::APP, [id.as_bytes()], packed)?.map(Arc::new);
+        if let Some(app) = &app
             && self.cache.apps.len() < CACHED
         {
-            self.cache.apps.insert(id, app.clone());
+            self.cache.apps.insert(id, Arc::clone(app));
         }
-        Ok(found)
+        Ok(app)
     }
 
     fn apps(&mut self, after: Option<AppId>, most: usize) -> Result<Vec<App>, StoreError> {
@@ -52,17 +54,17 @@ impl Views for Session<'_> {
         }
     }
 
-    fn environment(&mut self, tenant: Tenant) -> Result<EnvironmentState, StoreError> {
+    fn environment(&mut self, tenant: Tenant) -> Result<Arc<EnvironmentState>, StoreError> {
         if let Some(state) = self.cache.environments.get(&tenant) {
-            return Ok(state.clone());
+            return Ok(Arc::clone(state));
         }
         let state = sql::one(self.conn, st::ENVIRONMENT, [TenantKey::from(tenant)], |row| {
             let state: Option<Packed<EnvironmentState>> = row.get(0)?;
             Ok(state.map(|Packed(state)| state))
         })?;
-        let state = state.flatten().unwrap_or_default();
+        let state = Arc::new(state.flatten().unwrap_or_default());
         if self.cache.environments.len() < CACHED {
-            self.cache.environments.insert(tenant, state.clone());
+            self.cache.environments.insert(tenant, Arc::clone(&state));
         }
         Ok(state)
     }
@@ -89,19 +91,19 @@ impl Views for Session<'_> {
         Ok(holders.map_or(0, uncount))
     }
 
-    fn api_key(&mut self, hash: &SecretHash) -> Found<ApiKey> {
+    fn api_key(&mut self, hash: &SecretHash) -> Found<Arc<ApiKey>> {
         let key = hash.key();
-        let known = self.cache.api_keys.get(&key).cloned();
-        let found = match known {
-            Some(known) => Some(known),
-            None => sql::one(self.conn, st::API_KEY, [key], packed)?,
+        let found = match self.cache.api_keys.get(&key) {
+            Some(known) => Some(Arc::clone(known)),
+            None => sql::one(self.conn, st::API_KEY, [key], packed)?.map(Arc::new),
         };
-        if let Some(found) = &found
-            && self.cache.api_keys.len() < CACHED
-        {
-            self.cache.api_keys.entry(key).or_insert_with(|| found.clone());
+        let Some(found) = found.filter(|found: &Arc<ApiKey>| found.hash.ct_eq(hash)) else {
+            return Ok(None);
+        };
+        if self.cache.api_keys.len() < CACHED {
+            self.cache.api_keys.entry(key).or_insert_with(|| Arc::clone(&found));
         }
-        Ok(found.filter(|found| found.hash.ct_eq(hash)))
+        Ok(Some(found))
     }
 
     fn api_key_by_id(&mut self, app_id: AppId, id: KeyId) -> Found<ApiKey> {

@@ -2,6 +2,8 @@
 //!
 //! Every method is one keyed look-up, one page, or one write. None decides anything.
 
+use std::sync::Arc;
+
 use agentadmit_core::app::{
     App, CatalogueScope, ConnectionCounts, DayUsage, EnvironmentState, Tenant,
 };
@@ -193,14 +195,15 @@ pub enum ChainKind {
     },
 }
 
-/// Keyed reads and pages, on one snapshot.
+/// Keyed reads and pages, on one snapshot. What every call reads comes in an [`Arc`]: the calls of one
+/// transaction share it.
 pub trait Views {
     /// An app by its id, deleted or not.
-    fn app(&mut self, id: AppId) -> Found<App>;
+    fn app(&mut self, id: AppId) -> Found<Arc<App>>;
     /// Apps by id, after `after`, at most `limit`; deleted ones too.
     fn apps(&mut self, after: Option<AppId>, limit: usize) -> Result<Vec<App>, StoreError>;
     /// An environment's state; the default for one that was never written.
-    fn environment(&mut self, tenant: Tenant) -> Result<EnvironmentState, StoreError>;
+    fn environment(&mut self, tenant: Tenant) -> Result<Arc<EnvironmentState>, StoreError>;
     /// Connections by status.
     fn connection_counts(&mut self, tenant: Tenant) -> Result<ConnectionCounts, StoreError>;
     /// The catalogue, in the order in which the scopes came.
@@ -209,7 +212,7 @@ pub trait Views {
     fn holders(&mut self, tenant: Tenant, scope_id: u32) -> Result<u64, StoreError>;
 
     /// An API key by the hash of its secret.
-    fn api_key(&mut self, hash: &SecretHash) -> Found<ApiKey>;
+    fn api_key(&mut self, hash: &SecretHash) -> Found<Arc<ApiKey>>;
     /// An API key of this app by its id.
     fn api_key_by_id(&mut self, app_id: AppId, id: KeyId) -> Found<ApiKey>;
     /// All keys of an app, oldest first.

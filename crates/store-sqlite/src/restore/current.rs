@@ -181,10 +181,10 @@ fn end_scopes(tx: &mut Tx<'_>, store: &SqliteStore, app_id: AppId) -> Result<(),
         }
         let mut merged = EnvironmentState {
             next_scope_id: restored.next_scope_id.max(known.next_scope_id),
-            ..restored.clone()
+            ..EnvironmentState::clone(&restored)
         };
         merged.live_scopes.retain(|id| known.is_live(*id));
-        if merged != restored {
+        if merged != *restored {
             tx.rows.put_environment(tenant, &merged)?;
         }
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use agentadmit_core::app::{
     App, CatalogueScope, ConnectionCounts, DayUsage, EnvironmentState, Tenant,
@@ -22,8 +23,8 @@ use crate::views::{
 };
 
 impl<S: Borrow<State>> Views for Table<S> {
-    fn app(&mut self, id: AppId) -> Found<App> {
-        Ok(self.state().apps.get(&id).cloned())
+    fn app(&mut self, id: AppId) -> Found<Arc<App>> {
+        Ok(self.state().apps.get(&id).cloned().map(Arc::new))
     }
 
     fn apps(&mut self, after: Option<AppId>, limit: usize) -> Result<Vec<App>, StoreError> {
@@ -31,8 +32,8 @@ impl<S: Borrow<State>> Views for Table<S> {
         Ok(apps.filter(|app| Some(app.id) > after).take(limit).cloned().collect())
     }
 
-    fn environment(&mut self, tenant: Tenant) -> Result<EnvironmentState, StoreError> {
-        Ok(self.state().environments.get(&tenant).cloned().unwrap_or_default())
+    fn environment(&mut self, tenant: Tenant) -> Result<Arc<EnvironmentState>, StoreError> {
+        Ok(Arc::new(self.state().environments.get(&tenant).cloned().unwrap_or_default()))
     }
 
     fn connection_counts(&mut self, tenant: Tenant) -> Result<ConnectionCounts, StoreError> {
@@ -48,8 +49,9 @@ impl<S: Borrow<State>> Views for Table<S> {
         Ok(self.state().scopes.get(&(tenant, scope_id)).map_or(0, |row| row.holders))
     }
 
-    fn api_key(&mut self, hash: &SecretHash) -> Found<ApiKey> {
-        Ok(self.state().api_keys.values().find(|key| key.hash.ct_eq(hash)).cloned())
+    fn api_key(&mut self, hash: &SecretHash) -> Found<Arc<ApiKey>> {
+        let mut keys = self.state().api_keys.values();
+        Ok(keys.find(|key| key.hash.ct_eq(hash)).cloned().map(Arc::new))
     }
 
     fn api_key_by_id(&mut self, app_id: AppId, id: KeyId) -> Found<ApiKey> {

@@ -1,6 +1,8 @@
 //! Credentials, checked inside the transaction of the call that they are for: a revocation that was
 //! answered holds for every call that starts after it.
 
+use std::sync::Arc;
+
 use agentadmit_core::Refusal;
 use agentadmit_core::app::App;
 use agentadmit_core::credential::{AppCaller, Operator};
@@ -43,7 +45,7 @@ pub struct AuthenticatedApp {
     /// Who calls, and what it may do.
     pub caller: AppCaller,
     /// Its app.
-    pub app: App,
+    pub app: Arc<App>,
 }
 
 impl AuthenticatedApp {

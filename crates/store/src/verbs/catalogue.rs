@@ -1,5 +1,7 @@
 //! The scopes of an environment (PROTOCOL, `PUT /v1/apps/{app_id}/scopes`).
 
+use std::sync::Arc;
+
 use agentadmit_core::Refusal;
 use agentadmit_core::app::{CatalogueScope, Tenant};
 use agentadmit_core::catalogue::{self, Change};
@@ -92,7 +94,7 @@ impl Tx<'_> {
         if change.is_empty() {
             return Ok(());
         }
-        let mut state = self.rows.environment(tenant)?;
+        let mut state = Arc::unwrap_or_clone(self.rows.environment(tenant)?);
         for scope in &change.added {
             let id = state.next_scope_id;
             state.next_scope_id = id.checked_add(1).ok_or_else(|| {

@@ -1,5 +1,7 @@
 //! Revocation: by connection, by user, by app. Idempotent, and final.
 
+use std::sync::Arc;
+
 use agentadmit_core::Refusal;
 use agentadmit_core::app::{App, ConnectionCounts, Tenant};
 use agentadmit_core::connection::{Connection, Standing, Status};
@@ -192,6 +194,7 @@ impl Tx<'_> {
             .rows
             .app(id)?
             .filter(|app| app.deleted_at.is_none())
+            .map(Arc::unwrap_or_clone)
             .ok_or_else(|| Refusal::not_found("app")))
     }
 

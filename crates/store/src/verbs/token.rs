@@ -1,5 +1,7 @@
 //! Issue and exchange: how a grant begins (PROTOCOL, Issue, exchange, revoke).
 
+use std::sync::Arc;
+
 use agentadmit_core::Refusal;
 use agentadmit_core::app::App;
 use agentadmit_core::connection::{Access, Connection, State};
@@ -148,7 +150,7 @@ pub struct Exchanged {
     /// The scopes that count now.
     pub scopes: Vec<ScopeName>,
     /// The app it is for.
-    pub app: App,
+    pub app: Arc<App>,
 }
 
 impl Verb for Exchange {
@@ -186,7 +188,7 @@ impl Exchange {
     fn open(
         &self,
         tx: &mut Tx<'_>,
-        app: App,
+        app: Arc<App>,
         before: &Connection,
     ) -> Result<Exchanged, StoreError> {
         let access_token = tx.writer.mint(SecretKind::AccessToken);

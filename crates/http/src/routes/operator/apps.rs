@@ -1,5 +1,7 @@
 //! Apps, their plans and their usage.
 
+use std::sync::Arc;
+
 use agentadmit_core::app::Tenant;
 use agentadmit_core::refusal::Refusal;
 use agentadmit_engine::Lane;
@@ -90,7 +92,7 @@ pub(crate) async fn show(
         Ok(views.app(app_id)?.ok_or_else(|| Refusal::not_found("app")))
     })
     .await?;
-    Ok(axum::Json(wire::app(app)?))
+    Ok(axum::Json(wire::app(Arc::unwrap_or_clone(app))?))
 }
 
 /// Changes an app's name, description or settings
