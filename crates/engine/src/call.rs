@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agentadmit_store::clock::Clock;
+use agentadmit_store::verbs::upkeep::Touch;
 use agentadmit_store::{Store, StoreError, Tx, Verb};
 use tokio::sync::oneshot;
 
 use crate::admission::{Executor, Histogram, Job, Refused, Sealed};
 use crate::error::EngineError;
-use crate::space::{self, Space};
+use crate::space::{self, Space, Writes};
 use crate::trail::Admitted;
 use crate::upkeep::Upkeep;
 
@@ -102,6 +103,7 @@ pub(crate) struct Batches {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) upkeep: Upkeep,
     pub(crate) space: Space,
+    pub(crate) writes: Writes,
     pub(crate) clock: Arc<dyn Clock>,
     /// Nanoseconds that each batch was with the store.
     pub(crate) store_ns: Arc<Histogram>,
@@ -122,11 +124,14 @@ impl Executor<AnyCall> for Batches {
         if self.space.is_short() && !self.look_for_room() {
             return Some(LOOK_FOR_ROOM);
         }
+        if self.writes.fail() && !self.look_for_writes() {
+            return Some(LOOK_FOR_ROOM);
+        }
         Some(self.upkeep.slice(&*self.store))
     }
 }
 
-/// How often a full disk is looked at.
+/// How often a disk that is full, or takes no writes, is looked at.
 const LOOK_FOR_ROOM: Duration = Duration::from_millis(500);
 
 impl Batches {
@@ -152,6 +157,15 @@ impl Batches {
         is_back
     }
 
+    /// Whether writes succeed again, though nobody may call who would show it.
+    fn look_for_writes(&self) -> bool {
+        let is_back = agentadmit_store::write(&*self.store, &Touch).is_ok();
+        if is_back {
+            self.writes.succeeded();
+        }
+        is_back
+    }
+
     /// One transaction for all. When it fails for a reason that is not the store's, it is run again
     /// in halves, so that one bad call fails alone.
     ///
@@ -162,6 +176,7 @@ impl Batches {
             .transaction("admit", &mut |tx| calls.iter_mut().try_for_each(|call| call.run(tx)));
         match result {
             Ok(()) => {
+                self.writes.succeeded();
                 let store_ns = self.took(began_ns);
                 calls.into_iter().for_each(|call| call.committed(store_ns));
             }
@@ -178,6 +193,9 @@ impl Batches {
             Err(StoreError::Full(_)) if self.store.free_reserve() => self.run(calls, began_ns),
             Err(error) => {
                 tracing::error!(%error, calls = calls.len(), "a batch failed");
+                if matches!(error, StoreError::Unavailable(_)) {
+                    self.writes.failed();
+                }
                 fail(calls, &error, self.took(began_ns));
             }
         }

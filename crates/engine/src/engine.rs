@@ -28,7 +28,7 @@ use crate::admission::{
 use crate::call::{AnyCall, Batches, Waiting};
 use crate::error::EngineError;
 use crate::keyring::Keyring;
-use crate::space::Space;
+use crate::space::{Space, Writes};
 use crate::trail::Trail;
 use crate::upkeep::Upkeep;
 
@@ -72,6 +72,7 @@ struct Inner {
     /// Which app a key is of: a hint for queueing, nothing else. The decision reads the store.
     hints: RwLock<KeyMap<SecretHash, AppId>>,
     space: Space,
+    writes: Writes,
     store_ns: Arc<Histogram>,
 }
 
@@ -95,6 +96,7 @@ struct Parts {
     retention: Option<Duration>,
     hints: KeyMap<SecretHash, AppId>,
     space: Space,
+    writes: Writes,
     store_ns: Arc<Histogram>,
 }
 
@@ -110,9 +112,18 @@ impl Parts {
         }
         let hints = known_keys(&*store).map_err(io::Error::other)?;
         let EngineOptions { issuer, limits, retention, .. } = options;
-        let (keyring, space) = (Arc::new(keyring), Space::default());
-        let store_ns = Arc::new(Histogram::new(&admission::WAITS_NS));
-        Ok(Self { store, clock, keyring, issuer, limits, retention, hints, space, store_ns })
+        Ok(Self {
+            store,
+            clock,
+            keyring: Arc::new(keyring),
+            issuer,
+            limits,
+            retention,
+            hints,
+            space: Space::default(),
+            writes: Writes::default(),
+            store_ns: Arc::new(Histogram::new(&admission::WAITS_NS)),
+        })
     }
 
     fn ticks(&self) -> MonotonicClock {
@@ -126,15 +137,17 @@ impl Parts {
             store: Arc::clone(&self.store),
             upkeep: Upkeep::new(Arc::clone(&clock), Arc::clone(&self.keyring), self.retention),
             space: self.space.clone(),
+            writes: self.writes.clone(),
             clock,
             store_ns: Arc::clone(&self.store_ns),
         }
     }
 
     fn engine(self, admission: Admission<AnyCall>) -> Engine {
-        let Self { store, clock, keyring, issuer, hints, space, store_ns, .. } = self;
+        let Self { store, clock, keyring, issuer, hints, space, writes, store_ns, .. } = self;
         let hints = RwLock::new(hints);
-        let inner = Inner { store, clock, keyring, issuer, admission, hints, space, store_ns };
+        let inner =
+            Inner { store, clock, keyring, issuer, admission, hints, space, writes, store_ns };
         Engine { inner: Arc::new(inner) }
     }
 }
@@ -369,6 +382,11 @@ impl Engine {
     /// Whether the disk is full: then every agent is refused, and revocations go on from a reserve.
     pub fn is_short_of_room(&self) -> bool {
         self.inner.space.is_short()
+    }
+
+    /// Whether the last write failed, and not for want of room: then nothing is decided.
+    pub fn writes_fail(&self) -> bool {
+        self.inner.writes.fail()
     }
 
     /// Why the clock is not believed now, if it is not.

@@ -37,6 +37,34 @@ impl Space {
     }
 }
 
+/// Whether the store takes writes, as the writer last saw it; shared with whoever asks for it.
+///
+/// A service that can only read still answers questions; whoever spreads calls over several must
+/// be told that it decides nothing any more.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Writes {
+    fail: Arc<AtomicBool>,
+}
+
+impl Writes {
+    pub(crate) fn fail(&self) -> bool {
+        self.fail.load(Ordering::Acquire)
+    }
+
+    /// A batch could not be written.
+    pub(crate) fn failed(&self) {
+        self.fail.store(true, Ordering::Release);
+    }
+
+    /// A batch was written.
+    pub(crate) fn succeeded(&self) {
+        if self.fail() {
+            self.fail.store(false, Ordering::Release);
+            tracing::info!("the store takes writes again");
+        }
+    }
+}
+
 /// What a call hears that is refused before it touches the store.
 pub(crate) fn no_room() -> StoreError {
     StoreError::Full("nothing was tried; room is kept for revocations".to_owned())

@@ -1,7 +1,7 @@
 //! What can go wrong, and what a caller can do about it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use agentadmit_store::StoreError;
 use rusqlite::ErrorCode;
@@ -48,8 +48,27 @@ pub enum OpenError {
         name: String,
     },
     /// The file is a SQLite database of somebody else, or no database at all.
-    #[error("{} is not a store of AgentAdmit", .0.display())]
+    #[error(
+        "{} is not a store of AgentAdmit: name another file, or, if it was one, restore a backup \
+         (`agentadmit restore`)",
+        .0.display()
+    )]
     NotAStore(PathBuf),
+    /// The file is empty, and what lies beside it belonged to a store.
+    #[error(
+        "{} is empty, and was a store: restore a backup (`agentadmit restore`); to begin anew, \
+         delete it and the files beside it whose names begin with its name",
+        .0.display()
+    )]
+    Emptied(PathBuf),
+    /// The file was a store, and cannot be read.
+    #[error("{} cannot be read: {finding}", path.display())]
+    Damaged {
+        /// The store.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        finding: String,
+    },
     /// There is no such store.
     #[error("there is no store at {}", .0.display())]
     Missing(PathBuf),
@@ -79,7 +98,25 @@ pub enum OpenError {
     },
 }
 
+/// What to do about a file that is damaged.
+const WAY_OUT: &str = "stop the service and restore a backup (`agentadmit restore`)";
+
 impl OpenError {
+    /// Says of damage which file has it, and what to do.
+    pub(crate) fn of(path: &Path) -> impl FnOnce(Self) -> Self {
+        move |error| match error {
+            Self::Store(StoreError::Corrupt(finding)) => Self::Damaged {
+                path: path.to_owned(),
+                finding: if finding.ends_with(WAY_OUT) {
+                    finding
+                } else {
+                    format!("{finding}; {WAY_OUT}")
+                },
+            },
+            other => other,
+        }
+    }
+
     /// An error of the file system.
     pub(crate) fn io(
         action: &'static str,
@@ -114,9 +151,9 @@ pub(crate) fn store_error(error: &rusqlite::Error) -> StoreError {
         Some(ErrorCode::DiskFull) => {
             StoreError::Full("nothing was written; free some space and try again".to_owned())
         }
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt(format!(
-            "{error}; stop the service and restore a backup (`agentadmit restore`)"
-        )),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            StoreError::Corrupt(format!("{error}; {WAY_OUT}"))
+        }
         Some(ErrorCode::ConstraintViolation) => StoreError::Corrupt(format!("{error}")),
         Some(_) => StoreError::Unavailable(error.to_string()),
         // no code: a value that could not be read, or a defect in how SQLite is called

@@ -64,7 +64,7 @@ fn open(path: &Path) -> Result<File, OpenError> {
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(OpenError::io("cannot open", path))
+    options.open(path).map_err(OpenError::io("cannot open for writing", path))
 }
 
 /// Who uses a store, as far as can be said.

@@ -44,7 +44,7 @@ impl Reserve {
         fs::remove_file(&self.path).is_ok() && was_kept
     }
 
-    fn is_kept(&self) -> bool {
+    pub(crate) fn is_kept(&self) -> bool {
         fs::metadata(&self.path).is_ok_and(|file| file.len() == RESERVE_BYTES)
     }
 

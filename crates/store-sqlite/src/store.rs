@@ -49,7 +49,7 @@ impl SqliteStore {
             None => Some(StoreLock::take(&path, access)?),
             Some(_) => None,
         };
-        Self::open_locked(path, options, access, lock)
+        Self::open_locked(path.clone(), options, access, lock).map_err(OpenError::of(&path))
     }
 
     /// Opens a store whose lock the caller has.
@@ -62,6 +62,7 @@ impl SqliteStore {
         let reading = options.clock.read();
         if options.vfs.is_none() {
             create_private(&path)?;
+            refuse_emptied(&path)?;
         }
         connect::create_or_check(&path, &options, reading.wall)?;
         let shared = Shared {
@@ -126,7 +127,22 @@ fn create_private(path: &Path) -> Result<(), OpenError> {
             .truncate(false)
             .mode(0o600)
             .open(path)
-            .map_err(OpenError::io("cannot open", path))?;
+            .map_err(OpenError::io("cannot open for writing", path))?;
+    }
+    Ok(())
+}
+
+/// An empty file is a new store, but not where a service has had one: its apps and grants would be
+/// gone without a word.
+fn refuse_emptied(path: &Path) -> Result<(), OpenError> {
+    let length = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    let log = path.with_file_name({
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push("-wal");
+        name
+    });
+    if length(path) == 0 && (Reserve::of(path).is_kept() || length(&log) > 0) {
+        return Err(OpenError::Emptied(path.to_owned()));
     }
     Ok(())
 }

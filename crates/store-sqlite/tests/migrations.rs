@@ -115,6 +115,17 @@ fn what_is_no_store_is_left_alone() {
     assert_eq!(std::fs::read(place.path()).unwrap(), text.as_bytes());
 }
 
+#[test]
+fn an_empty_file_where_a_service_had_its_store_is_no_new_store() {
+    let place = Place::new();
+    std::fs::write(place.path(), "").unwrap();
+    let fresh = place.try_open(1, Access::Service).map(|_| ());
+    assert!(fresh.is_ok(), "an empty file of somebody's own is a new store: {fresh:?}");
+    std::fs::write(place.path(), "").unwrap();
+    let refused = place.try_open(1, Access::Service).map(|_| ());
+    assert!(matches!(refused, Err(OpenError::Emptied(_))), "{refused:?}");
+}
+
 #[cfg(unix)]
 #[test]
 fn only_the_owner_can_read_a_store() {

@@ -174,3 +174,24 @@ fn what_could_not_be_synced_is_not_answered_as_done() {
     assert_eq!(exported.matches(&audit_id).count(), 1);
     assert_eq!(exported.matches(r#""event":"verified""#).count(), 1, "the failed one is not there");
 }
+
+#[test]
+fn a_service_that_cannot_write_is_not_ready_until_it_can_though_nobody_calls() {
+    let vfs = PowerVfs::new();
+    let service = service(&vfs, Synchronous::Full);
+    let app = service.operator().app(&no_rate_limits());
+    let connection = app.connect_many(1).remove(0);
+    let mut client = app.client();
+    let ready = Request::get("/readyz");
+    client.ask(&ready).expect(200);
+    vfs.fail_next_syncs(u32::MAX);
+    client.ask(&app.verify(&connection.access_token, SCOPES[0])).expect(503);
+    let answer = client.ask(&ready).expect(503);
+    let store = answer["checks"].as_array().unwrap().iter().find(|it| it["name"] == "store");
+    assert_eq!(store.unwrap()["detail"], "the store cannot be written; see the log");
+    vfs.fail_next_syncs(0);
+    while client.ask(&ready).status != 200 {
+        thread::yield_now();
+    }
+    client.ask(&app.verify(&connection.access_token, SCOPES[0])).expect(200);
+}

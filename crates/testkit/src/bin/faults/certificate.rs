@@ -10,6 +10,7 @@ use std::thread;
 
 use agentadmit_testkit::world::{SCOPES, no_rate_limits, text};
 use anyhow::{Context as _, Result, ensure};
+use rustls::client::Resumption;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
@@ -103,10 +104,12 @@ pub(crate) fn renewed(bench: &Bench) -> Result<Outcome> {
         roots.add(identity.der.clone())?;
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let trusted = ClientConfig::builder_with_provider(provider)
+    let mut trusted = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
+    // a session that is resumed shows the certificate that it began with
+    trusted.resumption = Resumption::disabled();
     let trusted = Arc::new(trusted);
     first.install(folder.path())?;
     let mut program = Program::new(bench, &folder.path().join("store.db"));

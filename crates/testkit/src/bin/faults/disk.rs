@@ -148,7 +148,7 @@ pub(crate) fn read_only_file(bench: &Bench) -> Result<Outcome> {
     let mut outcome = Outcome::of(used);
     let (code, said) = refused.refuses()?;
     outcome.expect(code == Some(3), || format!("it ended with {code:?}"));
-    outcome.said(&said, &["store.db", "write"]);
+    outcome.said(&said, &["store.db", "for writing"]);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
     drop(starts_again(&program, world, &mut outcome)?);
     Ok(outcome)
@@ -170,7 +170,7 @@ pub(crate) fn read_only_mount(bench: &Bench) -> Result<Outcome> {
     disk.remount("ro")?;
     let (code, said) = program.refuses()?;
     outcome.expect(code == Some(3), || format!("it ended with {code:?}"));
-    outcome.said(&said, &["Read-only file system"]);
+    outcome.said(&said, &["store.db", "for writing", "Read-only file system"]);
     disk.remount("rw")?;
     drop(starts_again(&program, world, &mut outcome)?);
     Ok(outcome)
