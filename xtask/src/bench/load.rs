@@ -59,7 +59,7 @@ impl Question {
 
 /// What a request looks like to `wrk`. The text of all requests but the token is made once: every
 /// token has the same length.
-const SCRIPT: &str = r#"
+const REQUESTS: &str = r#"
 -- Random access tokens out of a file with one a line: half of the calls ask for the first few.
 local length, line = 55, 56
 local file = assert(io.open("@TOKENS@", "rb"))
@@ -70,7 +70,7 @@ assert(count >= 1 and count % 1 == 0, "no file of tokens")
 local before = '@BEFORE@'
 local after = '@AFTER@'
 local head = "POST @PATH@ HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer @KEY@\r\n"
-  .. "Content-Type: @TYPE@\r\nContent-Length: "
+  .. "@HEADERS@Content-Type: @TYPE@\r\nContent-Length: "
   .. (#before + length + #after) .. "\r\n\r\n" .. before
 local random, sub = math.random, string.sub
 
@@ -85,6 +85,10 @@ function request()
   return head .. sub(tokens, start, start + length - 1) .. after
 end
 
+"#;
+
+/// What `wrk` says at the end.
+const DONE: &str = r#"
 function done(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format(
@@ -135,6 +139,24 @@ impl Sample {
     }
 }
 
+/// The part of a script that makes requests, with more header lines where there are any, each with
+/// `\\r\\n` as Lua spells it.
+pub(crate) fn requests(question: Question, filled: &Path, headers: &str) -> Result<String> {
+    let key = fs::read_to_string(filled.join("api_key"))?;
+    let tokens = filled.join("tokens");
+    let [path, media_type, before, after] = question.parts();
+    Ok(REQUESTS
+        .replace("@TOKENS@", &tokens.to_string_lossy())
+        .replace("@KEY@", key.trim())
+        .replace("@PATH@", path)
+        .replace("@HEADERS@", headers)
+        .replace("@TYPE@", media_type)
+        .replace("@BEFORE@", before)
+        .replace("@AFTER@", after)
+        .replace("@HOT@", &HOT_TOKENS.to_string())
+        .replace("@SEED@", &std::process::id().to_string()))
+}
+
 /// `wrk` with the script for one question to one store.
 pub(crate) struct Load {
     wrk: PathBuf,
@@ -146,18 +168,7 @@ pub(crate) struct Load {
 impl Load {
     /// Writes the script for a folder that `fill-store` wrote.
     pub(crate) fn new(question: Question, filled: &Path, scratch: &Path) -> Result<Self> {
-        let key = fs::read_to_string(filled.join("api_key"))?;
-        let tokens = filled.join("tokens");
-        let [path, media_type, before, after] = question.parts();
-        let script = SCRIPT
-            .replace("@TOKENS@", &tokens.to_string_lossy())
-            .replace("@KEY@", key.trim())
-            .replace("@PATH@", path)
-            .replace("@TYPE@", media_type)
-            .replace("@BEFORE@", before)
-            .replace("@AFTER@", after)
-            .replace("@HOT@", &HOT_TOKENS.to_string())
-            .replace("@SEED@", &std::process::id().to_string());
+        let script = requests(question, filled, "")? + DONE;
         let store = filled.file_name().unwrap_or_default().to_string_lossy();
         let file = scratch.join(format!("{}-{store}.lua", question.name()));
         fs::write(&file, script)

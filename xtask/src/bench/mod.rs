@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: how fast it is, beside a yardstick that runs in the same minutes on the same
 //! machine.
 
+pub(crate) mod ask;
 mod instructions;
 mod load;
 pub(crate) mod machine;

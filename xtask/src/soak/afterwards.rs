@@ -45,7 +45,8 @@ struct Header {
 
 #[derive(Deserialize)]
 struct Chain {
-    chain: String,
+    #[serde(rename = "chain")]
+    id: String,
     first_seq: u64,
     last_seq: u64,
 }
@@ -79,7 +80,7 @@ pub(super) fn look(service: &Path, location: &str, store: &StoreCopy) -> Result<
 
 /// The chain that began last: ids begin with the time.
 fn newest(chains: Vec<Chain>) -> Option<Chain> {
-    chains.into_iter().max_by(|one, other| one.chain.cmp(&other.chain))
+    chains.into_iter().max_by(|one, other| one.id.cmp(&other.id))
 }
 
 #[cfg(test)]

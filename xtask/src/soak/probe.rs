@@ -2,19 +2,18 @@
 //! the service is a wait of its own.
 
 use std::{
-    io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+
+use crate::bench::ask::{self, Answer, Asker};
 
 /// Between two questions.
 const EVERY: Duration = Duration::from_millis(5);
-/// A question that waits this long ends the run.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long the probe waited.
 #[derive(Debug, Default)]
@@ -63,19 +62,15 @@ pub(super) fn ask_until(
     access_token: &str,
     warm_up_seconds: u32,
 ) -> Result<Waits> {
-    let mut stream = TcpStream::connect(address).context("the probe cannot connect")?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let question = question(api_key, access_token);
+    let mut client = Asker::connect(address)?;
+    let question = ask::verify(api_key, access_token);
     let began = Instant::now();
     let warm_up = Duration::from_secs(warm_up_seconds.into());
     let mut waits = Waits::default();
     while !stop.load(Ordering::Relaxed) {
-        let asked = Instant::now();
-        stream.write_all(question.as_bytes())?;
-        read_answer(&mut stream)?;
-        let waited = asked.elapsed();
-        if asked.duration_since(began) < warm_up {
+        let start = Instant::now();
+        let waited = client.ask(&question).and_then(Answer::expect_ok).context("the probe")?.waited;
+        if start.duration_since(began) < warm_up {
             waits.warm_up += 1;
         } else {
             waits.measured.push(u64::try_from(waited.as_micros()).unwrap_or(u64::MAX));
@@ -85,64 +80,9 @@ pub(super) fn ask_until(
     Ok(waits)
 }
 
-fn question(api_key: &str, access_token: &str) -> String {
-    let body = format!(r#"{{"token":"{access_token}","scope_used":"orders:read"}}"#);
-    format!(
-        "POST /v1/verify HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {api_key}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-}
-
-/// Reads one answer to its end; it must be a 200 with a length.
-fn read_answer(stream: &mut TcpStream) -> Result<()> {
-    let mut answer = Vec::new();
-    let mut chunk = [0; 4_096];
-    loop {
-        let read = stream.read(&mut chunk).context("the probe was not answered")?;
-        if read == 0 {
-            bail!("the connection of the probe was closed");
-        }
-        answer.extend(chunk.iter().take(read));
-        if let Some(length) = whole_length(&answer)? {
-            if answer.len() > length {
-                bail!("the probe was answered more than it asked");
-            }
-            if answer.len() == length {
-                return Ok(());
-            }
-        }
-    }
-}
-
-/// How long the whole answer will be, once its head is there.
-fn whole_length(answer: &[u8]) -> Result<Option<usize>> {
-    let text = String::from_utf8_lossy(answer);
-    let Some((head, _)) = text.split_once("\r\n\r\n") else { return Ok(None) };
-    let status = head.lines().next().unwrap_or_default();
-    if !status.starts_with("HTTP/1.1 200") {
-        bail!("the probe was answered {text}");
-    }
-    let body: usize = head
-        .lines()
-        .find_map(|line| {
-            line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok()
-        })
-        .context("an answer without its length")?;
-    Ok(Some(head.len() + 4 + body))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_answer_is_whole_when_its_body_is() {
-        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
-        assert_eq!(whole_length(head).unwrap(), Some(head.len() + 2));
-        assert_eq!(whole_length(b"HTTP/1.1 200 OK\r\n").unwrap(), None);
-        assert!(whole_length(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n").is_err());
-    }
 
     #[test]
     fn only_measured_waits_are_judged() {

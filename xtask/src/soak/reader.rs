@@ -54,6 +54,7 @@ pub(super) fn read_until(stop: &AtomicBool, address: SocketAddr, api_key: &str) 
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "it is slow on purpose")]
 fn read_one(stop: &AtomicBool, address: SocketAddr, api_key: &str, bytes: &mut u64) -> Result<End> {
     let mut stream = TcpStream::connect(address).context("the reader cannot connect")?;
     stream.set_read_timeout(Some(PATIENCE))?;
