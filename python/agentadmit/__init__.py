@@ -1,0 +1,77 @@
+"""Let your users' AI agents into your app.
+
+A signed-in user of your app picks scopes and a duration and gets a one-time token to hand to the
+agent. Every request that the agent then makes is checked at the AgentAdmit service: nothing is
+validated here, no verdict is kept, and there is no switch to do so. When the service cannot be
+asked, the agent is refused.
+
+A name is loaded when it is first used, and its framework with it; `import agentadmit` imports no
+framework.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agentadmit._async_client import AsyncAgentAdmit as AsyncAgentAdmit
+    from agentadmit._client import AgentAdmit as AgentAdmit
+    from agentadmit._core import Agent as Agent
+    from agentadmit.exceptions import AgentAdmitError as AgentAdmitError
+    from agentadmit.exceptions import CallRefusedError as CallRefusedError
+    from agentadmit.exceptions import ConfigurationError as ConfigurationError
+    from agentadmit.exceptions import InsufficientScopeError as InsufficientScopeError
+    from agentadmit.exceptions import InvalidTokenError as InvalidTokenError
+    from agentadmit.exceptions import RateLimitError as RateLimitError
+    from agentadmit.exceptions import ServiceUnavailableError as ServiceUnavailableError
+
+# where each public name is, and the extra that it needs
+_NAMES: dict[str, tuple[str, str | None]] = {
+    "Agent": ("agentadmit._core", None),
+    "AgentAdmit": ("agentadmit._client", None),
+    "AgentAdmitError": ("agentadmit.exceptions", None),
+    "AsyncAgentAdmit": ("agentadmit._async_client", None),
+    "CallRefusedError": ("agentadmit.exceptions", None),
+    "ConfigurationError": ("agentadmit.exceptions", None),
+    "InsufficientScopeError": ("agentadmit.exceptions", None),
+    "InvalidTokenError": ("agentadmit.exceptions", None),
+    "RateLimitError": ("agentadmit.exceptions", None),
+    "ServiceUnavailableError": ("agentadmit.exceptions", None),
+}
+
+__all__ = [
+    "Agent",
+    "AgentAdmit",
+    "AgentAdmitError",
+    "AsyncAgentAdmit",
+    "CallRefusedError",
+    "ConfigurationError",
+    "InsufficientScopeError",
+    "InvalidTokenError",
+    "RateLimitError",
+    "ServiceUnavailableError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        module, extra = _NAMES[name]
+    except KeyError:
+        raise AttributeError(f"module 'agentadmit' has no attribute {name!r}") from None
+    try:
+        value = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        if extra is None or (error.name or "").split(".")[0] == "agentadmit":
+            raise
+        text = (
+            f"agentadmit.{name} needs the package {error.name!r}: install agentadmit with its "
+            f"extra `{extra}`"
+        )
+        raise ModuleNotFoundError(text, name=error.name) from error
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_NAMES])

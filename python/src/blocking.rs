@@ -1,0 +1,63 @@
+//! Calls on the thread that makes them.
+
+use agentadmit::blocking::Client;
+use pyo3::prelude::*;
+
+use crate::answer;
+use crate::errors;
+use crate::process::PerProcess;
+use crate::request::{Request, Verb, Verify};
+use crate::settings::Settings;
+
+/// The client of `AgentAdmit`. Any number of threads may share one.
+#[pyclass(frozen, module = "agentadmit._core")]
+pub(crate) struct BlockingClient {
+    settings: agentadmit::Settings,
+    client: PerProcess<Client>,
+}
+
+#[pymethods]
+impl BlockingClient {
+    #[new]
+    fn new(py: Python<'_>, settings: &Settings) -> PyResult<Self> {
+        let made = Self { settings: settings.inner.clone(), client: PerProcess::new() };
+        made.client(py)?; // a wrong certificate or key is an error of the start
+        Ok(made)
+    }
+
+    /// A verify, without a `Request` in between: the one call that every request of an agent makes.
+    #[pyo3(signature = (token, scope_used, endpoint, method, agent_ip))]
+    fn verify<'py>(
+        &self,
+        py: Python<'py>,
+        token: String,
+        scope_used: Option<String>,
+        endpoint: Option<String>,
+        method: Option<String>,
+        agent_ip: Option<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let verify = Verify { token: token.into(), scope_used, endpoint, method, agent_ip };
+        self.send(py, &Verb::Verify(verify))
+    }
+
+    /// Any call. Gives the GIL back until its answer is there.
+    fn call<'py>(&self, py: Python<'py>, request: &Request) -> PyResult<Bound<'py, PyAny>> {
+        self.send(py, &request.verb)
+    }
+}
+
+impl BlockingClient {
+    fn client(&self, py: Python<'_>) -> PyResult<std::sync::Arc<Client>> {
+        self.client
+            .get(|| Client::new(&self.settings))
+            .map_err(|error| errors::configuration(py, &error))
+    }
+
+    fn send<'py>(&self, py: Python<'py>, verb: &Verb) -> PyResult<Bound<'py, PyAny>> {
+        let client = self.client(py)?;
+        match py.detach(|| verb.send_blocking(&client)) {
+            Ok(reply) => answer::to_python(py, reply),
+            Err(failure) => Err(errors::of(py, &failure)),
+        }
+    }
+}

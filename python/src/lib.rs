@@ -1,0 +1,39 @@
+//! The native half of the Python package `agentadmit`: the Rust SDK's client, its retry rules and
+//! its reading of answers, for Python.
+//!
+//! | module | what it is for |
+//! | --- | --- |
+//! | `settings` | `agentadmit.yaml`, variables and arguments |
+//! | `request`, `answer` | a call and its answer, for both clients |
+//! | `blocking` | calls on the thread that makes them, without the GIL |
+//! | `background`, `event_loop` | calls of event loops, on one thread of our own |
+//! | `process` | what a forked child must not take over |
+//! | `errors` | the exceptions of `agentadmit.exceptions` |
+//!
+//! No thread of ours ever takes the GIL: an interpreter can end, or fork, at any moment.
+
+mod answer;
+mod background;
+mod blocking;
+mod errors;
+mod event_loop;
+mod process;
+mod request;
+mod settings;
+
+use pyo3::prelude::*;
+
+/// The native half of `agentadmit`. Use the classes of the package.
+#[pymodule(gil_used = true)]
+mod _core {
+    #[pymodule_export]
+    use super::answer::Agent;
+    #[pymodule_export]
+    use super::blocking::BlockingClient;
+    #[pymodule_export]
+    use super::event_loop::{AsyncClient, EventLoop};
+    #[pymodule_export]
+    use super::request::Request;
+    #[pymodule_export]
+    use super::settings::Settings;
+}

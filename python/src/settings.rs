@@ -1,0 +1,61 @@
+//! `agentadmit.yaml`, its variables and arguments, read by the Rust SDK.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use agentadmit::config::{self, Sources};
+use pyo3::prelude::*;
+
+use crate::errors;
+
+/// What an app runs with, complete and checked.
+#[pyclass(frozen, module = "agentadmit._core")]
+pub(crate) struct Settings {
+    pub(crate) inner: agentadmit::Settings,
+}
+
+#[pymethods]
+impl Settings {
+    /// Reads a file (or none), the environment of this process, and arguments, which win.
+    ///
+    /// Raises ConfigurationError with every error, its place and its fix.
+    #[new]
+    #[pyo3(signature = (file, arguments))]
+    fn new(
+        py: Python<'_>,
+        file: Option<PathBuf>,
+        arguments: BTreeMap<String, String>,
+    ) -> PyResult<Self> {
+        let arguments: Vec<(&str, String)> =
+            arguments.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
+        let environment = |name: &str| std::env::var(name).ok();
+        let sources =
+            Sources { file: file.as_deref(), environment: &environment, arguments: &arguments };
+        match config::load_from(sources).into_settings() {
+            Ok(inner) => Ok(Self { inner }),
+            Err(error) => Err(errors::configuration(py, &error)),
+        }
+    }
+
+    /// The service's origin.
+    #[getter]
+    fn service_url(&self) -> &str {
+        self.inner.service_url.as_str()
+    }
+
+    /// The app's id at the service.
+    #[getter]
+    fn app_id(&self) -> Option<String> {
+        self.inner.app_id.map(|id| id.to_string())
+    }
+
+    /// `test` or `live`, as the API key says.
+    #[getter]
+    fn environment(&self) -> Option<&'static str> {
+        self.inner.environment().map(|environment| environment.as_str())
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<agentadmit settings for {}>", self.inner.service_url)
+    }
+}
