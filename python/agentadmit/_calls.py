@@ -20,16 +20,12 @@ def settings_of(config_path: Path | None, arguments: Mapping[str, object]) -> Se
     """Reads the file that is named, else `agentadmit.yaml` where there is one."""
     if config_path is None and os.path.exists(DEFAULT_FILE):
         config_path = DEFAULT_FILE
-    given = {name: os.fspath(value) if isinstance(value, os.PathLike) else str(value)
-             for name, value in arguments.items() if value is not None}
+    given = {
+        name: os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+        for name, value in arguments.items()
+        if value is not None
+    }
     return Settings(config_path, given)
-
-
-def scopes_text(scopes: str | Iterable[str] | None) -> str | None:
-    """Scopes as the wire has them: separated by spaces."""
-    if scopes is None or isinstance(scopes, str):
-        return scopes
-    return " ".join(scopes)
 
 
 def _request(verb: str, connection_id: str | None = None, /, **members: object) -> Request:
@@ -43,6 +39,11 @@ def _time(value: datetime | str | None) -> str | None:
 
 def _day(value: date | str | None) -> str | None:
     return value.isoformat()[:10] if isinstance(value, date) else value
+
+
+def _number(value: int | None) -> str | None:
+    # a query has texts
+    return None if value is None else str(value)
 
 
 def issue(
@@ -96,7 +97,9 @@ def connections(
     user_id: str | None, status: str | None, limit: int | None, cursor: str | None
 ) -> Request:
     """`GET /v1/connections`."""
-    return _request("connections", user_id=user_id, status=status, limit=limit, cursor=cursor)
+    return _request(
+        "connections", user_id=user_id, status=status, limit=_number(limit), cursor=cursor
+    )
 
 
 def connection(connection_id: str) -> Request:
@@ -149,7 +152,7 @@ def audit(
         connection_id=connection_id,
         user_id=user_id,
         event=event,
-        limit=limit,
+        limit=_number(limit),
         cursor=cursor,
         **members,
     )

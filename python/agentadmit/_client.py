@@ -205,9 +205,7 @@ class AgentAdmit:
         request = _calls.audit(connection_id, user_id, event, since, until, limit, cursor)
         return AuditPage.of(self._json(request))
 
-    def usage(
-        self, *, since: date | str | None = None, until: date | str | None = None
-    ) -> Usage:
+    def usage(self, *, since: date | str | None = None, until: date | str | None = None) -> Usage:
         """What was used, from the first day to the last; without them, in the plan's period."""
         return Usage.of(self._json(_calls.usage(since, until)))
 

@@ -56,9 +56,7 @@ class Agent(Mapping[str, Any]):
 class Settings:
     """What an app runs with, complete and checked."""
 
-    def __new__(
-        cls, file: str | os.PathLike[str] | None, arguments: Mapping[str, str]
-    ) -> Settings:
+    def __new__(cls, file: str | os.PathLike[str] | None, arguments: Mapping[str, str]) -> Settings:
         """Reads a file (or none), the environment of this process, and arguments, which win."""
     @property
     def service_url(self) -> str:
@@ -135,3 +133,23 @@ class EventLoop:
         """Hands over all answers that have come."""
     def __len__(self) -> int:
         """How many calls wait."""
+
+def main(arguments: list[str], again: list[str]) -> int:
+    """Runs the command that `arguments` name, the program's own name first: its exit code.
+
+    `again` is how the same command is started as a process. Not there in a build without service.
+    """
+
+@final
+class TestService:
+    """The whole service in this process. Not there in a build without service."""
+
+    def __new__(cls) -> TestService:
+        """Starts it."""
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+    def operate(self, method: str, path: str, body: str | None) -> str:
+        """A request as its operator: method, path, and a body as JSON; answers JSON."""
+    def stop(self) -> None:
+        """Ends it in good order. A second time is nothing."""

@@ -1,5 +1,6 @@
 //! What a verify answers, as Python sees it, and what any other call does.
 
+use agentadmit_protocol::scope::ScopeName;
 use agentadmit_protocol::time::Timestamp;
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
@@ -59,7 +60,7 @@ impl Agent {
     /// Everything that the connection holds now.
     #[getter]
     fn scopes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.inner.scopes.iter().map(|scope| scope.as_str()))
+        PyTuple::new(py, self.inner.scopes.iter().map(ScopeName::as_str))
     }
 
     /// When the connection ends; `None` is until revoked.
@@ -106,7 +107,7 @@ impl Agent {
         }
         let agent = &slf.get().inner;
         members.set_item("expires_at", agent.expires_at.map(|time| time.to_string()))?;
-        members.set_item("scopes", PyList::new(py, agent.scopes.iter().map(|it| it.as_str()))?)?;
+        members.set_item("scopes", PyList::new(py, agent.scopes.iter().map(ScopeName::as_str))?)?;
         Ok(members)
     }
 
@@ -129,6 +130,7 @@ impl Agent {
         Ok(Self::member(slf, name)?.or(default))
     }
 
+    #[expect(clippy::unused_self, reason = "Python calls it on an agent")]
     fn __contains__(&self, name: &Bound<'_, PyAny>) -> bool {
         is_member(name)
     }

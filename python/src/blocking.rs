@@ -1,5 +1,7 @@
 //! Calls on the thread that makes them.
 
+use std::cell::Cell;
+
 use agentadmit::blocking::Client;
 use pyo3::prelude::*;
 
@@ -8,6 +10,23 @@ use crate::errors;
 use crate::process::PerProcess;
 use crate::request::{Request, Verb, Verify};
 use crate::settings::Settings;
+
+thread_local! {
+    /// What a signal's handler raised while a call of this thread was under way.
+    static RAISED: Cell<Option<PyErr>> = const { Cell::new(None) };
+}
+
+/// Lets Python's handlers of signals run; they do on the main thread alone. One that raises, as a
+/// Ctrl-C does, ends the call.
+fn gives_up() -> bool {
+    Python::attach(|py| match py.check_signals() {
+        Ok(()) => false,
+        Err(raised) => {
+            RAISED.set(Some(raised));
+            true
+        }
+    })
+}
 
 /// The client of `AgentAdmit`. Any number of threads may share one.
 #[pyclass(frozen, module = "agentadmit._core")]
@@ -49,13 +68,17 @@ impl BlockingClient {
 impl BlockingClient {
     fn client(&self, py: Python<'_>) -> PyResult<std::sync::Arc<Client>> {
         self.client
-            .get(|| Client::new(&self.settings))
+            .get(|| Client::interruptible(&self.settings, gives_up))
             .map_err(|error| errors::configuration(py, &error))
     }
 
     fn send<'py>(&self, py: Python<'py>, verb: &Verb) -> PyResult<Bound<'py, PyAny>> {
         let client = self.client(py)?;
-        match py.detach(|| verb.send_blocking(&client)) {
+        let outcome = py.detach(|| verb.send_blocking(&client));
+        if let Some(raised) = RAISED.take() {
+            return Err(raised);
+        }
+        match outcome {
             Ok(reply) => answer::to_python(py, reply),
             Err(failure) => Err(errors::of(py, &failure)),
         }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use agentadmit::client::Refusal;
 use agentadmit::error::{ConfigurationError, Error, RefusedError};
+use agentadmit_protocol::error::RateLimitOf;
+use agentadmit_protocol::scope::ScopeName;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
@@ -61,7 +63,7 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
             members.set_item("limit", error.limit)?;
             members.set_item("remaining", error.remaining)?;
             members.set_item("reset", error.reset)?;
-            members.set_item("of", error.of.map(|of| of.as_str()))?;
+            members.set_item("of", error.of.map(RateLimitOf::as_str))?;
             Ok(&RATE_LIMIT)
         })(),
         Error::Refused(error) => refused(&members, error).map(|()| &REFUSED),
@@ -97,7 +99,7 @@ fn verify_refused(py: Python<'_>, refusal: &Refusal) -> PyErr {
         Ok(match refusal.error.as_str() {
             "invalid_token" => &INVALID_TOKEN,
             "insufficient_scope" => {
-                let granted = refusal.granted_scopes.iter().flatten().map(|it| it.as_str());
+                let granted = refusal.granted_scopes.iter().flatten().map(ScopeName::as_str);
                 members.set_item("required_scope", refusal.required_scope.as_deref())?;
                 members.set_item("granted_scopes", granted.collect::<Vec<_>>())?;
                 &INSUFFICIENT_SCOPE

@@ -7,6 +7,7 @@
 //! | `request`, `answer` | a call and its answer, for both clients |
 //! | `blocking` | calls on the thread that makes them, without the GIL |
 //! | `background`, `event_loop` | calls of event loops, on one thread of our own |
+//! | `command` | the command `agentadmit`, and the service for tests (feature `service`) |
 //! | `process` | what a forked child must not take over |
 //! | `errors` | the exceptions of `agentadmit.exceptions` |
 //!
@@ -15,6 +16,8 @@
 mod answer;
 mod background;
 mod blocking;
+#[cfg(feature = "service")]
+mod command;
 mod errors;
 mod event_loop;
 mod process;
@@ -30,6 +33,9 @@ mod _core {
     use super::answer::Agent;
     #[pymodule_export]
     use super::blocking::BlockingClient;
+    #[cfg(feature = "service")]
+    #[pymodule_export]
+    use super::command::{TestService, main};
     #[pymodule_export]
     use super::event_loop::{AsyncClient, EventLoop};
     #[pymodule_export]

@@ -123,7 +123,7 @@ impl Request {
     fn of(py: Python<'_>, name: &str, members: &str, connection: Option<&str>) -> PyResult<Self> {
         match verb(name, members.as_bytes(), connection) {
             Ok(verb) => Ok(Self { verb }),
-            Err(error) => Err(errors::raise(py, &error.into())),
+            Err(error) => Err(errors::raise(py, &error)),
         }
     }
 }
@@ -168,7 +168,7 @@ fn id(text: Option<&str>) -> Result<ConnectionId, Error> {
 fn bad(error: &BadBody) -> Error {
     let (field, description) = match error {
         BadBody::Member { field, description } => (Some(field.clone()), description.clone()),
-        other => (None, other.to_string()),
+        BadBody::Syntax { description } => (None, description.clone()),
     };
     let mut body = ErrorBody::new(ErrorCode::UnprocessableRequest, description, "");
     body.field = field;

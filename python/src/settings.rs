@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use agentadmit::config::{self, Sources};
+use agentadmit_protocol::environment::Environment;
 use pyo3::prelude::*;
 
 use crate::errors;
@@ -18,8 +19,9 @@ pub(crate) struct Settings {
 impl Settings {
     /// Reads a file (or none), the environment of this process, and arguments, which win.
     ///
-    /// Raises ConfigurationError with every error, its place and its fix.
+    /// Raises `ConfigurationError` with every error, its place and its fix.
     #[new]
+    #[expect(clippy::needless_pass_by_value, reason = "Python hands over its own")]
     #[pyo3(signature = (file, arguments))]
     fn new(
         py: Python<'_>,
@@ -52,7 +54,7 @@ impl Settings {
     /// `test` or `live`, as the API key says.
     #[getter]
     fn environment(&self) -> Option<&'static str> {
-        self.inner.environment().map(|environment| environment.as_str())
+        self.inner.environment().map(Environment::as_str)
     }
 
     fn __repr__(&self) -> String {

@@ -21,7 +21,7 @@ pub(crate) struct Embedded {
 }
 
 impl Embedded {
-    /// Starts a service. It has said where it listens when this returns.
+    /// Starts a service, and says nothing.
     ///
     /// # Errors
     /// The address or the store cannot be used.

@@ -2,7 +2,6 @@
 //! line).
 
 use std::borrow::Cow;
-use std::process::ExitCode;
 
 use agentadmit_config::{BadConfig, without_secrets};
 use agentadmit_protocol::error::{ErrorBody, ErrorCode};
@@ -36,12 +35,6 @@ impl Exit {
             Self::Other(code) => code,
             Self::Signal(number) => 128_u8.saturating_add(number),
         }
-    }
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit.code())
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `commands` | the administrative commands, and those of app developers |
 //! | `storage`, `secret_key`, `chains` | opening a store, its key, checking its chains |
 //! | `demo` | the whole story |
+//! | [`test_service`] | the service for an app's own tests |
 //! | `exit`, `output` | exit codes, stdout and stderr, and no secret on them |
 //! | `generate` | the generated files of the repository |
 
@@ -29,7 +30,9 @@ mod secret_key;
 mod serve;
 mod signals;
 mod storage;
+pub mod test_service;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -40,13 +43,22 @@ use args::{Cli, Command};
 use exit::{Exit, Failure};
 use output::Output;
 
-/// Runs the command that the arguments name.
+/// Runs the command that the arguments of this process name.
 pub fn main() -> ExitCode {
-    match Cli::try_parse() {
-        Ok(cli) => finish(run(cli.command, Output::new(cli.json)), Output::new(cli.json)),
-        Err(error) => not_understood(&error),
-    }
+    main_with(&std::env::args_os().collect::<Vec<_>>()).into()
 }
+
+/// Runs the command that these arguments name, the program's own name first: for a program that
+/// holds this one, such as a Python interpreter. Answers the exit code.
+pub fn main_with(arguments: &[OsString]) -> u8 {
+    match Cli::try_parse_from(arguments) {
+        Ok(cli) => finish(run(cli.command, Output::new(cli.json)), Output::new(cli.json)),
+        Err(error) => not_understood(&error, arguments),
+    }
+    .code()
+}
+
+pub use demo::runs_again_as;
 
 fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     let runtime = runtime(&command)?;
@@ -79,17 +91,16 @@ fn runtime(command: &Command) -> Result<Runtime, Failure> {
         .map_err(|error| Failure::could_not(format!("the system gives no threads: {error}")))
 }
 
-fn finish(done: Result<Exit, Failure>, output: Output) -> ExitCode {
-    let exit = done.unwrap_or_else(|failure| {
+fn finish(done: Result<Exit, Failure>, output: Output) -> Exit {
+    done.unwrap_or_else(|failure| {
         output.failure(&failure);
         failure.exit
-    });
-    exit.into()
+    })
 }
 
 /// Help and version are what was asked for; anything else is wrong usage.
-fn not_understood(error: &clap::Error) -> ExitCode {
-    let wants_json = std::env::args_os().any(|argument| argument == "--json");
+fn not_understood(error: &clap::Error, arguments: &[OsString]) -> Exit {
+    let wants_json = arguments.iter().any(|argument| argument == "--json");
     let is_an_answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     if wants_json && !is_an_answer {
         let text = error.render().to_string();
@@ -98,5 +109,5 @@ fn not_understood(error: &clap::Error) -> ExitCode {
     }
     // whoever closed stdout or stderr does not want to know
     let _closed = error.print();
-    if is_an_answer { Exit::Done.into() } else { Exit::Usage.into() }
+    if is_an_answer { Exit::Done } else { Exit::Usage }
 }

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::exit::Failure;
 use crate::output::note;
+use crate::storage;
 
 const VARIABLE: &str = "AGENTADMIT_SECRET_KEY";
 
@@ -65,15 +66,22 @@ fn make(store: &dyn Store, file: &Path) -> Result<SecretKey, Failure> {
             "this store's secret key is missing: put it into {VARIABLE}, or its file back to {shown}"
         )));
     }
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Failure::could_not(format!("the system gives no randomness: {error}")))?;
-    let key = SecretKey::new(bytes);
-    write_new(file, key.to_text().as_bytes())
-        .map_err(|error| Failure::could_not(format!("{shown} cannot be written: {error}")))?;
+    let key = make_file(file)?;
     note(&format!(
         "made the secret key {shown}: keep a copy of it apart from backups of the store"
     ));
+    Ok(key)
+}
+
+/// A new key in a new file.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn make_file(file: &Path) -> Result<SecretKey, Failure> {
+    let key = SecretKey::new(storage::seed()?);
+    let cannot =
+        |error| Failure::could_not(format!("{} cannot be written: {error}", file.display()));
+    write_new(file, key.to_text().as_bytes()).map_err(cannot)?;
     Ok(key)
 }
 

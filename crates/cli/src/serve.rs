@@ -58,6 +58,7 @@ pub(crate) async fn run(args: &Serve) -> Result<Exit, Failure> {
         },
     );
     let (stop, _) = watch::channel(false);
+    sockets.announce();
     let serving = tokio::spawn(sockets.serve(state, tls.clone(), stop.subscribe()));
     signals.until_the_end(&engine, tls.as_deref()).await?;
 
@@ -196,17 +197,21 @@ impl Sockets {
         Ok(Self { app, url, operator, operator_url })
     }
 
-    /// Says where it listens, and serves until it is told to stop.
+    /// Says where it listens.
+    pub(crate) fn announce(&self) {
+        if let Some(url) = &self.operator_url {
+            note(&format!("operator API on {url}"));
+        }
+        note(&format!("listening on {}", self.url));
+    }
+
+    /// Serves until it is told to stop.
     pub(crate) async fn serve(
         self,
         state: ServiceState,
         tls: Option<Arc<TlsCertificate>>,
         stop: watch::Receiver<bool>,
     ) -> Ended {
-        if let Some(url) = &self.operator_url {
-            note(&format!("operator API on {url}"));
-        }
-        note(&format!("listening on {}", self.url));
         let Some(operator) = self.operator else {
             return serve_on(self.app, agentadmit_http::router(state), tls, stop).await;
         };

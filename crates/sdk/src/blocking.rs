@@ -28,6 +28,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use agentadmit_protocol::api::audit::{AuditList, AuditQuery};
 use agentadmit_protocol::api::connections::{
@@ -61,7 +62,11 @@ pub struct Client {
 struct Inner {
     core: Core,
     pool: Pool<Stream>,
+    gives_up: fn() -> bool,
 }
+
+/// How often a wait asks whether it shall go on.
+const ASK_EVERY: Duration = Duration::from_millis(50);
 
 impl Client {
     /// As [`crate::Client::new`].
@@ -85,8 +90,23 @@ impl Client {
         Core::with_clock(settings, clock, jitter).map(Self::of)
     }
 
+    /// A client whose calls can be given up: for a host that has its own way with signals, such as
+    /// an interpreter. `gives_up` is asked when a signal interrupts a call, and every 50 ms of a
+    /// wait; after a yes the call ends with
+    /// [`ServiceUnavailableError`](crate::error::ServiceUnavailableError).
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn interruptible(
+        settings: &Settings,
+        gives_up: fn() -> bool,
+    ) -> Result<Self, ConfigurationError> {
+        let core = Core::new(settings)?;
+        Ok(Self { inner: Arc::new(Inner { core, pool: Pool::new(), gives_up }) })
+    }
+
     fn of(core: Core) -> Self {
-        Self { inner: Arc::new(Inner { core, pool: Pool::new() }) }
+        Self { inner: Arc::new(Inner { core, pool: Pool::new(), gives_up: || false }) }
     }
 
     /// What the client was made with.
@@ -192,16 +212,28 @@ impl Inner {
         let mut may_repeat = call.repeat == Repeat::Once;
         let mut retries = 0;
         loop {
-            let deadline = Deadline::after(core.settings.timeout);
+            let deadline = Deadline::unless(self.gives_up, core.settings.timeout);
             let answer = self.attempt(call, deadline, &mut may_repeat)?;
             if answer.status() != 429 {
                 return Ok(answer);
             }
             let (wait, place) = core.rules.after_429(&answer, retries, &*core.clock)?;
-            core.clock.block(wait);
+            self.wait(wait)?;
             drop(place);
             retries += 1;
         }
+    }
+
+    fn wait(&self, mut left: Duration) -> Result<(), Error> {
+        while !left.is_zero() {
+            let now = left.min(ASK_EVERY);
+            self.core.clock.block(now);
+            left -= now;
+            if (self.gives_up)() {
+                return Err(outcome::unavailable("the call was given up".to_owned()));
+            }
+        }
+        Ok(())
     }
 
     /// A call and its one immediate retry.

@@ -31,6 +31,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::args::Demo;
 use crate::exit::{Exit, Failure};
 
+pub use process::runs_again_as;
 pub(crate) use story::documented;
 
 /// Plays the story, and stays up unless it is told not to.

@@ -2,8 +2,9 @@
 //! environment, and gone when the demo is.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -28,12 +29,27 @@ pub(super) struct Process {
     pub(super) stdout: Option<ChildStdout>,
 }
 
-/// This binary, without the caller's `AGENTADMIT_` variables.
+/// How this program is run again, where it is not the executable of its process.
+static AGAIN: OnceLock<(OsString, Vec<OsString>)> = OnceLock::new();
+
+/// Says how this program is run again by the demo, whose app and agent are processes of their own:
+/// for a program that holds this one. The first saying counts.
+pub fn runs_again_as(program: OsString, arguments: Vec<OsString>) {
+    AGAIN.get_or_init(|| (program, arguments));
+}
+
+/// This program, without the caller's `AGENTADMIT_` variables.
 pub(super) fn this_binary() -> Result<Command, Failure> {
-    let binary = std::env::current_exe().map_err(|error| {
-        Failure::could_not(format!("this program does not know where it is: {error}"))
-    })?;
-    let mut command = Command::new(binary);
+    let mut command = match AGAIN.get() {
+        Some((program, arguments)) => {
+            let mut command = Command::new(program);
+            command.args(arguments);
+            command
+        }
+        None => Command::new(std::env::current_exe().map_err(|error| {
+            Failure::could_not(format!("this program does not know where it is: {error}"))
+        })?),
+    };
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("AGENTADMIT_") {
             command.env_remove(&name);

@@ -71,6 +71,15 @@ use crate::error::{ConfigurationError, Error};
 use crate::settings::Settings;
 use crate::time::{Clock, Jitter};
 
+/// To be called once in the child of a fork, before its first client is made: the calls of the
+/// parent that waited at that moment do not wait here, and must not be counted.
+///
+/// Clients of the parent are of no use in a child: their connections and their runtime are the
+/// parent's.
+pub fn after_fork() {
+    retry::nobody_waits();
+}
+
 /// A client of one service under one credential. Cheap to clone; clones share the connections.
 #[derive(Clone)]
 pub struct Client {

@@ -38,6 +38,11 @@ impl Waiting {
     }
 }
 
+/// Says that this process is the forked child of one whose calls may have waited: here none does.
+pub(crate) fn nobody_waits() {
+    OF_THIS_PROCESS.0.store(0, Ordering::Release);
+}
+
 /// Whose waits are counted together.
 #[derive(Clone)]
 pub(crate) enum Counter {

@@ -97,7 +97,9 @@ async fn start(args: &Dev, settings: &Settings, folder: &DevFolder) -> Result<Em
     };
     let config = ServeConfig::check(options)?;
     start_log(&config)?;
-    Embedded::start(config).await
+    let service = Embedded::start(config).await?;
+    note(&format!("listening on {}", service.url));
+    Ok(service)
 }
 
 /// The address of a service on this machine, if the file names one.

@@ -33,10 +33,33 @@ pub(crate) struct Limited {
 impl Read for Limited {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.deadline.left("") {
-            Ok(_) => self.tcp.read(buffer),
+            Ok(_) => read_on(&mut self.tcp, buffer, self.deadline),
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
         }
     }
+}
+
+/// Reads, whatever signals come: each interrupts a read, and is asked about.
+fn read_on(tcp: &mut TcpStream, buffer: &mut [u8], deadline: Deadline) -> io::Result<usize> {
+    let mut read = tcp.read(buffer);
+    if !is_interrupted(&read) {
+        return read;
+    }
+    while is_interrupted(&read) {
+        let left = deadline.left("").map_err(|_| io::ErrorKind::TimedOut)?;
+        if (deadline.gives_up)() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        // else the time of the socket begins anew with each signal
+        tcp.set_read_timeout(Some(left))?;
+        read = tcp.read(buffer);
+    }
+    tcp.set_read_timeout(Some(deadline.whole))?;
+    read
+}
+
+fn is_interrupted(read: &io::Result<usize>) -> bool {
+    read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted)
 }
 
 impl Write for Limited {
@@ -55,12 +78,15 @@ pub(crate) struct Deadline {
     at_ns: u64,
     /// What a kept connection has its time-out set to, so that the usual call sets none.
     whole: Duration,
+    /// Asked when a signal interrupts.
+    gives_up: fn() -> bool,
 }
 
 impl Deadline {
-    pub(crate) fn after(duration: Duration) -> Self {
+    /// One that is over early when a signal comes and `gives_up` says so.
+    pub(crate) fn unless(gives_up: fn() -> bool, duration: Duration) -> Self {
         let at_ns = now_ns().saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
-        Self { at_ns, whole: duration }
+        Self { at_ns, whole: duration, gives_up }
     }
 
     /// What is left; never zero, which the system would read as "for ever".
@@ -83,7 +109,8 @@ impl Stream {
         tls: Option<&Arc<ClientConfig>>,
         deadline: Deadline,
     ) -> Result<Self, Fault> {
-        let connecting = Deadline::after(CONNECT.min(deadline.left("the call")?));
+        let connecting =
+            Deadline::unless(deadline.gives_up, CONNECT.min(deadline.left("the call")?));
         let tcp = tcp(address, connecting)?;
         let mut stream = match (tls, &address.tls_name) {
             (Some(config), Some(name)) => {
@@ -127,7 +154,7 @@ impl Stream {
         let mut reader = Reader::default();
         let mut is_limited = false;
         let answer = loop {
-            if self.read_into(&mut reader)? == 0 {
+            if self.read_into(&mut reader, deadline)? == 0 {
                 break reader.end()?;
             }
             if let Some(answer) = reader.advance()? {
@@ -143,14 +170,16 @@ impl Stream {
         Ok((answer, is_kept.then_some(self)))
     }
 
-    fn read_into(&mut self, reader: &mut Reader) -> Result<usize, Fault> {
+    fn read_into(&mut self, reader: &mut Reader, deadline: Deadline) -> Result<usize, Fault> {
         let has_begun = reader.has_begun();
         let buffer = reader.buffer();
         let before = buffer.len();
         buffer.resize(before + ROOM, 0);
-        let read = match buffer.get_mut(before..) {
-            Some(room) => self.io().read(room),
-            None => Ok(0),
+        let read = match (buffer.get_mut(before..), self) {
+            (Some(room), Self::Plain(stream)) => read_on(stream, room, deadline),
+            // it has the deadline itself
+            (Some(room), Self::Tls(stream)) => stream.read(room),
+            (None, _) => Ok(0),
         };
         buffer.truncate(before + read.as_ref().copied().unwrap_or_default());
         read.map_err(|error| failed(&error, has_begun))
@@ -195,17 +224,13 @@ impl Stream {
         }
     }
 
-    fn io(&mut self) -> &mut dyn ReadWrite {
+    fn io(&mut self) -> &mut dyn Write {
         match self {
             Self::Plain(stream) => stream,
             Self::Tls(stream) => stream.as_mut(),
         }
     }
 }
-
-trait ReadWrite: Read + Write {}
-
-impl<T: Read + Write> ReadWrite for T {}
 
 /// The first address that lets itself be connected to.
 fn tcp(address: &Address, deadline: Deadline) -> Result<TcpStream, Fault> {
@@ -246,7 +271,7 @@ mod tests {
             let tcp = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let (mut other, _) = listener.accept().unwrap();
             let mut stream = Stream::Plain(tcp);
-            let soon = Deadline::after(Duration::from_mins(1));
+            let soon = Deadline::unless(|| false, Duration::from_mins(1));
             assert!(stream.is_quiet(soon));
             assert!(stream.is_quiet(soon), "asking changes nothing");
             other.write_all(said).unwrap();

@@ -1,0 +1,25 @@
+"""The command `agentadmit`: the service, its administration, and what app developers run."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+
+def main() -> None:
+    """Runs the command that the arguments name, in this process, and exits with its code."""
+    from agentadmit import _core
+
+    run = getattr(_core, "main", None)
+    if run is None:
+        sys.exit("agentadmit: this build has no command in it (it was made without `service`)")
+    # the command has its own way with signals; where it has none, a Ctrl-C ends it at once
+    for name in ("SIGINT", "SIGXFSZ"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+    again = [sys.executable, "-m", "agentadmit"]
+    sys.exit(run(["agentadmit", *sys.argv[1:]], again))
+
+
+if __name__ == "__main__":
+    main()
