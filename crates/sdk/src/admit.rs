@@ -13,7 +13,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::app::App;
 #[cfg(feature = "tower")]
 use crate::app::{AppError, BoxFuture, Sessions, SignedIn};
-use crate::client::Client;
+use crate::client::{Client, ServiceClient};
 use crate::discovery::Published;
 use crate::error::ConfigurationError;
 use crate::guard::{GuardedRoute, client_address};
@@ -22,13 +22,16 @@ use crate::settings::Settings;
 use crate::time::{Clock, SystemClock};
 
 /// An app that lets agents in. Cheap to clone; clones are one.
-pub struct AgentAdmit<A: App> {
-    inner: Arc<Inner<A>>,
+///
+/// `C` is how the service is asked: [`Client`], or the frame of another language's web framework
+/// that carries each question out of the future and the answer back in.
+pub struct AgentAdmit<A: App, C = Client> {
+    inner: Arc<Inner<A, C>>,
 }
 
-struct Inner<A> {
+struct Inner<A, C> {
     app: A,
-    client: Client,
+    client: C,
     clock: Arc<dyn Clock>,
     identity: Identity,
     texts: Texts,
@@ -43,6 +46,8 @@ pub(crate) struct Identity {
     pub(crate) app_id: AppId,
     /// Scheme, host and port of `public_url`, as in a header `Origin`.
     pub(crate) origin: String,
+    /// Where the routes are mounted: `route_prefix`, unless the app mounts them elsewhere.
+    pub(crate) prefix: String,
 }
 
 /// What the discovery document says beside the settings.
@@ -55,15 +60,15 @@ pub(crate) struct Texts {
     pub(crate) openapi_uri: Option<WebUrl>,
 }
 
-impl<A: App> Clone for AgentAdmit<A> {
+impl<A: App, C> Clone for AgentAdmit<A, C> {
     fn clone(&self) -> Self {
         Self { inner: Arc::clone(&self.inner) }
     }
 }
 
-impl<A: App> std::fmt::Debug for AgentAdmit<A> {
+impl<A: App, C> std::fmt::Debug for AgentAdmit<A, C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Identity { app_id, origin } = &self.inner.identity;
+        let Identity { app_id, origin, .. } = &self.inner.identity;
         f.debug_struct("AgentAdmit")
             .field("app_id", app_id)
             .field("origin", origin)
@@ -82,23 +87,18 @@ impl<A: App> AgentAdmit<A> {
 
     /// With a client, a clock or texts of the app's own.
     pub fn builder(settings: Settings, app: A) -> Builder<A> {
-        Builder {
-            settings,
-            app,
-            client: None,
-            key: None,
-            clock: Arc::new(SystemClock),
-            texts: Texts::default(),
-        }
+        Builder::of(settings, app)
     }
+}
 
+impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
     /// What it was made with.
     pub fn settings(&self) -> &Settings {
         self.inner.client.settings()
     }
 
     /// The client that guards and mounted routes ask with.
-    pub fn client(&self) -> &Client {
+    pub fn client(&self) -> &C {
         &self.inner.client
     }
 
@@ -121,6 +121,16 @@ impl<A: App> AgentAdmit<A> {
         self.inner.routes.write().push(route);
     }
 
+    /// Replaces the routes of the discovery document, for a framework whose routes are found anew
+    /// when the app adds some.
+    pub fn set_routes(&self, routes: Vec<GuardedRoute>) {
+        self.inner.routes.write().clear();
+        for route in routes {
+            self.add_route(route);
+        }
+        self.inner.published.forget();
+    }
+
     /// The routes of the discovery document, in the order in which they were added.
     pub fn routes(&self) -> Vec<GuardedRoute> {
         self.inner.routes.read().clone()
@@ -132,6 +142,11 @@ impl<A: App> AgentAdmit<A> {
 
     pub(crate) fn identity(&self) -> &Identity {
         &self.inner.identity
+    }
+
+    /// Where the routes are mounted: begins with `/`, ends without.
+    pub fn prefix(&self) -> &str {
+        &self.inner.identity.prefix
     }
 
     pub(crate) fn texts(&self) -> &Texts {
@@ -193,20 +208,41 @@ impl<A: App> SignedIn for AgentAdmit<A> {
 }
 
 /// An [`AgentAdmit`] before it is made.
-pub struct Builder<A> {
+pub struct Builder<A, C = Client> {
     settings: Settings,
     app: A,
-    client: Option<Client>,
+    client: Option<C>,
+    prefix: Option<String>,
     key: Option<SigningKey>,
     clock: Arc<dyn Clock>,
     texts: Texts,
 }
 
-impl<A: App> Builder<A> {
+impl<A: App, C: ServiceClient> Builder<A, C> {
+    /// One that asks the service as `C` does.
+    pub fn of(settings: Settings, app: A) -> Self {
+        Self {
+            settings,
+            app,
+            client: None,
+            prefix: None,
+            key: None,
+            clock: Arc::new(SystemClock),
+            texts: Texts::default(),
+        }
+    }
+
     /// A client that the app has already. Its settings count, not those given here.
     #[must_use]
-    pub fn client(mut self, client: Client) -> Self {
+    pub fn client(mut self, client: C) -> Self {
         self.client = Some(client);
+        self
+    }
+
+    /// Where the app really mounts the routes, when that is not `route_prefix`.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = Some(prefix.into());
         self
     }
 
@@ -264,11 +300,11 @@ impl<A: App> Builder<A> {
     /// # Errors
     /// `app_id` or `public_url` is missing, `public_url` has a path, or `route_prefix` is none; the
     /// private key cannot be read; what [`Client::new`] says.
-    pub fn build(self) -> Result<AgentAdmit<A>, ConfigurationError> {
-        let Self { settings, app, client, key, clock, texts } = self;
-        let client = client.map_or_else(|| Client::new(&settings), Ok)?;
+    pub fn build(self) -> Result<AgentAdmit<A, C>, ConfigurationError> {
+        let Self { settings, app, client, prefix, key, clock, texts } = self;
+        let client = client.map_or_else(|| C::for_settings(&settings), Ok)?;
         let settings = client.settings();
-        let identity = Identity::of(settings)?;
+        let identity = Identity::of(settings, prefix)?;
         let key = match (key, &settings.private_key_path) {
             (None, Some(path)) => Some(SigningKey::read(path)?),
             (key, _) => key,
@@ -289,7 +325,7 @@ impl<A: App> Builder<A> {
 }
 
 impl Identity {
-    fn of(settings: &Settings) -> Result<Self, ConfigurationError> {
+    fn of(settings: &Settings, prefix: Option<String>) -> Result<Self, ConfigurationError> {
         let missing = |key: &str, line: &str, variable: &str| {
             let text =
                 format!("{key} is not set: write `{line}` into agentadmit.yaml, or set {variable}");
@@ -307,8 +343,9 @@ impl Identity {
                     .to_owned(),
             ));
         }
-        check_prefix(&settings.route_prefix)?;
-        Ok(Self { app_id, origin: public_url.origin().ascii_serialization() })
+        let prefix = prefix.unwrap_or_else(|| settings.route_prefix.clone());
+        check_prefix(&prefix)?;
+        Ok(Self { app_id, origin: public_url.origin().ascii_serialization(), prefix })
     }
 }
 

@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use crate::admit::AgentAdmit;
 use crate::app::App;
+use crate::client::ServiceClient;
 use crate::error::ConfigurationError;
 use crate::guard::GuardedRoute;
 use crate::keys::SigningKey;
@@ -135,6 +136,13 @@ struct Signed<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Published(Mutex<Option<Written>>);
 
+impl Published {
+    /// The next reader gets it written anew.
+    pub(crate) fn forget(&self) {
+        *self.0.lock() = None;
+    }
+}
+
 #[derive(Debug)]
 struct Written {
     at: i64,
@@ -142,7 +150,7 @@ struct Written {
     json: Bytes,
 }
 
-impl<A: App> AgentAdmit<A> {
+impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
     /// The discovery document, without its signature.
     pub fn document(&self) -> Document<'_> {
         let settings = self.settings();
@@ -185,7 +193,7 @@ impl<A: App> AgentAdmit<A> {
 
     /// Where an agent exchanges a connection token.
     pub(crate) fn exchange_endpoint(&self) -> String {
-        let (origin, prefix) = (&self.identity().origin, &self.settings().route_prefix);
+        let (origin, prefix) = (&self.identity().origin, self.prefix());
         format!("{origin}{prefix}/token/exchange")
     }
 

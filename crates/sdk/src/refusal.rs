@@ -28,6 +28,8 @@ pub struct Refused {
     pub retry_after: Option<Duration>,
     /// `X-RateLimit-Limit`, `-Remaining`, `-Reset`, where they are the connection's.
     pub rate: [Option<u64>; 3],
+    /// 429: all that the service said of the limit, for the app itself.
+    pub limited: Option<Box<RateLimitError>>,
 }
 
 /// The JSON of a refusal. Members that do not apply are absent.
@@ -72,7 +74,14 @@ impl Refused {
     ) -> Self {
         let error_description = description.into();
         let body = RefusedBody { error: error.into(), error_description, ..Default::default() };
-        Self { status, body: Box::new(body), challenge: None, retry_after: None, rate: [None; 3] }
+        Self {
+            status,
+            body: Box::new(body),
+            challenge: None,
+            retry_after: None,
+            rate: [None; 3],
+            limited: None,
+        }
     }
 
     /// 401 for a token that opens nothing, with the challenge of RFC 6750.
@@ -177,7 +186,14 @@ impl From<client::Refusal> for Refused {
             billing_url: refusal.billing_url,
             ..Default::default()
         };
-        Self { status, body: Box::new(body), challenge, retry_after: None, rate: [None; 3] }
+        Self {
+            status,
+            body: Box::new(body),
+            challenge,
+            retry_after: None,
+            rate: [None; 3],
+            limited: None,
+        }
     }
 }
 
@@ -203,6 +219,7 @@ fn rate_limited(limited: &RateLimitError) -> Refused {
     let mut refused = Refused::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", text);
     refused.retry_after = Some(limited.retry_after.unwrap_or(Duration::from_secs(1)));
     refused.body.limit = limited.of;
+    refused.limited = Some(Box::new(limited.clone()));
     if is_connections {
         refused.rate = [limited.limit, limited.remaining, limited.reset];
     }

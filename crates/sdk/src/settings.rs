@@ -54,6 +54,8 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
     /// Texts that people start an agent with.
     pub prompt_templates: Vec<PromptTemplate>,
+    /// Where the app's users are found, for packages that look them up themselves.
+    pub storage: Option<Storage>,
 }
 
 impl Settings {
@@ -82,12 +84,44 @@ impl Settings {
             private_key_path: None,
             ca_file: None,
             prompt_templates: Vec::new(),
+            storage: None,
         }
     }
 
     /// The environment of the key.
     pub fn environment(&self) -> Option<Environment> {
         self.api_key.as_ref().map(ApiKey::environment)
+    }
+}
+
+/// The database that holds the app's users.
+#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Storage {
+    /// Its address, which may hold a password; without one the app's users cannot be found.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// The field that holds a user's id.
+    #[serde(default = "Storage::user_id")]
+    pub user_id_field: String,
+    /// The field that says whether a user is active; without one every user is.
+    #[serde(default)]
+    pub active_field: Option<String>,
+}
+
+impl Storage {
+    fn user_id() -> String {
+        "user_id".to_owned()
+    }
+}
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { user_id_field, active_field, .. } = self;
+        f.debug_struct("Storage")
+            .field("user_id_field", user_id_field)
+            .field("active_field", active_field)
+            .finish_non_exhaustive()
     }
 }
 

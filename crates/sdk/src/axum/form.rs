@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use http::header::CONTENT_TYPE;
 use http_body::{Body as _, Frame};
 
-use crate::guard::{holds_token, misplaced};
+use crate::guard::check_form;
 
 /// How much of a form is looked at. What lies behind passes unread: a token there opens nothing.
 const LOOKED_AT: usize = 64 * 1024;
@@ -27,8 +27,8 @@ pub(super) async fn refuse_tokens_in_forms(request: Request, next: Next) -> Resp
     }
     let (parts, mut body) = request.into_parts();
     let (beginning, failure) = beginning_of(&mut body).await;
-    if holds_token(&beginning) {
-        return misplaced("a form").into_response();
+    if let Err(refused) = check_form(&beginning) {
+        return refused.into_response();
     }
     let whole = Rejoined { beginning: Some(beginning.freeze()), failure, rest: body };
     next.run(Request::from_parts(parts, Body::new(whole))).await

@@ -15,7 +15,7 @@ use crate::tower::serve_mounted;
 pub(super) fn routes<A: App, S: Clone + Send + Sync + 'static>(
     agents: &AgentAdmit<A>,
 ) -> Router<S> {
-    let below = format!("{}/{{*agentadmit}}", agents.settings().route_prefix);
+    let below = format!("{}/{{*agentadmit}}", agents.prefix());
     let mut router = Router::new();
     for path in [below.as_str(), DISCOVERY_PATH, JWKS_PATH] {
         let agents = agents.clone();

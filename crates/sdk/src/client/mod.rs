@@ -39,6 +39,7 @@ pub(crate) mod call;
 mod core;
 pub(crate) mod outcome;
 pub(crate) mod retry;
+mod service;
 pub(crate) mod transport;
 pub(crate) mod verdict;
 
@@ -59,6 +60,7 @@ use agentadmit_protocol::text::UserId;
 
 use serde::de::DeserializeOwned;
 
+pub use service::ServiceClient;
 pub use verdict::{Refusal, Verdict};
 
 use self::call::{Call, Repeat};

@@ -184,6 +184,7 @@ fn settings(layers: &Layers, file: Option<&Path>) -> Option<Settings> {
         private_key_path: path("private_key_path"),
         ca_file: path("ca_file"),
         prompt_templates: read(layers, "prompt_templates").unwrap_or_default(),
+        storage: read(layers, "storage"),
         service_url: defaults.service_url,
     })
 }

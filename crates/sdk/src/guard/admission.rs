@@ -14,7 +14,7 @@ use crate::admit::AgentAdmit;
 #[cfg(feature = "tower")]
 use crate::app::BoxFuture;
 use crate::app::{App, AppError, User};
-use crate::client::Verdict;
+use crate::client::{ServiceClient, Verdict};
 use crate::context::Agent;
 use crate::refusal::Refused;
 
@@ -73,7 +73,7 @@ pub(crate) trait Reask: Send + Sync {
     fn reask<'a>(&'a self, call: &'a AgentCall) -> BoxFuture<'a, Result<(), Refused>>;
 }
 
-impl<A: App> AgentAdmit<A> {
+impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
     /// Decides one request. `endpoint` is the route's template, where it is known; `peer` is the
     /// other end of the connection.
     ///
@@ -178,7 +178,7 @@ pub(crate) fn app_failed(error: &AppError) -> Refused {
 }
 
 #[cfg(feature = "tower")]
-impl<A: App> Reask for AgentAdmit<A> {
+impl<A: App, C: ServiceClient> Reask for AgentAdmit<A, C> {
     fn reask<'a>(&'a self, call: &'a AgentCall) -> BoxFuture<'a, Result<(), Refused>> {
         Box::pin(async move { self.verify(call).await.map(drop) })
     }

@@ -28,6 +28,9 @@ use std::collections::BTreeSet;
 
 use agentadmit_protocol::scope::{MAX_LISTED, ScopeName, join};
 use http::Method;
+use http::request::Parts;
+
+use crate::refusal::Refused;
 
 pub(crate) use address::client_address;
 pub(crate) use admission::app_failed;
@@ -35,8 +38,7 @@ pub use admission::{Admission, AgentCaller};
 #[cfg(feature = "tower")]
 pub(crate) use admission::{AgentCall, Reask, not_an_agent};
 pub(crate) use credential::agent_token;
-#[cfg(feature = "axum")]
-pub(crate) use credential::{holds_token, misplaced};
+use credential::{holds_token, misplaced};
 
 /// Passes the app's users and nobody unchanged, and agents that hold all of these scopes.
 pub fn require_scope_if_agent<I>(scopes: I) -> Guard
@@ -60,6 +62,28 @@ where
 /// connected agent may know, such as whose account this is.
 pub fn open_to_agents() -> Guard {
     Guard { open: true, ..Guard::closed() }
+}
+
+/// Passes only agents. Without a scope, and unless it is opened, it passes none of them either; joined
+/// with another guard it keeps people out.
+pub fn agents_only() -> Guard {
+    Guard { agents_only: true, ..Guard::closed() }
+}
+
+/// Whether a request is an agent's. Its session is then not read (PROTOCOL, "Whose request").
+///
+/// # Errors
+/// What the caller hears: 400 for a token in the wrong place, 401 for one that opens nothing.
+pub fn is_agents(parts: &Parts) -> Result<bool, Refused> {
+    agent_token(parts).map(|token| token.is_some())
+}
+
+/// Refuses a form that holds an agent's token.
+///
+/// # Errors
+/// 400, which every route answers, whoever calls it.
+pub fn check_form(form: &[u8]) -> Result<(), Refused> {
+    if holds_token(form) { Err(misplaced("a form")) } else { Ok(()) }
 }
 
 /// What a route asks of whoever calls it. See the table in the [module](self).

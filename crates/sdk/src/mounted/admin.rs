@@ -15,6 +15,7 @@ use super::rules::of_service;
 use super::{Call, answer};
 use crate::admit::AgentAdmit;
 use crate::app::App;
+use crate::client::ServiceClient;
 use crate::guard::{Admission, require_scope};
 use crate::refusal::Refused;
 
@@ -33,7 +34,7 @@ struct Revoke {
     reason: Option<Text>,
 }
 
-impl<A: App> AgentAdmit<A> {
+impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
     /// The app's admin by the app's own check, or an agent with the scope whose user passes that
     /// check now. `template` is below the prefix.
     async fn admin(
@@ -43,7 +44,7 @@ impl<A: App> AgentAdmit<A> {
         template: &str,
     ) -> Result<Option<OnBehalfOf>, Refused> {
         let guard = require_scope([scope]);
-        let template = format!("{}{template}", self.settings().route_prefix);
+        let template = format!("{}{template}", self.prefix());
         if crate::guard::agent_token(call.parts)?.is_some() {
             let admission = self.admit(&guard, call.parts, Some(&template), call.peer).await?;
             return match admission {

@@ -17,6 +17,7 @@ use super::rules::told;
 use super::{Call, answer};
 use crate::admit::AgentAdmit;
 use crate::app::App;
+use crate::client::ServiceClient;
 use crate::error::Error;
 use crate::guard::agent_token;
 use crate::refusal::Refused;
@@ -35,7 +36,7 @@ fn wiped<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<
     String::deserialize(deserializer).map(Zeroizing::new)
 }
 
-impl<A: App> AgentAdmit<A> {
+impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
     pub(super) async fn exchange(&self, call: &Call<'_>) -> Result<Response<Bytes>, Refused> {
         // a token in the query would stand in logs, wherever it goes from here
         if call.parts.uri.query().is_some() {

@@ -39,6 +39,7 @@ use serde::Serialize;
 
 use crate::admit::AgentAdmit;
 use crate::app::App;
+use crate::client::ServiceClient;
 use crate::discovery::{DISCOVERY_PATH, JWKS_PATH};
 use crate::refusal::Refused;
 
@@ -123,7 +124,7 @@ struct Call<'a> {
     peer: Option<IpAddr>,
 }
 
-impl<A: App> AgentAdmit<A> {
+impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
     /// The most bytes that a body to this path may have. Whoever reads it stops there with 413.
     pub fn mounted_body_limit(&self, path: &str) -> usize {
         match self.place(path) {
@@ -147,7 +148,7 @@ impl<A: App> AgentAdmit<A> {
         let place = match path {
             DISCOVERY_PATH => Place::Discovery,
             JWKS_PATH => Place::PublicKeys,
-            _ => Place::below_prefix(path.strip_prefix(self.settings().route_prefix.as_str())?)?,
+            _ => Place::below_prefix(path.strip_prefix(self.prefix())?)?,
         };
         (self.app().admins() || !place.is_admins()).then_some(place)
     }

@@ -6,10 +6,11 @@ use serde::Serialize;
 
 use crate::admit::AgentAdmit;
 use crate::app::App;
+use crate::client::ServiceClient;
 use crate::discovery::DISCOVERY_PATH;
 use crate::settings::PromptTemplate;
 
-impl<A: App> AgentAdmit<A> {
+impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
     /// Address, token, and what to do with them. Names nothing that the agent could not read in the
     /// discovery document, but for the token.
     pub(super) fn prompt(&self, issued: &IssueAnswer, catalogue: &[Scope]) -> String {

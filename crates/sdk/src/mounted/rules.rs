@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::Call;
 use crate::admit::AgentAdmit;
 use crate::app::{App, User as _};
+use crate::client::ServiceClient;
 use crate::error::Error;
 use crate::guard::{agent_token, app_failed};
 use crate::refusal::Refused;
@@ -23,7 +24,7 @@ pub(super) struct Signed<U> {
     pub(super) id: UserId,
 }
 
-impl<A: App> AgentAdmit<A> {
+impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
     /// The app's user, from the app's own session. The session of a request with an agent's token is
     /// not read.
     pub(super) async fn signed_in(&self, call: &Call<'_>) -> Result<Signed<A::User>, Refused> {

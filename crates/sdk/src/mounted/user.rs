@@ -20,6 +20,7 @@ use super::rules::{Signed, for_user, of_service};
 use super::{Call, answer, prompt};
 use crate::admit::AgentAdmit;
 use crate::app::{App, User as _};
+use crate::client::ServiceClient;
 use crate::refusal::Refused;
 
 /// The service's own default, in seconds: 30 days.
@@ -85,7 +86,7 @@ struct Scopes {
     scopes: Vec<Scope>,
 }
 
-impl<A: App> AgentAdmit<A> {
+impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
     /// `GET /scopes`.
     pub(super) async fn scopes(&self, call: &Call<'_>) -> Result<Response<Bytes>, Refused> {
         let signed = self.signed_in(call).await?;
