@@ -1,0 +1,1 @@
+"""Web frameworks. Each module imports its framework, and `agentadmit` imports none of them."""
