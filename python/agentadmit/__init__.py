@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from agentadmit._async_client import AsyncAgentAdmit as AsyncAgentAdmit
     from agentadmit._client import AgentAdmit as AgentAdmit
     from agentadmit._core import Agent as Agent
+    from agentadmit.context import AuthContext as AuthContext
     from agentadmit.exceptions import AgentAdmitError as AgentAdmitError
     from agentadmit.exceptions import CallRefusedError as CallRefusedError
     from agentadmit.exceptions import ConfigurationError as ConfigurationError
@@ -25,6 +26,25 @@ if TYPE_CHECKING:
     from agentadmit.exceptions import InvalidTokenError as InvalidTokenError
     from agentadmit.exceptions import RateLimitError as RateLimitError
     from agentadmit.exceptions import ServiceUnavailableError as ServiceUnavailableError
+    from agentadmit.integrations.fastapi_integration import (
+        AgentAdmitMiddleware as AgentAdmitMiddleware,
+    )
+    from agentadmit.integrations.fastapi_integration import (
+        create_agentadmit_router as create_agentadmit_router,
+    )
+    from agentadmit.integrations.fastapi_integration import (
+        get_agentadmit_user as get_agentadmit_user,
+    )
+    from agentadmit.integrations.fastapi_integration import (
+        get_current_user_or_agent as get_current_user_or_agent,
+    )
+    from agentadmit.integrations.fastapi_integration import open_to_agents as open_to_agents
+    from agentadmit.integrations.fastapi_integration import require_scope as require_scope
+    from agentadmit.integrations.fastapi_integration import (
+        require_scope_if_agent as require_scope_if_agent,
+    )
+
+_FASTAPI = "agentadmit.integrations.fastapi_integration"
 
 # where each public name is, and the extra that it needs
 _NAMES: dict[str, tuple[str, str | None]] = {
@@ -38,19 +58,35 @@ _NAMES: dict[str, tuple[str, str | None]] = {
     "InvalidTokenError": ("agentadmit.exceptions", None),
     "RateLimitError": ("agentadmit.exceptions", None),
     "ServiceUnavailableError": ("agentadmit.exceptions", None),
+    "AgentAdmitMiddleware": (_FASTAPI, "fastapi"),
+    "create_agentadmit_router": (_FASTAPI, "fastapi"),
+    "get_agentadmit_user": (_FASTAPI, "fastapi"),
+    "get_current_user_or_agent": (_FASTAPI, "fastapi"),
+    "open_to_agents": (_FASTAPI, "fastapi"),
+    "require_scope": (_FASTAPI, "fastapi"),
+    "require_scope_if_agent": (_FASTAPI, "fastapi"),
+    "AuthContext": ("agentadmit.context", None),
 }
 
 __all__ = [
     "Agent",
     "AgentAdmit",
     "AgentAdmitError",
+    "AgentAdmitMiddleware",
     "AsyncAgentAdmit",
+    "AuthContext",
     "CallRefusedError",
     "ConfigurationError",
     "InsufficientScopeError",
     "InvalidTokenError",
     "RateLimitError",
     "ServiceUnavailableError",
+    "create_agentadmit_router",
+    "get_agentadmit_user",
+    "get_current_user_or_agent",
+    "open_to_agents",
+    "require_scope",
+    "require_scope_if_agent",
 ]
 
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal, final
+
+from agentadmit.exceptions import AgentAdmitError
 
 @final
 class Agent(Mapping[str, Any]):
@@ -67,6 +69,24 @@ class Settings:
     @property
     def environment(self) -> Literal["test", "live"] | None:
         """What the API key says."""
+    @property
+    def scope_names(self) -> list[str]:
+        """Every scope that the app offers."""
+    @property
+    def route_prefix(self) -> str:
+        """Where the routes are mounted: begins with `/`, ends without."""
+    @property
+    def has_storage(self) -> bool:
+        """Whether the app has said where its users are."""
+    @property
+    def storage_url(self) -> str | None:
+        """The database with the app's users. May hold a password."""
+    @property
+    def user_id_field(self) -> str:
+        """The member of a user that is its id."""
+    @property
+    def active_field(self) -> str | None:
+        """The member of a user that says whether it is active."""
 
 @final
 class Request:
@@ -153,3 +173,111 @@ class TestService:
         """A request as its operator: method, path, and a body as JSON; answers JSON."""
     def stop(self) -> None:
         """Ends it in good order. A second time is nothing."""
+
+@final
+class Guard:
+    """What a route asks of whoever calls it."""
+
+    def __new__(
+        cls,
+        scopes: list[str],
+        *,
+        agents_only: bool = False,
+        is_open: bool = False,
+        summary: str | None = None,
+        hidden: bool = False,
+    ) -> Guard:
+        """Without scopes, and not open, no agent passes. Raises `ConfigurationError`."""
+    def join(self, other: Guard) -> Guard:
+        """Both guards at once: the stricter rule, and all scopes of both."""
+    @property
+    def scopes(self) -> list[str]:
+        """The scopes, sorted, each once."""
+    @property
+    def scope_used(self) -> str | None:
+        """The scopes as verify wants them."""
+    @property
+    def fault(self) -> str | None:
+        """What is wrong with joined guards. Every agent is refused then."""
+
+@final
+class Head:
+    """The head of a request, as far as guards and mounted routes read it."""
+
+    def __new__(
+        cls,
+        method: str,
+        path: str,
+        query: bytes,
+        headers: Iterable[tuple[bytes, bytes]],
+        peer: str | None,
+    ) -> Head:
+        """`path` is decoded, `query` as it came; `peer` is the other end's address."""
+    @property
+    def is_form(self) -> bool:
+        """Whether the body is a form, which may hold a token."""
+
+@final
+class Admitted:
+    """An agent that passed a guard, for as long as its answer goes out."""
+
+    @property
+    def agent(self) -> Agent:
+        """What the service said."""
+    @property
+    def person(self) -> int:
+        """The number of its user."""
+    def covers(self, guard: Guard) -> bool:
+        """Whether the verify asked for every scope of this guard too."""
+
+@final
+class Flow:
+    """A decision under way."""
+
+    def step(self, answer: object = None) -> tuple[str, Any] | None:
+        """Goes on with the answer to the next question; `None` is the end."""
+    def fail(self) -> tuple[str, Any] | None:
+        """Goes on without the answer, which could not be found out."""
+    def result(self) -> Any:
+        """What came out. Raises what the caller hears instead of data."""
+
+@final
+class Carriage:
+    """The outcome of a call, on its way to the flow that asked for it."""
+
+    @property
+    def failure(self) -> str | None:
+        """Why the service could not be asked, for the log."""
+
+Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+@final
+class Gate:
+    """What decides about requests, and answers those to mounted routes."""
+
+    def __new__(
+        cls, settings: Settings, *, admins: bool = False, prefix: str | None = None
+    ) -> Gate:
+        """`prefix`: where the routes are mounted, when that is not `route_prefix`."""
+    @property
+    def prefix(self) -> str:
+        """Where the routes are mounted."""
+    def is_agents(self, head: Head) -> bool:
+        """Whether a request is an agent's. Raises for a token in the wrong place."""
+    def check_form(self, form: bytes) -> None:
+        """Raises when a form holds an agent's token."""
+    def admit(self, guard: Guard, head: Head, endpoint: str | None) -> Flow:
+        """Decides: the result is `Admitted`, or `None` for a request that is no agent's."""
+    def ask_again(self, admitted: Admitted) -> Flow:
+        """Asks about an admitted request again."""
+    def serve(self, head: Head, body: bytes) -> Flow:
+        """Answers a request to a mounted route: status, headers, body."""
+    def body_limit(self, path: str) -> int:
+        """The most bytes that a body to this path may have."""
+    def refuse_body(self, limit: int) -> Answer:
+        """The answer to a body that has more."""
+    def set_routes(self, routes: list[tuple[str, str, Guard]]) -> None:
+        """The guarded routes of the discovery document: method, template, guard."""
+
+def refuse(status: int, error: str, description: str) -> AgentAdmitError:
+    """The exception of a refusal, as a guard raises it."""

@@ -19,6 +19,10 @@ __all__ = [
 class AgentAdmitError(Exception):
     """The base of all errors of this package."""
 
+    http: tuple[int, list[tuple[bytes, bytes]], bytes] | None = None
+    """Status, headers and body of PROTOCOL's answer, where a guard raised this; an app's own
+    exception handler may answer something else, but never with data."""
+
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """Pickles with every attribute, so that an error crosses a process whole."""
         return _restored, (type(self), str(self), dict(vars(self)))

@@ -7,7 +7,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
-use crate::request::Reply;
+use crate::carried::Carriage;
+use crate::errors;
+use crate::request::{Outcome, Reply};
 
 /// The members of `auth_ctx["agent"]` (PROTOCOL, Guards), in its order.
 const MEMBERS: [&str; 8] = [
@@ -170,6 +172,10 @@ impl Agent {
 }
 
 impl Agent {
+    pub(crate) fn of(agent: agentadmit::Agent) -> Self {
+        Self { inner: Box::new(agent) }
+    }
+
     fn member<'py>(
         slf: &Bound<'py, Self>,
         name: &Bound<'py, PyAny>,
@@ -191,10 +197,23 @@ fn moment(py: Python<'_>, time: Timestamp) -> PyResult<Bound<'_, PyAny>> {
     MOMENT.import(py, "agentadmit.answers", "moment")?.call1((time.to_string(),))
 }
 
-/// An [`Agent`], or the JSON of any other answer.
-pub(crate) fn to_python(py: Python<'_>, reply: Reply) -> PyResult<Bound<'_, PyAny>> {
-    match reply {
-        Reply::Agent(inner) => Ok(Bound::new(py, Agent { inner })?.into_any()),
-        Reply::Json(text) => Ok(PyString::new(py, &text).into_any()),
+/// An [`Agent`], or the JSON of any other answer; a failure is raised.
+pub(crate) fn of(py: Python<'_>, outcome: Outcome) -> PyResult<Bound<'_, PyAny>> {
+    match outcome {
+        Ok(Reply::Agent(inner)) => Ok(Bound::new(py, Agent { inner })?.into_any()),
+        Ok(Reply::Json(text)) => Ok(PyString::new(py, &text).into_any()),
+        Err(failure) => Err(errors::of(py, &failure)),
     }
+}
+
+/// The same, or the outcome unopened, for the flow that asked.
+pub(crate) fn for_caller(
+    py: Python<'_>,
+    is_carried: bool,
+    outcome: Outcome,
+) -> PyResult<Bound<'_, PyAny>> {
+    if is_carried {
+        return Ok(Bound::new(py, Carriage::of(outcome))?.into_any());
+    }
+    of(py, outcome)
 }

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use crate::answer;
 use crate::errors;
 use crate::process::PerProcess;
-use crate::request::{Request, Verb, Verify};
+use crate::request::{Outcome, Request, Verb, Verify};
 use crate::settings::Settings;
 
 thread_local! {
@@ -56,12 +56,14 @@ impl BlockingClient {
         agent_ip: Option<String>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let verify = Verify { token: token.into(), scope_used, endpoint, method, agent_ip };
-        self.send(py, &Verb::Verify(verify))
+        let outcome = self.send(py, &Verb::Verify(verify))?;
+        answer::of(py, outcome)
     }
 
     /// Any call. Gives the GIL back until its answer is there.
     fn call<'py>(&self, py: Python<'py>, request: &Request) -> PyResult<Bound<'py, PyAny>> {
-        self.send(py, &request.verb)
+        let outcome = self.send(py, &request.verb)?;
+        answer::for_caller(py, request.is_carried, outcome)
     }
 }
 
@@ -72,15 +74,12 @@ impl BlockingClient {
             .map_err(|error| errors::configuration(py, &error))
     }
 
-    fn send<'py>(&self, py: Python<'py>, verb: &Verb) -> PyResult<Bound<'py, PyAny>> {
+    fn send(&self, py: Python<'_>, verb: &Verb) -> PyResult<Outcome> {
         let client = self.client(py)?;
         let outcome = py.detach(|| verb.send_blocking(&client));
         if let Some(raised) = RAISED.take() {
             return Err(raised);
         }
-        match outcome {
-            Ok(reply) => answer::to_python(py, reply),
-            Err(failure) => Err(errors::of(py, &failure)),
-        }
+        Ok(outcome)
     }
 }

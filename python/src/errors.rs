@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use agentadmit::client::Refusal;
 use agentadmit::error::{ConfigurationError, Error, RefusedError};
+use agentadmit::refusal::Refused;
 use agentadmit_protocol::error::RateLimitOf;
 use agentadmit_protocol::scope::ScopeName;
+use http::StatusCode;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
 
+use crate::gate::answered;
 use crate::request::Failure;
 
 /// A class of `agentadmit.exceptions`, found once.
@@ -74,6 +77,80 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
 /// The exception of a configuration that cannot be used.
 pub(crate) fn configuration(py: Python<'_>, error: &ConfigurationError) -> PyErr {
     CONFIGURATION.of(py, &error.0, &PyDict::new(py))
+}
+
+/// The exception of a set-up that cannot be used.
+pub(crate) fn misconfigured(py: Python<'_>, text: String) -> PyErr {
+    configuration(py, &ConfigurationError(text))
+}
+
+/// The exception of a refusal with a code and a sentence, as a guard raises it.
+#[pyfunction]
+pub(crate) fn refuse(py: Python<'_>, status: u16, error: &str, description: String) -> PyErr {
+    let refused = match (status, error) {
+        (401, "unauthenticated") => Refused::unauthenticated(description),
+        (400, _) => Refused::new(StatusCode::BAD_REQUEST, "invalid_request", description),
+        (501, _) => Refused::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", description),
+        _ => Refused::internal(),
+    };
+    refused_by_guard(py, refused)
+}
+
+/// The exception of what is no request that could be read.
+pub(crate) fn bad_request(py: Python<'_>) -> PyErr {
+    refuse(py, 400, "invalid_request", "the request's address or method cannot be read".to_owned())
+}
+
+/// The exception of a guard's no. Its `http` is the answer of PROTOCOL.
+pub(crate) fn refused_by_guard(py: Python<'_>, refused: Refused) -> PyErr {
+    let made = (|| {
+        let members = PyDict::new(py);
+        let class = guards(&members, &refused)?;
+        let text = format!("{}: {}", refused.body.error, refused.body.error_description);
+        let error = class.of(py, &text, &members);
+        error.value(py).setattr("http", answered(py, &refused.into_http())?)?;
+        Ok(error)
+    })();
+    made.unwrap_or_else(|error| error)
+}
+
+fn guards(members: &Bound<'_, PyDict>, refused: &Refused) -> PyResult<&'static Class> {
+    let body = &refused.body;
+    let retry_after = refused.retry_after.map(seconds);
+    match body.error.as_ref() {
+        "rate_limited" => {
+            members.set_item("retry_after", retry_after)?;
+            members.set_item("of", body.limit.map(|of| of.as_str()))?;
+            if let Some(limited) = &refused.limited {
+                members.set_item("limit", limited.limit)?;
+                members.set_item("remaining", limited.remaining)?;
+                members.set_item("reset", limited.reset)?;
+            }
+            return Ok(&RATE_LIMIT);
+        }
+        "authorization_unavailable" => {
+            members.set_item("retry_after", retry_after)?;
+            return Ok(&UNAVAILABLE);
+        }
+        _ => {}
+    }
+    members.set_item("status", refused.status.as_u16())?;
+    members.set_item("error", body.error.as_ref())?;
+    members.set_item("description", body.error_description.as_ref())?;
+    members.set_item("field", body.field.as_deref())?;
+    members.set_item("reason", body.reason.as_deref())?;
+    members.set_item("audit_id", body.audit_id.as_deref())?;
+    members.set_item("billing_url", body.billing_url.as_deref())?;
+    Ok(match body.error.as_ref() {
+        "invalid_token" => &INVALID_TOKEN,
+        "insufficient_scope" => {
+            let granted = body.granted_scopes.iter().flatten().map(|it| it.as_str());
+            members.set_item("required_scope", body.required_scope.as_deref())?;
+            members.set_item("granted_scopes", granted.collect::<Vec<_>>())?;
+            &INSUFFICIENT_SCOPE
+        }
+        _ => &REFUSED,
+    })
 }
 
 fn refused(members: &Bound<'_, PyDict>, error: &RefusedError) -> PyResult<()> {

@@ -60,15 +60,16 @@ pub(crate) struct EventLoop {
 
 /// Answers on their way to the loop.
 struct Arrivals {
-    answers: Mutex<Vec<(CallId, Outcome)>>,
+    /// With each, whether it goes unopened to a flow.
+    answers: Mutex<Vec<(CallId, bool, Outcome)>>,
     wake: UnixStream,
 }
 
 impl Arrivals {
-    fn put(&self, call: CallId, outcome: Outcome) {
+    fn put(&self, call: CallId, is_carried: bool, outcome: Outcome) {
         let mut answers = self.answers.lock();
         let is_first = answers.is_empty();
-        answers.push((call, outcome));
+        answers.push((call, is_carried, outcome));
         drop(answers);
         if is_first {
             // a pipe that is full wakes as well; one that is closed belongs to a loop that is gone
@@ -123,14 +124,14 @@ impl EventLoop {
         future: Py<PyAny>,
     ) -> PyResult<CallId> {
         let client = client.client(py)?;
-        let verb = request.verb.clone();
+        let (verb, is_carried) = (request.verb.clone(), request.is_carried);
         let arrivals = Arc::clone(&self.arrivals);
         // under the lock, so that no answer is delivered before its future is there
         let mut waiting = self.waiting.lock();
         let call = self.background.call(|call| {
             Box::pin(async move {
                 let outcome = verb.send(&client).await;
-                arrivals.put(call, outcome);
+                arrivals.put(call, is_carried, outcome);
             })
         });
         waiting.insert(call, future);
@@ -151,18 +152,14 @@ impl EventLoop {
         // what comes after this writes another byte
         let _nothing_there = (&self.awake).read(&mut [0; 64]);
         let answers = std::mem::take(&mut *self.arrivals.answers.lock());
-        for (call, outcome) in answers {
+        for (call, is_carried, outcome) in answers {
             let found = self.waiting.lock().remove(&call);
             let Some(future) = found else { continue };
             let future = future.bind(py);
             if future.call_method0("done")?.is_truthy()? {
                 continue;
             }
-            let outcome = match outcome {
-                Ok(reply) => answer::to_python(py, reply),
-                Err(failure) => Err(errors::of(py, &failure)),
-            };
-            match outcome {
+            match answer::for_caller(py, is_carried, outcome) {
                 Ok(value) => future.call_method1("set_result", (value,))?,
                 Err(error) => future.call_method1("set_exception", (error,))?,
             };

@@ -9,6 +9,8 @@
 //! | `background`, `event_loop` | calls of event loops, on one thread of our own |
 //! | `command` | the command `agentadmit`, and the service for tests (feature `service`) |
 //! | `process` | what a forked child must not take over |
+//! | `guard`, `parts`, `gate` | guards and mounted routes, for any web framework |
+//! | `frame`, `carried` | how their questions reach Python, and the answers come back |
 //! | `errors` | the exceptions of `agentadmit.exceptions` |
 //!
 //! No thread of ours ever takes the GIL: an interpreter can end, or fork, at any moment.
@@ -16,10 +18,15 @@
 mod answer;
 mod background;
 mod blocking;
+mod carried;
 #[cfg(feature = "service")]
 mod command;
 mod errors;
 mod event_loop;
+mod frame;
+mod gate;
+mod guard;
+mod parts;
 mod process;
 mod request;
 mod settings;
@@ -37,7 +44,17 @@ mod _core {
     #[pymodule_export]
     use super::command::{TestService, main};
     #[pymodule_export]
+    use super::carried::Carriage;
+    #[pymodule_export]
     use super::event_loop::{AsyncClient, EventLoop};
+    #[pymodule_export]
+    use super::gate::{Flow, Gate};
+    #[pymodule_export]
+    use super::guard::{Admitted, Guard};
+    #[pymodule_export]
+    use super::parts::Head;
+    #[pymodule_export]
+    use super::errors::refuse;
     #[pymodule_export]
     use super::request::Request;
     #[pymodule_export]

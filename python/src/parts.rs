@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 use crate::errors;
 
@@ -42,7 +44,7 @@ impl Head {
         method: &str,
         path: &str,
         query: &[u8],
-        headers: Vec<(Vec<u8>, Vec<u8>)>,
+        headers: &Bound<'_, PyAny>,
         peer: Option<&str>,
     ) -> PyResult<Self> {
         let bad = || errors::bad_request(py);
@@ -51,7 +53,7 @@ impl Head {
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.method = method;
         parts.uri = uri;
-        parts.headers = kept(&headers);
+        parts.headers = kept(headers)?;
         Ok(Self { parts, peer: peer.and_then(|address| address.parse().ok()) })
     }
 
@@ -65,22 +67,26 @@ impl Head {
     }
 }
 
-fn kept(headers: &[(Vec<u8>, Vec<u8>)]) -> HeaderMap {
+fn kept(headers: &Bound<'_, PyAny>) -> PyResult<HeaderMap> {
     let mut map = HeaderMap::new();
-    for (name, value) in headers {
-        let Some(name) = known(name) else { continue };
-        // what no header may hold is shown as `?`: a value is never lost, and never taken for a token
-        let value = HeaderValue::from_bytes(value).or_else(|_| {
-            let is_fine = |byte: u8| byte == b'\t' || (byte >= b' ' && byte != 0x7f);
-            let seen: Vec<u8> =
-                value.iter().map(|byte| if is_fine(*byte) { *byte } else { b'?' }).collect();
-            HeaderValue::from_bytes(&seen)
-        });
-        if let Ok(value) = value {
-            map.append(name, value);
-        }
+    for pair in headers.try_iter()? {
+        let pair = pair?;
+        let name = pair.get_item(0)?;
+        let Some(name) = known(name.cast::<PyBytes>()?.as_bytes()) else { continue };
+        let value = pair.get_item(1)?;
+        map.append(name, shown(value.cast::<PyBytes>()?.as_bytes())?);
     }
-    map
+    Ok(map)
+}
+
+/// What no header may hold is shown as `?`: a value is never lost, and never taken for another.
+fn shown(value: &[u8]) -> PyResult<HeaderValue> {
+    HeaderValue::from_bytes(value).or_else(|_| {
+        let is_fine = |byte: u8| byte == b'\t' || (byte >= b' ' && byte != 0x7f);
+        let seen: Vec<u8> =
+            value.iter().map(|byte| if is_fine(*byte) { *byte } else { b'?' }).collect();
+        HeaderValue::from_bytes(&seen).map_err(|error| PyValueError::new_err(error.to_string()))
+    })
 }
 
 /// Path and query, with whatever may not stand there encoded.

@@ -50,6 +50,8 @@ pub(crate) type Outcome = Result<Reply, Failure>;
 #[pyclass(frozen, module = "agentadmit._core")]
 pub(crate) struct Request {
     pub(crate) verb: Verb,
+    /// Whether its outcome goes unopened to the flow that asked for it.
+    pub(crate) is_carried: bool,
 }
 
 /// The verbs, with all that each needs.
@@ -101,7 +103,7 @@ impl Request {
         agent_ip: Option<String>,
     ) -> Self {
         let token = Zeroizing::new(token);
-        Self { verb: Verb::Verify(Verify { token, scope_used, endpoint, method, agent_ip }) }
+        Self { verb: Verb::Verify(Verify { token, scope_used, endpoint, method, agent_ip }), is_carried: false }
     }
 
     /// `POST /v1/token/exchange`.
@@ -114,7 +116,7 @@ impl Request {
         idempotency_key: Option<String>,
     ) -> Self {
         let token = Zeroizing::new(token);
-        Self { verb: Verb::Exchange(Exchange { token, agent_label, agent_ip, idempotency_key }) }
+        Self { verb: Verb::Exchange(Exchange { token, agent_label, agent_ip, idempotency_key }), is_carried: false }
     }
 
     /// Any other verb, its members as a JSON object; `connection` where the path names one.
@@ -122,7 +124,7 @@ impl Request {
     #[pyo3(signature = (name, members, connection=None))]
     fn of(py: Python<'_>, name: &str, members: &str, connection: Option<&str>) -> PyResult<Self> {
         match verb(name, members.as_bytes(), connection) {
-            Ok(verb) => Ok(Self { verb }),
+            Ok(verb) => Ok(Self { verb, is_carried: false }),
             Err(error) => Err(errors::raise(py, &error)),
         }
     }
@@ -175,7 +177,25 @@ fn bad(error: &BadBody) -> Error {
     RefusedError { status: 422, body: Box::new(body) }.into()
 }
 
+impl Request {
+    /// A call of a flow.
+    pub(crate) const fn carried(verb: Verb) -> Self {
+        Self { verb, is_carried: true }
+    }
+}
+
 impl Verify {
+    pub(crate) fn of(call: &VerifyCall<'_>) -> Self {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Self {
+            token: Zeroizing::new(call.token.to_owned()),
+            scope_used: owned(call.scope_used),
+            endpoint: owned(call.endpoint),
+            method: owned(call.method),
+            agent_ip: owned(call.agent_ip),
+        }
+    }
+
     fn call(&self) -> VerifyCall<'_> {
         VerifyCall {
             token: &self.token,
@@ -188,6 +208,16 @@ impl Verify {
 }
 
 impl Exchange {
+    pub(crate) fn of(call: &ExchangeCall<'_>, idempotency_key: Option<&str>) -> Self {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Self {
+            token: Zeroizing::new(call.token.to_owned()),
+            agent_label: owned(call.agent_label),
+            agent_ip: owned(call.agent_ip),
+            idempotency_key: owned(idempotency_key),
+        }
+    }
+
     fn call(&self) -> ExchangeCall<'_> {
         ExchangeCall {
             token: &self.token,

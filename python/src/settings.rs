@@ -57,6 +57,42 @@ impl Settings {
         self.inner.environment().map(Environment::as_str)
     }
 
+    /// Every scope that the app offers.
+    #[getter]
+    fn scope_names(&self) -> Vec<String> {
+        self.inner.scopes.iter().map(|scope| scope.name.as_str().to_owned()).collect()
+    }
+
+    /// Where the routes are mounted: begins with `/`, ends without.
+    #[getter]
+    fn route_prefix(&self) -> &str {
+        &self.inner.route_prefix
+    }
+
+    /// Whether the app has said where its users are.
+    #[getter]
+    const fn has_storage(&self) -> bool {
+        self.inner.storage.is_some()
+    }
+
+    /// The database with the app's users. May hold a password.
+    #[getter]
+    fn storage_url(&self) -> Option<&str> {
+        self.inner.storage.as_ref().and_then(|storage| storage.url.as_deref())
+    }
+
+    /// The member of a user that is its id.
+    #[getter]
+    fn user_id_field(&self) -> &str {
+        self.inner.storage.as_ref().map_or("user_id", |storage| &storage.user_id_field)
+    }
+
+    /// The member of a user that says whether it is active.
+    #[getter]
+    fn active_field(&self) -> Option<&str> {
+        self.inner.storage.as_ref().and_then(|storage| storage.active_field.as_deref())
+    }
+
     fn __repr__(&self) -> String {
         format!("<agentadmit settings for {}>", self.inner.service_url)
     }

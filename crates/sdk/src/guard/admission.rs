@@ -37,6 +37,13 @@ pub struct AgentCaller<U> {
     pub(crate) call: Arc<AgentCall>,
 }
 
+impl<U> AgentCaller<U> {
+    /// The scopes that the verify asked for, separated by spaces; `None` where it asked for none.
+    pub fn scope_used(&self) -> Option<&str> {
+        self.call.scope_used.as_deref()
+    }
+}
+
 /// Everything that a verify is asked with. Kept for as long as the answer goes out, since a stream is
 /// asked about again.
 pub(crate) struct AgentCall {

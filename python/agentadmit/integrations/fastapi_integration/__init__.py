@@ -11,6 +11,7 @@ agents. The guards are dependencies:
 """
 
 from agentadmit.context import AuthContext
+from agentadmit.integrations.fastapi_integration.check import check
 from agentadmit.integrations.fastapi_integration.guards import (
     RouteGuard,
     get_agentadmit_user,
@@ -21,7 +22,6 @@ from agentadmit.integrations.fastapi_integration.guards import (
 )
 from agentadmit.integrations.fastapi_integration.middleware import AgentAdmitMiddleware
 from agentadmit.integrations.fastapi_integration.router import create_agentadmit_router
-from agentadmit.integrations.fastapi_integration.routes import check
 
 __all__ = [
     "AgentAdmitMiddleware",

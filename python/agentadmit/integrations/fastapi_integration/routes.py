@@ -1,0 +1,170 @@
+"""An app's routes: which guard stands before which, and which of them are the app's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.routing import BaseRoute, Match, Mount
+
+from agentadmit._core import Guard
+from agentadmit.integrations.fastapi_integration import guards
+
+try:  # FastAPI from 0.137 on keeps included routers as they are
+    from fastapi.routing import iter_route_contexts
+except ImportError:  # before that it copied their routes
+
+    def iter_route_contexts(routes: Any) -> Iterator[Any]:  # type: ignore[misc]
+        """The routes themselves."""
+        yield from routes
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A route and its guards, joined: what the one verify of an agent's request asks for."""
+
+    template: str
+    guard: Guard
+
+
+CLOSED = Guard([])
+
+GATE = "is_agentadmit_gate"
+"""On the class of the middleware."""
+
+# plans by dependant, which is kept so that its number stays its own
+_PLANS: dict[int, tuple[Any, Guard | None]] = {}
+_MOST_PLANS = 16384
+
+
+def routes_of(app: Any) -> list[Any]:
+    """The routes of an app as they really are; none for an app that is no Starlette's."""
+    return list(iter_route_contexts(getattr(app, "routes", None) or []))
+
+
+def guard_of(route: Any) -> Guard | None:
+    """The guards of a route, joined; `None` where it has none."""
+    dependant = getattr(route, "dependant", None)
+    endpoint = getattr(route, "endpoint", None)
+    own: Guard | None = getattr(endpoint, guards.MARK, None)
+    if dependant is None:
+        return own
+    known = _PLANS.get(id(dependant))
+    if known is None or known[0] is not dependant:
+        found = list(_guards_below(dependant))
+        joined = own
+        for guard in found:
+            joined = guard.core if joined is None else joined.join(guard.core)
+        if joined is not None and joined.fault:
+            guards.log.error("%s: agents are refused: %s", template_of(route), joined.fault)
+        if len(_PLANS) >= _MOST_PLANS:
+            _PLANS.clear()
+        known = _PLANS[id(dependant)] = (dependant, joined)
+    return known[1]
+
+
+def _guards_below(dependant: Any) -> Iterator[guards.RouteGuard]:
+    for below in dependant.dependencies:
+        if isinstance(below.call, guards.RouteGuard):
+            yield below.call
+        yield from _guards_below(below)
+
+
+def template_of(route: Any) -> str:
+    """The template of a route's path."""
+    path = getattr(route, "path_format", None) or getattr(route, "path", None)
+    return path if isinstance(path, str) else ""
+
+
+def plan_for(app: Any, scope: Mapping[str, Any], prefix: str = "") -> Plan | None:
+    """The route that a request will reach, when guards stand before it.
+
+    Goes through the routes as the router will, also into mounted apps of Starlette's kind. One
+    that has a gate of its own decides for itself: `OWN_GATE`.
+    """
+    for route in routes_of(app):
+        seen = dict(scope)
+        match, child = route.matches(seen)
+        if match is not Match.FULL:
+            continue
+        inner = _mounted_app(route)
+        if inner is None:
+            guard = guard_of(route)
+            return Plan(prefix + template_of(route), guard) if guard is not None else None
+        if has_gate(inner):
+            return OWN_GATE
+        return plan_for(inner, {**seen, **child}, prefix + _mount_path(route))
+    return None
+
+
+OWN_GATE = Plan("", CLOSED)
+
+
+def _mounted_app(route: Any) -> Any:
+    route = getattr(route, "route", route)
+    return getattr(route, "app", None) if isinstance(route, Mount) else None
+
+
+def _mount_path(route: Any) -> str:
+    path = getattr(route, "path", "")
+    return path if isinstance(path, str) else ""
+
+
+def has_gate(app: Any) -> bool:
+    """Whether an app has AgentAdmit's middleware itself."""
+    return any(
+        getattr(getattr(layer, "cls", None), GATE, False)
+        for layer in getattr(app, "user_middleware", [])
+    )
+
+
+def guarded_routes(app: Any, prefix: str = "") -> Iterator[tuple[str, str, Guard]]:
+    """Every guarded route with its method and template, for the discovery document."""
+    for route in routes_of(app):
+        inner = _mounted_app(route)
+        if inner is not None:
+            if not has_gate(inner):
+                yield from guarded_routes(inner, prefix + _mount_path(route))
+            continue
+        guard = guard_of(route)
+        if guard is None:
+            continue
+        for method in sorted(getattr(route, "methods", None) or []):
+            if method != "HEAD":
+                yield method, prefix + template_of(route), _with_summary(guard, route)
+
+
+def _with_summary(guard: Guard, route: Any) -> Guard:
+    """What the app's own documentation says of a route, where its guard says nothing."""
+    text = getattr(route, "summary", None)
+    if not text:
+        lines = (getattr(route, "description", None) or "").strip().splitlines()
+        text = lines[0] if lines else None
+    return guard.join(Guard([], summary=text)) if isinstance(text, str) and text else guard
+
+
+def own_route(app: Any, scope: Mapping[str, Any], below: str) -> bool:
+    """Whether the app has a route of its own for a mounted path: one that names the prefix.
+
+    One that takes any path, such as a page for everything else, is none.
+    """
+    for route in routes_of(app):
+        named = template_of(route) or _mount_path(route)
+        literal = named.split("{", 1)[0]
+        if not literal.startswith(below):
+            continue
+        match, _ = route.matches(dict(scope))
+        if match is Match.FULL:
+            return True
+    return False
+
+
+def first_of(routes: Iterable[BaseRoute | Any], path: str, method: str) -> Any:
+    """The route that wins for a path and a method; `None` without any."""
+    scope = {"type": "http", "path": path, "root_path": "", "method": method, "headers": []}
+    for route in routes:
+        match, _ = route.matches(dict(scope))
+        if match is Match.FULL:
+            return route
+    return None
