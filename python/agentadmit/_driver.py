@@ -13,7 +13,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from agentadmit._core import AsyncClient, BlockingClient, Flow
+from agentadmit._core import AsyncClient, BlockingClient, Carriage, Flow
 from agentadmit._loop import call
 from agentadmit.context import id_of, label_of, member_of
 
@@ -87,6 +87,14 @@ def _names(scopes: Iterable[Any]) -> list[str]:
     return names
 
 
+def _noted(outcome: Carriage) -> Carriage:
+    """Writes down why the service could not be asked: whoever calls hears nothing of it."""
+    failure = outcome.failure
+    if failure is not None:
+        log.warning("no answer of the AgentAdmit service: %s", failure)
+    return outcome
+
+
 def drive(flow: Flow, hooks: Hooks, client: BlockingClient) -> tuple[Any, list[Any]]:
     """Goes to the end of a flow: its result, and the users by number.
 
@@ -97,7 +105,7 @@ def drive(flow: Flow, hooks: Hooks, client: BlockingClient) -> tuple[Any, list[A
     while asked is not None:
         kind, payload = asked
         if kind == "service":
-            asked = flow.step(client.call(payload))
+            asked = flow.step(_noted(client.call(payload)))
             continue
         try:
             answer = desk.ask(kind, payload)
@@ -115,7 +123,7 @@ async def drive_async(flow: Flow, hooks: Hooks, client: AsyncClient) -> tuple[An
     while asked is not None:
         kind, payload = asked
         if kind == "service":
-            asked = flow.step(await call(client, payload))
+            asked = flow.step(_noted(await call(client, payload)))
             continue
         try:
             answer = desk.ask(kind, payload)

@@ -1,5 +1,7 @@
 //! The outcome of a call, on its way back to the flow that asked for it.
 
+use agentadmit::error::Error;
+use agentadmit_protocol::error::RateLimitOf;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 
@@ -13,14 +15,21 @@ pub(crate) struct Carriage {
 
 #[pymethods]
 impl Carriage {
-    /// Why the service could not be asked, for the log; `None` when it answered.
+    /// Why there is no answer, for the log; `None` when there is one, or when the connection's own
+    /// limit was reached, which is the agent's matter.
     #[getter]
     fn failure(&self) -> Option<String> {
         match &*self.outcome.lock() {
-            Some(Err(Failure::Error(error))) => Some(error.to_string()),
+            Some(Err(Failure::Error(error))) if !is_connections_limit(error) => {
+                Some(error.to_string())
+            }
             _ => None,
         }
     }
+}
+
+fn is_connections_limit(error: &Error) -> bool {
+    matches!(error, Error::RateLimit(limited) if limited.of == Some(RateLimitOf::Connection))
 }
 
 impl Carriage {
