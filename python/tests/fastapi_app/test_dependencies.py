@@ -1,6 +1,6 @@
 """`get_current_user` is the app's own dependency, solved by FastAPI in the request's own scope."""
 
-from __future__ import annotations
+# no `from __future__ import annotations` here: FastAPI reads annotations that name locals
 
 import contextvars
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -35,7 +35,8 @@ def client_of(config: Config, dependency: Any, **routes: Any) -> tuple[FastAPI, 
 
     @app.get("/me")
     async def me(auth_ctx: Annotated[Any, Depends(get_current_user_or_agent)]) -> Any:
-        return auth_ctx["user"]
+        user = auth_ctx["user"]
+        return user if isinstance(user, dict) else vars(user)
 
     return app, TestClient(app)
 

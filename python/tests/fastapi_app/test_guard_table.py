@@ -1,6 +1,6 @@
 """PROTOCOL's guard table, cell by cell, from the list that every SDK plays."""
 
-from __future__ import annotations
+# no `from __future__ import annotations` here: FastAPI reads annotations that name locals
 
 import json
 from collections.abc import Callable, Iterator

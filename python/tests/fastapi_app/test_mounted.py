@@ -1,6 +1,6 @@
 """The mounted routes and the discovery document."""
 
-from __future__ import annotations
+# no `from __future__ import annotations` here: FastAPI reads annotations that name locals
 
 import logging
 from collections.abc import Callable, Iterator

@@ -98,7 +98,10 @@ class AgentAdmitMiddleware:
                 form, receive = await form_of(receive)
                 self.integration.gate().check_form(form)
         except AgentAdmitError as error:
-            await answer(scope, receive, send, error)
+            if self._reaches_mounted(scope):
+                await self.app(scope, receive, send)
+            else:
+                await answer(scope, receive, send, error)
             return
         known = RequestState(self.integration, head, is_agent)
         scope[state.KEY] = known
@@ -126,7 +129,7 @@ class AgentAdmitMiddleware:
         self, known: RequestState, scope: Scope, receive: Receive, send: Send
     ) -> None:
         plan = routes.plan_for(self._inner(scope), scope)
-        if plan is routes.OWN_GATE:
+        if plan is routes.OWN_GATE or plan is routes.MOUNTED:
             await self.app(scope, receive, send)
             return
         if plan is None:
@@ -154,6 +157,10 @@ class AgentAdmitMiddleware:
             await self.integration.admit(Guard([]), known.head, None, hooks)
         except AgentAdmitError as error:
             await answer(scope, receive, send, error)
+
+    def _reaches_mounted(self, scope: Scope) -> bool:
+        """Whether a mounted route will answer, which has rules of its own for tokens."""
+        return routes.plan_for(self._inner(scope), scope) is routes.MOUNTED
 
     def _inner(self, scope: Scope) -> Any:
         """The app whose routes these are."""

@@ -36,9 +36,6 @@ _DOCUMENTS = (
     ("GET", DOCUMENTS[1], "The app's public keys"),
 )
 
-OURS = "__agentadmit_mounted__"
-"""On the endpoints of mounted routes: the integration and the path below the prefix."""
-
 
 def create_agentadmit_router(
     config_path: str | os.PathLike[str] | None = None,
@@ -110,7 +107,7 @@ def _endpoint(integration: Integration, path: str) -> Callable[..., Any]:
         gate = integration.gate(prefix)
         return await serve(integration, gate, prefix + below, request, app)
 
-    setattr(endpoint, OURS, (integration, path))
+    setattr(endpoint, routes.OURS, (integration, path))
     return endpoint
 
 
@@ -118,7 +115,7 @@ def _ours(app: Any) -> list[tuple[Any, Integration, str]]:
     """The mounted routes that an app has included."""
     found: list[tuple[Any, Integration, str]] = []
     for route in routes.routes_of(app):
-        mark = getattr(getattr(route, "endpoint", None), OURS, None)
+        mark = getattr(getattr(route, "endpoint", None), routes.OURS, None)
         if mark is not None:
             found.append((route, *mark))
     return found
@@ -143,9 +140,8 @@ def shadowed(app: Any) -> list[str]:
     ours: set[tuple[str, str]] = set()
     for route in routes.routes_of(app):
         template = routes.template_of(route)
-        is_ours = getattr(getattr(route, "endpoint", None), OURS, None) is not None
         for method in sorted(getattr(route, "methods", None) or []):
-            if is_ours:
+            if routes.is_ours(route):
                 ours.add((method, template))
             elif (method, template) in ours and method != "HEAD":
                 found.append(
@@ -161,7 +157,7 @@ def own_scopes(app: Any, integration: Integration) -> str | None:
     winner = routes.first_of(routes.routes_of(app), path, "GET")
     if winner is None or routes.template_of(winner) != path:
         return None
-    return None if getattr(getattr(winner, "endpoint", None), OURS, None) else path
+    return None if routes.is_ours(winner) else path
 
 
 __all__ = ["create_agentadmit_router", "integration_of"]

@@ -30,6 +30,9 @@ class Plan:
 
 CLOSED = Guard([])
 
+OURS = "__agentadmit_mounted__"
+"""On the endpoints of mounted routes: the integration and the path below the prefix."""
+
 GATE = "is_agentadmit_gate"
 """On the class of the middleware."""
 
@@ -90,6 +93,8 @@ def plan_for(app: Any, scope: Mapping[str, Any], prefix: str = "") -> Plan | Non
             continue
         inner = _mounted_app(route)
         if inner is None:
+            if is_ours(route):
+                return MOUNTED
             guard = guard_of(route)
             return Plan(prefix + template_of(route), guard) if guard is not None else None
         if has_gate(inner):
@@ -99,6 +104,15 @@ def plan_for(app: Any, scope: Mapping[str, Any], prefix: str = "") -> Plan | Non
 
 
 OWN_GATE = Plan("", CLOSED)
+"""The route is in an app that decides for itself."""
+
+MOUNTED = Plan("", CLOSED)
+"""The route is a mounted one, which knows by itself whom it answers."""
+
+
+def is_ours(route: Any) -> bool:
+    """Whether a route is a mounted one that the app has included."""
+    return getattr(getattr(route, "endpoint", None), OURS, None) is not None
 
 
 def _mounted_app(route: Any) -> Any:
