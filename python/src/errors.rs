@@ -120,7 +120,7 @@ fn guards(members: &Bound<'_, PyDict>, refused: &Refused) -> PyResult<&'static C
     match body.error.as_ref() {
         "rate_limited" => {
             members.set_item("retry_after", retry_after)?;
-            members.set_item("of", body.limit.map(|of| of.as_str()))?;
+            members.set_item("of", body.limit.map(RateLimitOf::as_str))?;
             if let Some(limited) = &refused.limited {
                 members.set_item("limit", limited.limit)?;
                 members.set_item("remaining", limited.remaining)?;
@@ -144,7 +144,7 @@ fn guards(members: &Bound<'_, PyDict>, refused: &Refused) -> PyResult<&'static C
     Ok(match body.error.as_ref() {
         "invalid_token" => &INVALID_TOKEN,
         "insufficient_scope" => {
-            let granted = body.granted_scopes.iter().flatten().map(|it| it.as_str());
+            let granted = body.granted_scopes.iter().flatten().map(ScopeName::as_str);
             members.set_item("required_scope", body.required_scope.as_deref())?;
             members.set_item("granted_scopes", granted.collect::<Vec<_>>())?;
             &INSUFFICIENT_SCOPE

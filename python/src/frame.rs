@@ -265,7 +265,7 @@ impl ServiceClient for Carried {
     }
 
     async fn usage(&self, query: &UsageQuery) -> Result<UsageAnswer, Error> {
-        self.json(Verb::Usage(query.clone())).await
+        self.json(Verb::Usage(*query)).await
     }
 }
 

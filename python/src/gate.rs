@@ -33,7 +33,7 @@ impl Gate {
     /// `admins`: whether the app has an admin check. `prefix`: where the routes are mounted, when
     /// that is not `route_prefix`.
     ///
-    /// Raises ConfigurationError.
+    /// Raises `ConfigurationError`.
     #[new]
     #[pyo3(signature = (settings, *, admins=false, prefix=None))]
     fn new(
@@ -92,9 +92,7 @@ impl Gate {
         let agents = Arc::clone(&self.agents);
         let (parts, peer): (_, Option<IpAddr>) = (head.parts.clone(), head.peer);
         let body = Bytes::copy_from_slice(body);
-        Flow::of(
-            async move { Finished::Response(agents.serve_mounted(&parts, &body, peer).await) },
-        )
+        Flow::of(async move { Finished::Response(agents.serve_mounted(&parts, &body, peer).await) })
     }
 
     /// The most bytes that a body to this path may have.
@@ -176,10 +174,7 @@ impl Flow {
     }
 
     /// Goes on without the answer, which could not be found out.
-    fn fail<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<Option<(&'static str, Bound<'py, PyAny>)>> {
+    fn fail<'py>(&self, py: Python<'py>) -> PyResult<Option<(&'static str, Bound<'py, PyAny>)>> {
         self.asked.lock().take();
         self.go_on(py, Some(Answer::Failed))
     }

@@ -21,7 +21,7 @@ impl Guard {
     /// `scopes`: all of them are needed. `agents_only`: people are refused. `is_open`: agents pass
     /// without a scope.
     ///
-    /// Raises ConfigurationError for a name that is no scope's.
+    /// Raises `ConfigurationError` for a name that is no scope's.
     #[new]
     #[pyo3(signature = (scopes, *, agents_only=false, is_open=false, summary=None, hidden=false))]
     fn new(
@@ -34,7 +34,7 @@ impl Guard {
     ) -> PyResult<Self> {
         let mut inner = guard::Guard::closed();
         if !scopes.is_empty() {
-            inner = inner.and(guard::require_scope_if_agent(&scopes));
+            inner = inner.and(guard::require_scope_if_agent(scopes));
         }
         if agents_only {
             inner = inner.and(guard::agents_only());

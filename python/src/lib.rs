@@ -40,11 +40,13 @@ mod _core {
     use super::answer::Agent;
     #[pymodule_export]
     use super::blocking::BlockingClient;
+    #[pymodule_export]
+    use super::carried::Carriage;
     #[cfg(feature = "service")]
     #[pymodule_export]
     use super::command::{TestService, main};
     #[pymodule_export]
-    use super::carried::Carriage;
+    use super::errors::refuse;
     #[pymodule_export]
     use super::event_loop::{AsyncClient, EventLoop};
     #[pymodule_export]
@@ -53,8 +55,6 @@ mod _core {
     use super::guard::{Admitted, Guard};
     #[pymodule_export]
     use super::parts::Head;
-    #[pymodule_export]
-    use super::errors::refuse;
     #[pymodule_export]
     use super::request::Request;
     #[pymodule_export]

@@ -62,8 +62,9 @@ impl Head {
     fn is_form(&self) -> bool {
         let media_type = self.parts.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         let media_type = media_type.and_then(|value| value.split(|byte| *byte == b';').next());
-        media_type
-            .is_some_and(|it| it.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded"))
+        media_type.is_some_and(|it| {
+            it.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+        })
     }
 }
 

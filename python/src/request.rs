@@ -103,7 +103,10 @@ impl Request {
         agent_ip: Option<String>,
     ) -> Self {
         let token = Zeroizing::new(token);
-        Self { verb: Verb::Verify(Verify { token, scope_used, endpoint, method, agent_ip }), is_carried: false }
+        Self {
+            verb: Verb::Verify(Verify { token, scope_used, endpoint, method, agent_ip }),
+            is_carried: false,
+        }
     }
 
     /// `POST /v1/token/exchange`.
@@ -116,7 +119,10 @@ impl Request {
         idempotency_key: Option<String>,
     ) -> Self {
         let token = Zeroizing::new(token);
-        Self { verb: Verb::Exchange(Exchange { token, agent_label, agent_ip, idempotency_key }), is_carried: false }
+        Self {
+            verb: Verb::Exchange(Exchange { token, agent_label, agent_ip, idempotency_key }),
+            is_carried: false,
+        }
     }
 
     /// Any other verb, its members as a JSON object; `connection` where the path names one.
