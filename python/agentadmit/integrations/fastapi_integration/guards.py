@@ -78,11 +78,7 @@ class RouteGuard(SecurityBase):
 
         @functools.wraps(function)
         async def guarded(connection: HTTPConnection) -> Any:
-            try:
-                await self(connection)
-            except Exception as error:
-                states.say_how_to_answer(connection, error)
-                raise
+            await self(connection)
             if is_async:
                 return await function(connection)
             return await run_in_threadpool(function, connection)

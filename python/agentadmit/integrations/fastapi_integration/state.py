@@ -137,6 +137,7 @@ def of(connection: HTTPConnection) -> RequestState:
 
     integration = integration_of(connection.scope.get("app"))
     if integration is None:
+        say_how_to_answer(connection)
         raise unprepared()
     return late_state(integration, connection)
 
@@ -160,7 +161,7 @@ def unplanned() -> Exception:
     return refuse(500, "internal", "the app could not answer: its log says why")
 
 
-def say_how_to_answer(connection: HTTPConnection, _error: Exception | None = None) -> None:
+def say_how_to_answer(connection: HTTPConnection) -> None:
     """PROTOCOL's answer, for errors that the app has no exception handler for.
 
     Starlette keeps the handlers of the request there; what is answered at the route is seen by the
