@@ -64,8 +64,11 @@ class _Desk:
         if answer is None:
             return None
         self.people.append(answer)
-        field = self.hooks.user_id_field
-        return len(self.people) - 1, id_of(answer, field), label_of(answer)
+        user_id = id_of(answer, self.hooks.user_id_field)
+        if kind == "load_user":
+            # whatever it is called in the database, a loaded user has it by this name
+            user_id = id_of(answer, "user_id") or user_id
+        return len(self.people) - 1, user_id, label_of(answer)
 
     def failed(self, kind: str, flow: Flow, error: Exception) -> tuple[str, Any] | None:
         """Goes on where a hook raised, or raises the same."""

@@ -61,11 +61,12 @@ def member_of(user: object, name: str) -> object:
 
 
 def id_of(user: object, field: str) -> str | None:
-    """A user's id as text. A number and a UUID are ids too; anything else is none."""
+    """A user's id as text. A number, a UUID and an ObjectId are ids too; anything else is none."""
     value = member_of(user, field)
     if isinstance(value, bool):
         return None
-    return str(value) if isinstance(value, str | int | UUID) else None
+    is_id = isinstance(value, str | int | UUID) or type(value).__module__ == "bson.objectid"
+    return str(value) if is_id else None
 
 
 def label_of(user: object) -> str | None:

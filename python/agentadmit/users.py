@@ -39,6 +39,9 @@ class UserSource(Protocol):
     async def load_async(self, user_id: str) -> dict[str, Any] | None:
         """The same, without holding the event loop."""
 
+    async def close_async(self) -> None:
+        """Closes what the running event loop has open."""
+
 
 def source_of(settings: Settings, collection: str | None) -> UserSource | None:
     """The source that `storage` and the name of a table or collection make; `None` without both."""
@@ -112,6 +115,9 @@ class SqlUsers(_PerProcess):
         try:
             self._url: URL = make_url(url)
             dialect = self._url.get_dialect()
+            dialect.import_dbapi()
+            if dialect.is_async:
+                import greenlet as greenlet  # what SQLAlchemy's asyncio stands on
         except (ArgumentError, NoSuchModuleError):
             raise ConfigurationError(
                 "storage.url is no address of a database that SQLAlchemy knows, such as "
@@ -163,6 +169,16 @@ class SqlUsers(_PerProcess):
                 engine = create_async_engine(self._url, pool_pre_ping=True)
                 self._engines[loop] = engine
         return await self._load_with(engine, user_id)
+
+    async def close_async(self) -> None:
+        """Closes the connections of the running event loop, and those of threads."""
+        with self.lock():
+            engine = self._engines.pop(asyncio.get_running_loop(), None)
+            other, self._engine = self._engine, None
+        if engine is not None:
+            await engine.dispose()
+        if other is not None:
+            other.dispose()
 
     async def _load_once(self, user_id: str) -> dict[str, Any] | None:
         from sqlalchemy.ext.asyncio import create_async_engine
@@ -260,6 +276,13 @@ class MongoUsers(_PerProcess):
         """Leaves the parent's connections to the parent."""
         self._client = None
         self._clients = weakref.WeakKeyDictionary()
+
+    async def close_async(self) -> None:
+        """Closes the connections of the running event loop."""
+        with self.lock():
+            client = self._clients.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.close()
 
     def _filter(self, user_id: str) -> Mapping[str, Any]:
         """The id is a value and never an operator, whatever it looks like."""

@@ -82,7 +82,7 @@ class AgentAdmitMiddleware:
         """Decides, and goes on to the app or answers."""
         if scope["type"] == "lifespan":
             self._mount(scope)
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, self._closing(send))
             return
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
@@ -109,6 +109,17 @@ class AgentAdmitMiddleware:
             await self._agent(known, scope, receive, send)
         else:
             await self._people(scope, receive, send)
+
+    def _closing(self, send: Send) -> Send:
+        """Closes what the loop has open before the server hears that the app has ended."""
+        source = self.integration.hooks.source
+
+        async def closing(message: Message) -> None:
+            if source is not None and message["type"].startswith("lifespan.shutdown"):
+                await source.close_async()
+            await send(message)
+
+        return closing
 
     async def _people(self, scope: Scope, receive: Receive, send: Send) -> None:
         has_started = False
