@@ -52,9 +52,8 @@ pub struct Document<'a> {
     pub service: String,
     /// Where a connection token is exchanged: on the document's own origin.
     pub token_exchange_endpoint: String,
-    /// Where a person gets a token.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub connections_page: Option<&'a WebUrl>,
+    /// Where a person gets a token: the mounted page, unless the app names its own.
+    pub connections_page: Cow<'a, str>,
     /// How an agent shows its token.
     pub authorization: Authorization,
     /// What may be granted, admin scopes left out.
@@ -156,12 +155,11 @@ impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
         let settings = self.settings();
         let (identity, texts) = (self.identity(), self.texts());
         let origin = &identity.origin;
-        let host = origin.split_once("://").map_or(origin.as_str(), |(_, host)| host);
         Document {
             agentadmit_version: "1",
             app: Card {
                 id: identity.app_id,
-                name: settings.name.as_ref().map_or(host.into(), |name| clean(name.as_str())),
+                name: self.shown_name(),
                 description: settings.description.as_ref().map(|text| clean(text.as_str())),
                 logo_uri: texts.logo_uri.as_ref(),
                 documentation_uri: texts.documentation_uri.as_ref(),
@@ -169,7 +167,10 @@ impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
             },
             service: settings.service_url.as_str().trim_end_matches('/').to_owned(),
             token_exchange_endpoint: self.exchange_endpoint(),
-            connections_page: texts.connections_page.as_ref(),
+            connections_page: texts.connections_page.as_ref().map_or_else(
+                || format!("{origin}{}", settings.route_prefix).into(),
+                |page| page.as_str().into(),
+            ),
             authorization: Authorization {
                 scheme: "Bearer",
                 header: "Authorization",
@@ -184,6 +185,13 @@ impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
                 .map_or_else(|| self.default_instructions().into(), clean),
             jwks_uri: self.signing_key().map(|_| format!("{origin}{JWKS_PATH}")),
         }
+    }
+
+    /// What people call the app; the host of its address where it has no name.
+    pub(crate) fn shown_name(&self) -> Cow<'_, str> {
+        let origin = self.identity().origin.as_str();
+        let host = origin.split_once("://").map_or(origin, |(_, host)| host);
+        self.settings().name.as_ref().map_or(host.into(), |name| clean(name.as_str()))
     }
 
     /// The app's public keys as a JWK set; empty where it has no key pair.

@@ -19,6 +19,8 @@ use crate::{Shop, pages};
 pub(crate) struct Customer {
     pub(crate) id: &'static str,
     pub(crate) name: &'static str,
+    /// Whether they look after the shop, and so after everybody's agents.
+    pub(crate) is_admin: bool,
 }
 
 impl Customer {
@@ -36,17 +38,17 @@ struct Account {
     customer: Customer,
 }
 
-/// Ada's password is `difference-engine`, Grace's is `compiler-1952`.
+/// Ada's password is `difference-engine`; Grace's is `compiler-1952`, and she looks after the shop.
 const ACCOUNTS: &[Account] = &[
     Account {
         login: "ada",
         password_hash: ADA_HASH,
-        customer: Customer { id: "u_ada", name: "Ada" },
+        customer: Customer { id: "u_ada", name: "Ada", is_admin: false },
     },
     Account {
         login: "grace",
         password_hash: GRACE_HASH,
-        customer: Customer { id: "u_grace", name: "Grace" },
+        customer: Customer { id: "u_grace", name: "Grace", is_admin: true },
     },
 ];
 

@@ -121,7 +121,22 @@ fn customers_sign_in_and_see_their_own_orders() {
 
     let home = shop.ask(&shop.as_ada(Request::get("/")));
     let page = String::from_utf8(home.body).unwrap();
-    assert!(page.contains("Hello Ada.") && page.contains("Let your agent in"), "{page}");
+    assert!(page.contains("Hello Ada.") && page.contains("<agentadmit-panel"), "{page}");
+    let script = page.split("src=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    assert_eq!(shop.ask(&Request::get(script)).status, 200, "{script}");
+}
+
+#[test]
+fn grace_looks_after_the_shop_and_ada_does_not() {
+    let shop = Open::shop();
+    shop.let_in();
+    let all = |login, password| {
+        let cookie = shop.log_in(login, password);
+        shop.ask(&Request::get("/agentadmit/admin/connections").header("Cookie", cookie))
+    };
+    all("ada", "difference-engine").expect_error(403, "forbidden");
+    let seen = all("grace", "compiler-1952").expect(200);
+    assert_eq!(seen["connections"][0]["user_label"], "Ada");
 }
 
 #[test]

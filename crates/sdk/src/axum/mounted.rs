@@ -11,13 +11,15 @@ use crate::app::App;
 use crate::discovery::{DISCOVERY_PATH, JWKS_PATH};
 use crate::tower::serve_mounted;
 
-/// Everything below the prefix, and the documents. An app's own route below the prefix goes first.
+/// The page at the prefix, everything below it, and the documents. An app's own route below the
+/// prefix goes first.
 pub(super) fn routes<A: App, S: Clone + Send + Sync + 'static>(
     agents: &AgentAdmit<A>,
 ) -> Router<S> {
-    let below = format!("{}/{{*agentadmit}}", agents.prefix());
+    let page = agents.prefix();
+    let below = format!("{page}/{{*agentadmit}}");
     let mut router = Router::new();
-    for path in [below.as_str(), DISCOVERY_PATH, JWKS_PATH] {
+    for path in [page, below.as_str(), DISCOVERY_PATH, JWKS_PATH] {
         let agents = agents.clone();
         router = router.route(path, any(move |request| serve(agents.clone(), request)));
     }

@@ -2,7 +2,9 @@
 //!
 //! | method, path below the prefix | who | what |
 //! | --- | --- | --- |
-//! | GET `/scopes` | user | what this user may grant |
+//! | GET the prefix itself | user | the connections page; its script and sheet are `/assets/…`, for anyone |
+//! | GET `/admin` | admin | the same for all of the app's connections |
+//! | GET `/scopes` | user | what this user may grant, and for how long |
 //! | POST `/connections/generate-token` | user | a connection token, and the message to hand over |
 //! | GET `/connections` | user | the user's own connections |
 //! | DELETE, PATCH `/connections/{connection_id}` | user | ends or narrows the user's own |
@@ -12,8 +14,8 @@
 //! | GET `/admin/connections`, `/admin/usage`, `/admin/activity` | admin | all of the app's |
 //! | DELETE `/admin/connections/{connection_id}`, POST `/admin/connections/revoke` | admin | ends any |
 //!
-//! Beside them, without a prefix, the documents of [`crate::discovery`]. The connections page, consent
-//! sessions and the OAuth hand-off are not mounted yet.
+//! Beside them, without a prefix, the documents of [`crate::discovery`]. Consent sessions and
+//! the OAuth hand-off are not mounted yet.
 //!
 //! Nothing here knows a framework: [`AgentAdmit::serve_mounted`] takes the parts of a request and its
 //! body, and answers.
@@ -24,6 +26,7 @@
 
 mod admin;
 mod exchange;
+mod page;
 mod prompt;
 mod rules;
 mod user;
@@ -43,6 +46,8 @@ use crate::client::ServiceClient;
 use crate::discovery::{DISCOVERY_PATH, JWKS_PATH};
 use crate::refusal::Refused;
 
+use page::{Asset, Panel};
+
 /// The largest body of an exchange, in bytes.
 const MAX_EXCHANGE_BODY: usize = 4 * 1024;
 /// The largest body of any other mounted route.
@@ -53,6 +58,8 @@ const MAX_BODY: usize = 64 * 1024;
 enum Place {
     Discovery,
     PublicKeys,
+    Page,
+    Asset(Asset),
     Scopes,
     GenerateToken,
     Connections,
@@ -60,6 +67,7 @@ enum Place {
     Activity(ConnectionId),
     PromptTemplates,
     Exchange,
+    AdminPage,
     AdminConnections,
     AdminConnection(ConnectionId),
     AdminRevoke,
@@ -71,11 +79,13 @@ impl Place {
     /// `path` is below the prefix. An id that is none is as unknown as any other path.
     fn below_prefix(path: &str) -> Option<Self> {
         let place = match path {
+            "" => Self::Page,
             "/scopes" => Self::Scopes,
             "/connections/generate-token" => Self::GenerateToken,
             "/connections" => Self::Connections,
             "/prompt-templates" => Self::PromptTemplates,
             "/token/exchange" => Self::Exchange,
+            "/admin" => Self::AdminPage,
             "/admin/connections" => Self::AdminConnections,
             "/admin/connections/revoke" => Self::AdminRevoke,
             "/admin/usage" => Self::AdminUsage,
@@ -86,6 +96,9 @@ impl Place {
     }
 
     fn with_id(path: &str) -> Option<Self> {
+        if let Some(name) = path.strip_prefix("/assets/") {
+            return Asset::by_name(name).map(Self::Asset);
+        }
         if let Some(id) = path.strip_prefix("/admin/connections/") {
             return id.parse().ok().map(Self::AdminConnection);
         }
@@ -99,7 +112,8 @@ impl Place {
     const fn is_admins(self) -> bool {
         matches!(
             self,
-            Self::AdminConnections
+            Self::AdminPage
+                | Self::AdminConnections
                 | Self::AdminConnection(_)
                 | Self::AdminRevoke
                 | Self::AdminUsage
@@ -159,6 +173,9 @@ impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
         match (place, call.method()) {
             (Place::Discovery, &Method::GET) => Ok(self.answer_document()),
             (Place::PublicKeys, &Method::GET) => Ok(self.answer_public_keys()),
+            (Place::Page, &Method::GET) => self.page(call, Panel::OfUser).await,
+            (Place::AdminPage, &Method::GET) => self.page(call, Panel::OfAdmin).await,
+            (Place::Asset(asset), &Method::GET) => Ok(asset.answer()),
             (Place::Scopes, &Method::GET) => self.scopes(call).await,
             (Place::GenerateToken, &Method::POST) => self.generate_token(call).await,
             (Place::Connections, &Method::GET) => self.connections(call).await,
@@ -215,7 +232,9 @@ mod tests {
         assert_eq!(at(&format!("/connections/{id}/activity")), Some(Place::Activity(id)));
         assert_eq!(at(&format!("/admin/connections/{id}")), Some(Place::AdminConnection(id)));
         assert_eq!(at("/connections/generate-token"), Some(Place::GenerateToken));
-        for path in ["", "/", "/connections/", "/connections/x", "/scopes/", "/admin", "/scopesx"] {
+        assert_eq!((at(""), at("/admin")), (Some(Place::Page), Some(Place::AdminPage)));
+        for path in ["/", "/connections/", "/connections/x", "/scopes/", "/admin/", "/assets/x.js"]
+        {
             assert_eq!(at(path), None, "{path}");
         }
     }

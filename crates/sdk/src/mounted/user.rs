@@ -1,5 +1,7 @@
 //! What the app's users do: grant, look, narrow, end.
 
+use std::borrow::Cow;
+
 use agentadmit_protocol::api::audit::AuditQuery;
 use agentadmit_protocol::api::connections::{
     ConnectionStatus, ConnectionsQuery, PatchConnectionRequest,
@@ -81,16 +83,46 @@ struct Narrow {
     expires_at: Option<Timestamp>,
 }
 
+/// Everything that a page needs to ask a user.
 #[derive(Serialize)]
-struct Scopes {
+struct Grantable<'a> {
     scopes: Vec<Scope>,
+    durations: Vec<OfferedDuration<'a>>,
+    app: AppName<'a>,
+}
+
+/// A duration that `generate-token` takes.
+#[derive(Serialize)]
+struct OfferedDuration<'a> {
+    /// The app's own words; `null` leaves the words to the page.
+    label: Option<&'a Label>,
+    /// `null` is until revoked.
+    seconds: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct AppName<'a> {
+    name: Cow<'a, str>,
 }
 
 impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
     /// `GET /scopes`.
     pub(super) async fn scopes(&self, call: &Call<'_>) -> Result<Response<Bytes>, Refused> {
         let signed = self.signed_in(call).await?;
-        Ok(answer(StatusCode::OK, &Scopes { scopes: self.grantable(&signed.user).await }))
+        let scopes = self.grantable(&signed.user).await;
+        let app = AppName { name: self.shown_name() };
+        Ok(answer(StatusCode::OK, &Grantable { scopes, durations: self.offered(), app }))
+    }
+
+    /// The durations that [`Self::duration`] lets pass, in the app's order.
+    fn offered(&self) -> Vec<OfferedDuration<'_>> {
+        let durations = &self.settings().durations;
+        if durations.is_empty() {
+            let of_default = |seconds| OfferedDuration { label: None, seconds: Some(seconds) };
+            return DEFAULT_DURATIONS.map(of_default).into();
+        }
+        let of_app = durations.iter();
+        of_app.map(|it| OfferedDuration { label: Some(&it.label), seconds: it.seconds }).collect()
     }
 
     /// What this user may grant, now: what the app's filter leaves, and admin scopes for admins

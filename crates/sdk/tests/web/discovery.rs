@@ -87,6 +87,7 @@ fn the_document_has_the_shape_of_the_contract() {
             },
             "service": null,
             "token_exchange_endpoint": format!("{ORIGIN}/agentadmit/token/exchange"),
+            "connections_page": format!("{ORIGIN}/agentadmit"),
             "authorization": {
                 "scheme": "Bearer", "header": "Authorization", "access_token_prefix": "ag_at_",
                 "connection_token_prefix": "ag_ct_",

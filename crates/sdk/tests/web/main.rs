@@ -12,6 +12,7 @@ mod exchange;
 mod guards;
 mod layers;
 mod mounted;
+mod page;
 mod refusals;
 mod streams;
 mod support;

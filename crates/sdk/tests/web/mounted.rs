@@ -114,6 +114,13 @@ fn only_durations_that_the_app_offers() {
     for seconds in [3_600, 86_400, 604_800, 2_592_000] {
         ask(&of_default, json!({"duration_seconds": seconds})).expect(201);
     }
+    let offered = |world: &World| {
+        let scopes = by_user("alice", Request::get(mounted("/scopes")));
+        world.ask(&scopes).expect(200)["durations"].clone()
+    };
+    let of_page = |seconds: u32| json!({"label": null, "seconds": seconds});
+    let wanted = [3_600, 86_400, 604_800, 2_592_000].map(of_page);
+    assert_eq!(offered(&of_default), json!(wanted), "what passes is what is shown");
     ask(&of_default, json!({})).expect(201);
     for more in [
         json!({"duration_seconds": 31_536_000}),
@@ -131,6 +138,10 @@ fn only_durations_that_the_app_offers() {
         settings.durations = vec![choice("a minute", Some(60)), choice("for ever", None)];
     };
     let of_app = World::with(&Options { settings, ..Options::default() }, |router| router);
+    assert_eq!(
+        offered(&of_app),
+        json!([{"label": "a minute", "seconds": 60}, {"label": "for ever", "seconds": null}])
+    );
     ask(&of_app, json!({"duration_seconds": 60})).expect(201);
     let for_ever = ask(&of_app, json!({"until_revoked": true})).expect(201);
     assert_eq!(for_ever["expires_at"], Value::Null);

@@ -1,5 +1,5 @@
-//! The home page: signing in, the orders, and letting an agent in. Plain HTML from the server; one
-//! small script talks to the routes that AgentAdmit mounts.
+//! The home page: signing in, the orders, and letting an agent in. Plain HTML from the server; the
+//! panel for agents is the element that AgentAdmit serves.
 
 use axum::extract::State;
 use axum::http::HeaderMap;
