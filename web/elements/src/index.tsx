@@ -4,7 +4,7 @@ import { ar } from "../../react/src/strings/ar.js";
 import { en, type Strings } from "../../react/src/strings/en.js";
 import css from "../../react/src/styles.css";
 import { AgentAdmitAdminPanel } from "../../react/src/ui/admin/Panel.js";
-import type { FrameProps } from "../../react/src/ui/Frame.js";
+import type { FrameProps, HeadingLevel } from "../../react/src/ui/Frame.js";
 import { AgentAdmitPanel } from "../../react/src/ui/Panel.js";
 
 const LANGUAGES: Record<string, Strings> = { en, ar };
@@ -22,7 +22,7 @@ function styles(): CSSStyleSheet {
 
 /** A panel behind a shadow root: the page's sheet does not reach it, its variables do. */
 abstract class PanelElement extends HTMLElement {
-  static readonly observedAttributes = ["base", "lang", "purpose", "theme"];
+  static readonly observedAttributes = ["base", "heading-level", "lang", "purpose", "theme"];
   #root: ShadowRoot | undefined;
 
   protected abstract panel(frame: FrameProps): ReactNode;
@@ -49,6 +49,7 @@ abstract class PanelElement extends HTMLElement {
       base: this.getAttribute("base") ?? undefined,
       strings: LANGUAGES[this.#language()] ?? en,
       theme: themeOf(this.getAttribute("theme")),
+      headingLevel: levelOf(this.getAttribute("heading-level")),
     };
     if (this.#root) render(this.panel(frame) as never, this.#root);
   }
@@ -62,6 +63,11 @@ abstract class PanelElement extends HTMLElement {
 
 function themeOf(text: string | null): FrameProps["theme"] {
   return text === "light" || text === "dark" || text === "system" ? text : "inherit";
+}
+
+function levelOf(text: string | null): HeadingLevel {
+  const level = Number(text);
+  return level === 3 || level === 4 || level === 5 ? level : 2;
 }
 
 class AgentAdmitPanelElement extends PanelElement {

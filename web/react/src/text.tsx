@@ -19,6 +19,8 @@ export interface Language {
   strings: Strings;
   /** A moment, such as `2 December 2026 at 14:30`. */
   moment: (time: string | number | Date) => string;
+  /** The same for lists, such as `2 Dec 2026, 14:30`. */
+  short: (time: string | number | Date) => string;
   /** A time of day, such as `14:30`. */
   clock: (time: string | number | Date) => string;
   /** A day in UTC, such as `2 Dec`. */
@@ -39,8 +41,9 @@ const UNITS = [
 ] as const;
 
 export function languageOf(strings: Strings): Language {
-  const { locale } = strings;
+  const locale = withRegion(strings.locale);
   const moments = new Intl.DateTimeFormat(locale, { dateStyle: "long", timeStyle: "short" });
+  const shorts = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
   const clocks = new Intl.DateTimeFormat(locale, { timeStyle: "short" });
   const days = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", timeZone: "UTC" });
   const numbers = new Intl.NumberFormat(locale);
@@ -49,13 +52,15 @@ export function languageOf(strings: Strings): Language {
   return {
     strings,
     moment: (time) => moments.format(new Date(time)),
+    short: (time) => shorts.format(new Date(time)),
     clock: (time) => clocks.format(new Date(time)),
     day: (day) => days.format(new Date(`${day}T00:00:00Z`)),
     relative: (time, now) => {
       const seconds = (Date.parse(time) - now) / 1_000;
+      // what is less than a minute away is now
       const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? [
         "second",
-        1,
+        Number.POSITIVE_INFINITY,
       ];
       return ago.format(Math.trunc(seconds / length), unit);
     },
@@ -69,6 +74,12 @@ export function languageOf(strings: Strings): Language {
     plural: (forms, number) =>
       fill(forms[rules.select(number)] ?? forms.other, { n: numbers.format(number) }),
   };
+}
+
+/** Dates as they are written where the person is: `en` of a British browser is `en-GB`. */
+function withRegion(locale: string): string {
+  const own = typeof navigator === "undefined" ? "" : (navigator.language ?? "");
+  return own.toLowerCase().startsWith(`${locale}-`) ? own : locale;
 }
 
 const Context = createContext<Language | null>(null);

@@ -71,13 +71,10 @@ export const en = {
     calls: { one: "{n} call", other: "{n} calls" } as Plural,
     yourNote: "Your note",
     purpose: "Purpose",
-    pendingHint: "The token has not been used yet. It works until {time} at the latest.",
+    pendingHint: "The token has not been used yet. It works for ten minutes at most.",
     change: "Change",
     activity: "What it did",
     end: "End access",
-    endOf: "End access of {agent}",
-    changeOf: "Change what {agent} may do",
-    activityOf: "What {agent} did",
     confirmEnd:
       "End the access of {agent}? From that moment it can do nothing more here. This cannot be undone.",
     confirm: "Yes, end it",
@@ -131,7 +128,7 @@ export const en = {
   admin: {
     title: "AI agents in this app",
     plan: "Plan",
-    usage: "Use",
+    usage: "Usage",
     planStatus: {
       none: "No plan",
       trial: "On trial",

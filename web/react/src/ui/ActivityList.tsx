@@ -25,7 +25,7 @@ export function ActivityOfConnection({ id }: { id: string }) {
 
 /** One record, in a sentence. */
 export function Event({ event }: { event: Activity }) {
-  const { strings, moment, plural } = useLanguage();
+  const { strings, short, plural } = useLanguage();
   return (
     <>
       <span className="aa-dot" data-kind={event.outcome} aria-hidden="true" />
@@ -34,7 +34,7 @@ export function Event({ event }: { event: Activity }) {
         {event.count > 1 && ` (${plural(strings.activity.times, event.count)})`}
       </span>
       <time className="aa-hint" dateTime={event.occurred_at}>
-        {moment(event.occurred_at)}
+        {short(event.occurred_at)}
       </time>
     </>
   );

@@ -3,6 +3,7 @@ import { useRevoke } from "../hooks.js";
 import { fill, useLanguage } from "../text.js";
 import type { Connection, Grantable } from "../types.js";
 import { ActivityOfConnection } from "./ActivityList.js";
+import { Subheading } from "./Frame.js";
 import { NarrowForm } from "./NarrowForm.js";
 import { AgentName, Confirm, Status, useNow } from "./parts.js";
 
@@ -37,11 +38,11 @@ export function ConnectionRow({
   const end = async () => {
     if (await revoke.run(connection.connection_id)) onChanged(fill(words.endedNow, { agent }));
   };
-  const button = (what: Exclude<Open, null>, text: string, label: string, kind = "") => (
+  const button = (what: Exclude<Open, null>, text: string, kind = "") => (
     <button
       type="button"
       className={`aa-button ${kind}`}
-      aria-label={fill(label, { agent })}
+      aria-label={`${text}: ${agent}`}
       aria-expanded={open === what}
       aria-controls={open === what ? `${id}-${what}` : undefined}
       onClick={() => (open === what ? close() : setOpen(what))}
@@ -53,16 +54,17 @@ export function ConnectionRow({
   return (
     <li className="aa-card" aria-labelledby={id} data-over={isOver || undefined}>
       <div className="aa-card-head">
-        <h4 id={id}>
+        <Subheading id={id}>
           <AgentName of={connection} />
-        </h4>
+        </Subheading>
         <Status of={connection.status} />
       </div>
+      {connection.status === "pending" && <p className="aa-hint">{words.pendingHint}</p>}
       <Facts of={connection} offer={offer} />
       <div className="aa-actions" ref={buttons}>
-        {button("activity", words.activity, words.activityOf)}
-        {!isOver && button("change", words.change, words.changeOf)}
-        {!isOver && button("end", words.end, words.endOf, "aa-quiet-danger")}
+        {button("activity", words.activity)}
+        {!isOver && button("change", words.change)}
+        {!isOver && button("end", words.end, "aa-quiet-danger")}
       </div>
       <div id={`${id}-${open}`}>
         {open === "activity" && <ActivityOfConnection id={connection.connection_id} />}

@@ -3,7 +3,7 @@ import { type Pages, useConnections, useScopes } from "../hooks.js";
 import { useLanguage } from "../text.js";
 import type { Connection, Grantable } from "../types.js";
 import { ConnectionRow } from "./ConnectionRow.js";
-import { Frame, type FrameProps } from "./Frame.js";
+import { Frame, type FrameProps, Heading } from "./Frame.js";
 import { ShowMore, Waiting } from "./parts.js";
 
 /** The agents that the signed-in user let in: look, narrow, end. */
@@ -49,7 +49,7 @@ export function Connections({
   );
   return (
     <section className="aa-section" aria-label={words.title}>
-      <h3>{words.title}</h3>
+      <Heading>{words.title}</Heading>
       <p className="aa-said" role="status">
         {said}
       </p>

@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { type ComponentPropsWithoutRef, createContext, type ReactNode, useContext } from "react";
 import type { AgentAdmitClient } from "../client.js";
 import { AgentAdmitProvider } from "../provider.js";
 import type { Strings } from "../strings/en.js";
@@ -18,6 +18,26 @@ export interface FrameProps {
    */
   theme?: "inherit" | "system" | "light" | "dark" | undefined;
   className?: string | undefined;
+  /** The level of the panel's headings on the page around it: 2 unless said. */
+  headingLevel?: HeadingLevel | undefined;
+}
+
+export type HeadingLevel = 2 | 3 | 4 | 5;
+
+const Level = createContext<HeadingLevel>(2);
+
+type HeadingProps = Omit<ComponentPropsWithoutRef<"h2">, "className">;
+
+/** The heading of a section. */
+export function Heading(props: HeadingProps) {
+  const Tag = `h${useContext(Level)}` as "h2";
+  return <Tag {...props} className="aa-heading" />;
+}
+
+/** The heading of something within a section. */
+export function Subheading(props: HeadingProps) {
+  const Tag = `h${useContext(Level) + 1}` as "h3";
+  return <Tag {...props} className="aa-subheading" />;
 }
 
 /** The root of every component: client, language, direction, colours. */
@@ -27,13 +47,14 @@ export function Frame({
   strings,
   theme,
   className,
+  headingLevel = 2,
   children,
 }: FrameProps & { children: ReactNode }) {
   return (
     <AgentAdmitProvider base={base} client={client}>
       <Speaking strings={strings}>
         <Root theme={theme} className={className}>
-          {children}
+          <Level.Provider value={headingLevel}>{children}</Level.Provider>
         </Root>
       </Speaking>
     </AgentAdmitProvider>

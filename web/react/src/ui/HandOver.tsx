@@ -3,6 +3,7 @@ import { useEvery } from "../hooks.js";
 import { useAgentAdmit } from "../provider.js";
 import { fill, useLanguage } from "../text.js";
 import type { Granted } from "../types.js";
+import { Heading } from "./Frame.js";
 import { Copy, useNow } from "./parts.js";
 
 /** How often the app is asked whether the agent has come, in milliseconds. */
@@ -12,10 +13,10 @@ const ASK_EVERY = 3_000;
 export function HandOver({ granted, onDone }: { granted: Granted; onDone: () => void }) {
   const { strings, clock, moment } = useLanguage();
   const id = useId();
-  const heading = useRef<HTMLHeadingElement>(null);
+  const view = useRef<HTMLElement>(null);
   const isConnected = useIsConnected(granted.connection_id);
   const isOver = useNow(1_000) >= Date.parse(granted.token_expires_at);
-  useEffect(() => heading.current?.focus(), []);
+  useEffect(() => view.current?.focus(), []);
   useEffect(() => {
     // a page that comes back out of the browser's memory must not bring the token back
     window.addEventListener("pagehide", onDone);
@@ -28,10 +29,8 @@ export function HandOver({ granted, onDone }: { granted: Granted; onDone: () => 
       ? strings.handOver.expired
       : strings.handOver.waiting;
   return (
-    <section className="aa-form" aria-labelledby={id}>
-      <h3 id={id} ref={heading} tabIndex={-1}>
-        {strings.handOver.title}
-      </h3>
+    <section className="aa-hand-over" aria-labelledby={id} ref={view} tabIndex={-1}>
+      <Heading id={id}>{strings.handOver.title}</Heading>
       {!isConnected && !isOver && <Secret granted={granted} />}
       <p
         className="aa-state"

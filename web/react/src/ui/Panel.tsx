@@ -3,7 +3,7 @@ import { useConnections, useScopes } from "../hooks.js";
 import { useLanguage } from "../text.js";
 import type { Granted } from "../types.js";
 import { Connections } from "./ConnectionsList.js";
-import { Frame, type FrameProps } from "./Frame.js";
+import { Frame, type FrameProps, Heading } from "./Frame.js";
 import { GrantForm } from "./GrantForm.js";
 import { HandOver } from "./HandOver.js";
 import { Waiting } from "./parts.js";
@@ -42,7 +42,7 @@ function Panel({ purpose, preselected }: Pick<AgentAdmitPanelProps, "purpose" | 
           <HandOver granted={granted} onDone={done} />
         ) : (
           <>
-            <h3 id={id}>{strings.grant.title}</h3>
+            <Heading id={id}>{strings.grant.title}</Heading>
             <Waiting of={offer} />
             {offer.data && (
               <GrantForm

@@ -1,6 +1,7 @@
 import { useId } from "react";
 import { useLanguage } from "../text.js";
 import type { Scope } from "../types.js";
+import { Subheading } from "./Frame.js";
 
 /** Scopes by category, each with what it means. */
 export function ScopePicker({
@@ -35,9 +36,9 @@ export function ScopePicker({
         // biome-ignore lint/suspicious/noArrayIndexKey: categories do not move, and have no id
         <div className="aa-group" key={index} role="group" aria-labelledby={`${id}-${index}`}>
           {groups.length > 1 && (
-            <h4 id={`${id}-${index}`}>
+            <Subheading id={`${id}-${index}`}>
               <bdi>{category}</bdi>
-            </h4>
+            </Subheading>
           )}
           {members.map((scope) => (
             <ScopeChoice
@@ -74,13 +75,15 @@ export function ScopeChoice({
         aria-describedby={scope.sensitive ? `${id}-more` : undefined}
       />
       <label htmlFor={id}>
-        <bdi>{scope.description}</bdi>
+        <bdi>{scope.description}</bdi>{" "}
         {scope.sensitive && (
           <span className="aa-badge" data-kind="sensitive">
             {strings.grant.sensitive}
           </span>
         )}
-        <code dir="ltr">{scope.name}</code>
+        <span className="aa-scope">
+          <code dir="ltr">{scope.name}</code>
+        </span>
       </label>
       {scope.sensitive && isChosen && (
         <p className="aa-hint" id={`${id}-more`}>

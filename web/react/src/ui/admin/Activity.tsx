@@ -2,6 +2,7 @@ import { useId, useState } from "react";
 import { useAdminActivity, useEvery } from "../../hooks.js";
 import { useLanguage } from "../../text.js";
 import { Event } from "../ActivityList.js";
+import { Heading } from "../Frame.js";
 import { AgentName, ShowMore, Waiting } from "../parts.js";
 
 /** How often a live list is read again, in milliseconds. */
@@ -18,7 +19,7 @@ export function LiveActivity() {
   return (
     <section className="aa-section" aria-label={words.activity}>
       <div className="aa-card-head">
-        <h3>{words.activity}</h3>
+        <Heading>{words.activity}</Heading>
         <div className="aa-choice">
           <input id={id} type="checkbox" checked={isLive} onChange={() => setLive(!isLive)} />
           <label htmlFor={id}>{words.live}</label>

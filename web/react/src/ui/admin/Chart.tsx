@@ -1,6 +1,7 @@
 import { useId } from "react";
 import { fill, useLanguage } from "../../text.js";
 import type { Usage } from "../../types.js";
+import { Subheading } from "../Frame.js";
 
 const WIDTH = 600;
 const HEIGHT = 120;
@@ -33,7 +34,7 @@ export function Chart({ usage, from, to }: { usage: Usage; from: string; to: str
   const height = (calls: number) => (calls / highest) * HEIGHT;
   return (
     <div className="aa-card">
-      <h4>{words.chart}</h4>
+      <Subheading>{words.chart}</Subheading>
       <svg
         className="aa-chart"
         viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
@@ -78,13 +79,15 @@ export function Chart({ usage, from, to }: { usage: Usage; from: string; to: str
             .reverse()
             .map((it) => [day(it.day), number(it.allowed), number(it.refused)])}
         />
-        <Table
-          heads={[words.byAgent, words.calls]}
-          rows={usage.breakdown.map((it) => [
-            it.label ?? strings.connections.unnamed,
-            number(it.calls),
-          ])}
-        />
+        {usage.breakdown.length > 0 && (
+          <Table
+            heads={[words.byAgent, words.calls]}
+            rows={usage.breakdown.map((it) => [
+              it.label ?? strings.connections.unnamed,
+              number(it.calls),
+            ])}
+          />
+        )}
       </details>
     </div>
   );

@@ -3,6 +3,7 @@ import { useAdminConnections, useAdminRevoke } from "../../hooks.js";
 import { useAgentAdmit } from "../../provider.js";
 import { useLanguage } from "../../text.js";
 import type { Connection, ConnectionStatus } from "../../types.js";
+import { Heading } from "../Frame.js";
 import { ShowMore, Waiting } from "../parts.js";
 import { ConnectionsTable } from "./ConnectionsTable.js";
 
@@ -30,7 +31,7 @@ export function AllConnections() {
   };
   return (
     <section className="aa-section" aria-label={words.connections}>
-      <h3>{words.connections}</h3>
+      <Heading>{words.connections}</Heading>
       <div className="aa-filters" role="search">
         <div>
           <label className="aa-label" htmlFor={id}>

@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { useAdminUsage } from "../../hooks.js";
 import { useLanguage } from "../../text.js";
-import { Frame, type FrameProps } from "../Frame.js";
+import { Frame, type FrameProps, Heading } from "../Frame.js";
 import { Waiting } from "../parts.js";
 import { LiveActivity } from "./Activity.js";
 import { Chart } from "./Chart.js";
@@ -42,7 +42,7 @@ function UsageAndPlan() {
     : [];
   return (
     <section className="aa-section" aria-label={words.usage}>
-      <h3>{words.usage}</h3>
+      <Heading>{words.usage}</Heading>
       <Waiting of={usage} />
       {usage.data && (
         <>

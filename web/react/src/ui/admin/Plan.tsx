@@ -2,6 +2,7 @@ import { useId } from "react";
 import { fill, useLanguage } from "../../text.js";
 import type { Plan } from "../../types.js";
 import { webAddress } from "../ConnectAgentButton.js";
+import { Subheading } from "../Frame.js";
 
 /** What the app pays for, and how much of it is used. */
 export function PlanCard({ plan }: { plan: Plan }) {
@@ -12,9 +13,9 @@ export function PlanCard({ plan }: { plan: Plan }) {
   return (
     <div className="aa-card">
       <div className="aa-card-head">
-        <h4 id={id}>
+        <Subheading id={id}>
           {words.plan}: <bdi>{plan.name}</bdi>
-        </h4>
+        </Subheading>
         <span className="aa-badge" data-kind={plan.status}>
           {words.planStatus[plan.status]}
         </span>

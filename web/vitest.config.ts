@@ -1,0 +1,11 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["tests/**/*.test.{ts,tsx}"],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    // each file starts a service, a shop and a browser
+    fileParallelism: false,
+  },
+});
