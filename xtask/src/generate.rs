@@ -1,11 +1,12 @@
-//! Files that are generated and committed: printed by our own binaries, compared or written here.
+//! Files that are generated and committed: printed by our own binaries, compared or written here; and
+//! those of `web/`, which are compared or written where there is npm.
 
 use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::{Chore, Verdict, process, workspace::Workspace};
+use crate::{Chore, Verdict, process, web::Web, workspace::Workspace};
 
 /// Regenerate the committed generated files.
 #[derive(Args)]
@@ -55,10 +56,28 @@ impl Chore for Gen {
                 println!("{}: written", file.path);
             }
         }
+        if !self.is_web_done(workspace)? {
+            verdict = Verdict::Findings;
+        }
         if verdict == Verdict::Findings {
             println!("generated files differ; run `cargo xtask gen` and commit what changes");
         }
         Ok(verdict)
+    }
+}
+
+impl Gen {
+    /// The types of the wire, from the contract as it is now; and what the SDK embeds, from the
+    /// lockfile. Nothing that cargo builds needs npm, so that without it there is nothing to do.
+    fn is_web_done(&self, workspace: &Workspace) -> Result<bool> {
+        let Some(web) = Web::install(workspace)? else {
+            println!("crates/sdk/assets: not looked at, there is no npm");
+            return Ok(true);
+        };
+        let arguments: &[&str] = if self.check { &["--check"] } else { &[] };
+        let types = process::run(&mut web.script("types", arguments))?;
+        let assets = process::run(&mut web.script("build", arguments))?;
+        Ok(types && assets)
     }
 }
 

@@ -1,4 +1,5 @@
-//! The chores of this repository, each a command: `cargo xtask test`, `gen`, `layers`, `bench`, `soak`.
+//! The chores of this repository, each a command: `cargo xtask test`, `gen`, `layers`, `bench`, `soak`,
+//! `screenshots`.
 //!
 //! A new chore is a file with a `clap::Args` struct that implements [`Chore`], and one line in
 //! `chores!` below.
@@ -12,9 +13,11 @@ mod layers;
 mod process;
 mod report;
 mod soak;
+mod screenshots;
 mod steps;
 mod tidy;
 mod tools;
+mod web;
 mod workspace;
 
 use std::process::ExitCode;
@@ -63,6 +66,7 @@ chores! {
     Layers(layers::Layers),
     Bench(bench::Bench),
     Soak(soak::Soak),
+    Screenshots(screenshots::Screenshots),
 }
 
 /// The chores of the AgentAdmit repository.

@@ -7,6 +7,7 @@ mod instructions;
 mod rust;
 mod schemathesis;
 mod soak;
+mod web;
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -20,7 +21,8 @@ use crate::{
 };
 
 /// Run every check: formatting, lints, layers, generated files, documentation, tests, fuzzing, the
-/// running service against its contract, the demo, the length of the hot path, and full load.
+/// running service against its contract, the panels in a browser, the demo, the length of the hot
+/// path, and full load.
 #[derive(Args)]
 pub(crate) struct Test {
     /// Run only these steps
@@ -64,6 +66,7 @@ const STEPS: &[Step] = &[
     step("rust", true, "all tests of the workspace", rust::run),
     step("fuzz", false, "fuzz targets find nothing (4 minutes; --full: 10 each)", fuzz::run),
     step("schemathesis", true, "the running service keeps to its contract", schemathesis::run),
+    step("web", true, "the panels, in a browser too", web::run),
     step("demo", true, "the demo plays through", demo::run),
     step(
         "instructions",

@@ -135,7 +135,7 @@ impl<A: App> AgentAdmit<A> {
             }
             Err(refused) => return Err(refused),
         };
-        let base = escaped(&self.settings().route_prefix);
+        let base = escaped(self.prefix());
         let is_admin = self.app().admins() && self.is_admin(&signed.user).await;
         let (element, other) = match panel {
             Panel::OfUser if is_admin => {
@@ -172,7 +172,7 @@ impl<A: App> AgentAdmit<A> {
             .replace("{language}", words.language)
             .replace("{direction}", words.direction)
             .replace("{title}", words.title)
-            .replace("{base}", &escaped(&self.settings().route_prefix))
+            .replace("{base}", &escaped(self.prefix()))
             .replace("{script}", Asset::Script.name())
             .replace("{sheet}", Asset::Sheet.name())
             .replace("{link}", link)
