@@ -111,6 +111,7 @@ describe.skipIf(!hasBrowser)("the panel's journey", () => {
     await keys.press("Enter");
 
     await page.getByRole("listitem", { name: "Keyboard" }).waitFor();
+    await expect.poll(() => focused(page), { message: "on to the list" }).toMatch(/Agents that/);
     await tabTo(/What it did: Keyboard/);
     await keys.press("Enter");
     await page.getByText("The agent connected").waitFor();
@@ -127,7 +128,7 @@ describe.skipIf(!hasBrowser)("the panel's journey", () => {
     await expect.poll(() => focused(page)).toMatch(/Keep it/);
     await keys.press("Shift+Tab");
     await keys.press("Enter");
-    await page.getByText("The access of Keyboard has ended.").waitFor();
+    await expect.poll(() => focused(page)).toBe("The access of Keyboard has ended.");
     expect(await world.call(access, "/orders")).toBe(401);
     await page.context().close();
   });

@@ -118,7 +118,7 @@ export const ar: Strings = {
     },
     verified: "استخدم: {what}",
     refused: "رُفض: {what}",
-    other: "حدث شيء آخر",
+    other: "جرت صيانة السجل",
     call: "طلب",
     events: {
       connection_created: "أُنشئ رمز",
@@ -130,6 +130,13 @@ export const ar: Strings = {
       connection_widened: "سُمح بالمزيد",
       connection_resumed: "استؤنف الوصول بعد استعادة نسخة",
       scopes_changed: "غيّر التطبيق قائمة صلاحياته",
+      settings_changed: "تغيّرت إعدادات التطبيق",
+      plan_changed: "تغيّرت خطة التطبيق",
+      app_created: "سُجّل التطبيق",
+      key_created: "حصل التطبيق على مفتاح جديد",
+      key_rotated: "استُبدل مفتاح للتطبيق",
+      key_revoked: "أُنهي مفتاح للتطبيق",
+      public_keys_changed: "تغيّرت المفاتيح العامة للتطبيق",
     },
     reasons: {
       insufficient_scope: "ليس مما يجوز له",

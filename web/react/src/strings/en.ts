@@ -98,7 +98,7 @@ export const en = {
     times: { one: "{n} time", other: "{n} times" } as Plural,
     verified: "Used: {what}",
     refused: "Refused: {what}",
-    other: "Something else happened",
+    other: "The log was looked after",
     call: "a call",
     events: {
       connection_created: "A token was made",
@@ -110,6 +110,13 @@ export const en = {
       connection_widened: "More was allowed",
       connection_resumed: "Access was resumed after a restore",
       scopes_changed: "The app changed its list of permissions",
+      settings_changed: "The app’s settings changed",
+      plan_changed: "The app’s plan changed",
+      app_created: "The app was registered",
+      key_created: "The app got a new key",
+      key_rotated: "A key of the app was replaced",
+      key_revoked: "A key of the app was ended",
+      public_keys_changed: "The app’s public keys changed",
     } as Record<string, string>,
     reasons: {
       insufficient_scope: "not among what it may do",

@@ -17,8 +17,8 @@ export function ConnectionRow({
 }: {
   of: Connection;
   offer: Grantable | null;
-  /** With what to tell the person. */
-  onChanged: (said: string) => void;
+  /** With what to tell the person, and whether the row changes its place. */
+  onChanged: (said: string, isGone: boolean) => void;
 }) {
   const { strings } = useLanguage();
   const words = strings.connections;
@@ -36,7 +36,9 @@ export function ConnectionRow({
     revoke.reset();
   };
   const end = async () => {
-    if (await revoke.run(connection.connection_id)) onChanged(fill(words.endedNow, { agent }));
+    if (await revoke.run(connection.connection_id)) {
+      onChanged(fill(words.endedNow, { agent }), true);
+    }
   };
   const button = (what: Exclude<Open, null>, text: string, kind = "") => (
     <button
@@ -75,7 +77,7 @@ export function ConnectionRow({
             onCancel={close}
             onSaved={() => {
               close();
-              onChanged(words.changedNow);
+              onChanged(words.changedNow, false);
             }}
           />
         )}

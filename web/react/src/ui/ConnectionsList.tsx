@@ -4,7 +4,7 @@ import { useLanguage } from "../text.js";
 import type { Connection, Grantable } from "../types.js";
 import { ConnectionRow } from "./ConnectionRow.js";
 import { Frame, type FrameProps, Heading } from "./Frame.js";
-import { ShowMore, Waiting } from "./parts.js";
+import { Said, ShowMore, Waiting } from "./parts.js";
 
 /** The agents that the signed-in user let in: look, narrow, end. */
 export function ConnectionsList(props: FrameProps) {
@@ -28,7 +28,7 @@ export function Connections({
 }) {
   const { strings, plural } = useLanguage();
   const words = strings.connections;
-  const [said, setSaid] = useState("");
+  const [said, setSaid] = useState({ text: "", isGone: false });
   const isOver = ({ status }: Connection) => status === "revoked" || status === "expired";
   const over = pages.data?.filter(isOver) ?? [];
   const living = pages.data?.filter((connection) => !isOver(connection)) ?? [];
@@ -39,8 +39,8 @@ export function Connections({
           key={connection.connection_id}
           of={connection}
           offer={offer}
-          onChanged={(text) => {
-            setSaid(text);
+          onChanged={(text, isGone) => {
+            setSaid({ text, isGone });
             void pages.reload();
           }}
         />
@@ -50,9 +50,7 @@ export function Connections({
   return (
     <section className="aa-section" aria-label={words.title}>
       <Heading>{words.title}</Heading>
-      <p className="aa-said" role="status">
-        {said}
-      </p>
+      <Said {...said} />
       <Waiting of={pages} />
       {pages.data && living.length === 0 && <p className="aa-empty">{words.none}</p>}
       {rows(living)}

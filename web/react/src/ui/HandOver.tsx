@@ -16,7 +16,11 @@ export function HandOver({ granted, onDone }: { granted: Granted; onDone: () => 
   const view = useRef<HTMLElement>(null);
   const isConnected = useIsConnected(granted.connection_id);
   const isOver = useNow(1_000) >= Date.parse(granted.token_expires_at);
-  useEffect(() => view.current?.focus(), []);
+  useEffect(() => {
+    view.current?.focus({ preventScroll: true });
+    // the form that was here may have been longer than the window
+    view.current?.scrollIntoView({ block: "start" });
+  }, []);
   useEffect(() => {
     // a page that comes back out of the browser's memory must not bring the token back
     window.addEventListener("pagehide", onDone);

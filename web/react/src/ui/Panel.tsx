@@ -1,4 +1,4 @@
-import { useCallback, useId, useState } from "react";
+import { useCallback, useId, useRef, useState } from "react";
 import { useConnections, useScopes } from "../hooks.js";
 import { useLanguage } from "../text.js";
 import type { Granted } from "../types.js";
@@ -30,10 +30,13 @@ function Panel({ purpose, preselected }: Pick<AgentAdmitPanelProps, "purpose" | 
   const offer = useScopes();
   const connections = useConnections();
   const [granted, setGranted] = useState<Granted | null>(null);
+  const list = useRef<HTMLDivElement>(null);
   const { reload } = connections;
   const done = useCallback(() => {
     setGranted(null);
     void reload();
+    // the new connection is there, and the button that had the focus is gone
+    list.current?.focus();
   }, [reload]);
   return (
     <>
@@ -58,7 +61,9 @@ function Panel({ purpose, preselected }: Pick<AgentAdmitPanelProps, "purpose" | 
           </>
         )}
       </section>
-      <Connections of={connections} offer={offer.data} />
+      <div ref={list} tabIndex={-1} className="aa-place">
+        <Connections of={connections} offer={offer.data} />
+      </div>
     </>
   );
 }

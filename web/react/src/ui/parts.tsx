@@ -124,6 +124,19 @@ export function Confirm({
   );
 }
 
+/** What was done, for whoever cannot see it too. It takes the focus where the button that did it is gone. */
+export function Said({ text, isGone }: { text: string; isGone: boolean }) {
+  const place = useRef<HTMLParagraphElement>(null);
+  useEffect(() => {
+    if (text && isGone) place.current?.focus();
+  }, [text, isGone]);
+  return (
+    <p className="aa-said" role="status" tabIndex={-1} ref={place}>
+      {text}
+    </p>
+  );
+}
+
 /** Copies a text, and says whether that worked. */
 export function Copy({ text, label, isMain }: { text: string; label: string; isMain?: boolean }) {
   const { strings } = useLanguage();

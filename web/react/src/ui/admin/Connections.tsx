@@ -4,7 +4,7 @@ import { useAgentAdmit } from "../../provider.js";
 import { useLanguage } from "../../text.js";
 import type { Connection, ConnectionStatus } from "../../types.js";
 import { Heading } from "../Frame.js";
-import { ShowMore, Waiting } from "../parts.js";
+import { Said, ShowMore, Waiting } from "../parts.js";
 import { ConnectionsTable } from "./ConnectionsTable.js";
 
 const STATUSES: ConnectionStatus[] = ["active", "pending", "expired", "revoked"];
@@ -68,9 +68,7 @@ export function AllConnections() {
           </select>
         </div>
       </div>
-      <p className="aa-said" role="status">
-        {said}
-      </p>
+      <Said text={said} isGone />
       <Waiting of={pages} />
       {pages.data && (
         <p className="aa-hint" role="status">
