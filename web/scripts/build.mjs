@@ -18,7 +18,7 @@ const shared = {
   define: { "process.env.NODE_ENV": '"production"' },
 };
 
-const NOTICE = `/*! AgentAdmit panels, MIT OR Apache-2.0. With Preact, MIT, copyright Jason Miller. Built by web/scripts/build.mjs. */`;
+const NOTICE = `/*! AgentAdmit panels, MIT OR Apache-2.0. With Preact, MIT, copyright (c) 2015-present Jason Miller (LICENSE-preact). Built by web/scripts/build.mjs. */`;
 
 async function elements() {
   const script = await build({
@@ -40,6 +40,7 @@ async function elements() {
   return [
     [assets("agentadmit.js"), script.outputFiles[0].text],
     [assets("page.css"), sheet.outputFiles[0].text],
+    [assets("LICENSE-preact"), await readFile(at("node_modules/preact/LICENSE"), "utf8")],
   ];
 }
 
