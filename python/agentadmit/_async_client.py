@@ -52,7 +52,7 @@ class AsyncAgentAdmit:
         max_waiting: int | None = None,
         timeout_seconds: int | None = None,
     ) -> None:
-        """Reads `agentadmit.yaml`, then variables (`AGENTADMIT_…`), then these arguments, which win.
+        """Reads `agentadmit.yaml` and variables (`AGENTADMIT_…`); these arguments win over both.
 
         Without `config_path`, `agentadmit.yaml` in the current folder counts where there is one.
         Nothing is connected before the first call. Raises `ConfigurationError`.

@@ -15,8 +15,6 @@ from agentadmit._core import Agent
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-Mapping.register(Agent)
-
 __all__ = [
     "Agent",
     "AppCard",
@@ -71,7 +69,8 @@ class Answer(Mapping[str, Any]):
             return moment(value)
         part = cls._parts.get(name)
         if isinstance(value, list):
-            return tuple(part.of(each) if part else each for each in cast("list[Any]", value))
+            items = cast("list[Any]", value)
+            return tuple(part.of(item) if part else item for item in items)
         return part.of(value) if part else value
 
     def __getitem__(self, name: str) -> Any:
@@ -145,7 +144,7 @@ class ExchangedToken(Answer):
     app: AppCard
     expires_in: int | None = None
 
-    _parts = {"app": AppCard}
+    _parts: ClassVar[Mapping[str, type[Answer]]] = {"app": AppCard}
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +190,7 @@ class ConnectionPage(Answer):
     total: int
     next_cursor: str | None
 
-    _parts = {"connections": Connection}
+    _parts: ClassVar[Mapping[str, type[Answer]]] = {"connections": Connection}
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +212,7 @@ class Catalogue(Answer):
     environment: Literal["test", "live"]
     scopes: tuple[Scope, ...]
 
-    _parts = {"scopes": Scope}
+    _parts: ClassVar[Mapping[str, type[Answer]]] = {"scopes": Scope}
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +226,7 @@ class CatalogueChange(Answer):
     updated: tuple[str, ...]
     removed: tuple[str, ...]
 
-    _parts = {"scopes": Scope}
+    _parts: ClassVar[Mapping[str, type[Answer]]] = {"scopes": Scope}
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +253,7 @@ class AuditRecord(Answer):
     on_behalf_of: str | None
     request_id: str | None
     count: int
+    details: Mapping[str, Any] | None = field(hash=False)
     prev_hash: str
     hash: str
 
@@ -267,7 +267,7 @@ class AuditPage(Answer):
     events: tuple[AuditRecord, ...]
     next_cursor: str | None
 
-    _parts = {"events": AuditRecord}
+    _parts: ClassVar[Mapping[str, type[Answer]]] = {"events": AuditRecord}
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,4 +316,8 @@ class Usage(Answer):
     breakdown: tuple[LabelUsage, ...]
     series: tuple[DayCalls, ...]
 
-    _parts = {"plan": Plan, "breakdown": LabelUsage, "series": DayCalls}
+    _parts: ClassVar[Mapping[str, type[Answer]]] = {
+        "plan": Plan,
+        "breakdown": LabelUsage,
+        "series": DayCalls,
+    }

@@ -1,4 +1,4 @@
-"""What a call to the service can end with instead of its answer. None of them lets an agent pass."""
+"""What a call to the service can end with instead of its answer: none lets an agent pass."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class RateLimitError(AgentAdmitError):
 
 
 class CallRefusedError(AgentAdmitError):
-    """The service understood the call and said no. A code that is unknown here is a no all the same."""
+    """The service understood the call and said no, with whatever code."""
 
     status: int
     """The HTTP status, 400 to 499; 403 for every refusal of a verify."""

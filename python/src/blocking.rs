@@ -19,13 +19,15 @@ thread_local! {
 /// Lets Python's handlers of signals run; they do on the main thread alone. One that raises, as a
 /// Ctrl-C does, ends the call.
 fn gives_up() -> bool {
-    Python::attach(|py| match py.check_signals() {
+    let asked = Python::try_attach(|py| match py.check_signals() {
         Ok(()) => false,
         Err(raised) => {
             RAISED.set(Some(raised));
             true
         }
-    })
+    });
+    // an interpreter that ends waits for no call
+    asked.unwrap_or(true)
 }
 
 /// The client of `AgentAdmit`. Any number of threads may share one.

@@ -5,41 +5,81 @@ use std::io::{Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::Duration;
 
-use agentadmit::Client;
+use agentadmit::error::ServiceUnavailableError;
+use agentadmit::{Client, Error};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::answer;
 use crate::background::{Background, CallId};
 use crate::errors;
 use crate::process::PerProcess;
-use crate::request::{Outcome, Request};
+use crate::request::{Outcome, Request, Verb};
 use crate::settings::Settings;
 
 /// The client of `AsyncAgentAdmit`. Any number of event loops may share one.
 #[pyclass(frozen, module = "agentadmit._core")]
 pub(crate) struct AsyncClient {
     settings: agentadmit::Settings,
-    client: PerProcess<Client>,
+    calls: PerProcess<Calls>,
+}
+
+/// How many calls of a client are under way at a time: as many as it keeps connections for.
+const AT_A_TIME: usize = 128;
+
+/// A client, and the places of its calls. Ten thousand tasks that ask at the same moment wait for
+/// each other here instead of opening ten thousand connections.
+struct Calls {
+    client: Client,
+    places: Semaphore,
+    /// How long a call may wait for a place: as long as for its answer.
+    patience: Duration,
+}
+
+impl Calls {
+    async fn make(&self, verb: &Verb) -> Outcome {
+        let _place = match self.places.try_acquire() {
+            Ok(place) => place,
+            Err(_) => match timeout(self.patience, self.places.acquire()).await {
+                Ok(Ok(place)) => place,
+                _ => return Err(self.no_place().into()),
+            },
+        };
+        verb.send(&self.client).await
+    }
+
+    fn no_place(&self) -> Error {
+        let cause = format!(
+            "{AT_A_TIME} calls were under way for {} s, and none of them ended",
+            self.patience.as_secs()
+        );
+        ServiceUnavailableError { cause, retry_after: None }.into()
+    }
 }
 
 #[pymethods]
 impl AsyncClient {
     #[new]
     fn new(py: Python<'_>, settings: &Settings) -> PyResult<Self> {
-        let made = Self { settings: settings.inner.clone(), client: PerProcess::new() };
-        made.client(py)?; // a wrong certificate or key is an error of the start
+        let made = Self { settings: settings.inner.clone(), calls: PerProcess::new() };
+        made.calls(py)?; // a wrong certificate or key is an error of the start
         Ok(made)
     }
 }
 
 impl AsyncClient {
-    fn client(&self, py: Python<'_>) -> PyResult<Arc<Client>> {
-        self.client
-            .get(|| Client::new(&self.settings))
-            .map_err(|error| errors::configuration(py, &error))
+    fn calls(&self, py: Python<'_>) -> PyResult<Arc<Calls>> {
+        let make = || {
+            let client = Client::new(&self.settings)?;
+            let patience = self.settings.timeout;
+            Ok(Calls { client, places: Semaphore::new(AT_A_TIME), patience })
+        };
+        self.calls.get(make).map_err(|error| errors::configuration(py, &error))
     }
 }
 
@@ -123,14 +163,14 @@ impl EventLoop {
         request: &Request,
         future: Py<PyAny>,
     ) -> PyResult<CallId> {
-        let client = client.client(py)?;
+        let calls = client.calls(py)?;
         let (verb, is_carried) = (request.verb.clone(), request.is_carried);
         let arrivals = Arc::clone(&self.arrivals);
         // under the lock, so that no answer is delivered before its future is there
         let mut waiting = self.waiting.lock();
         let call = self.background.call(|call| {
             Box::pin(async move {
-                let outcome = verb.send(&client).await;
+                let outcome = calls.make(&verb).await;
                 arrivals.put(call, is_carried, outcome);
             })
         });

@@ -36,6 +36,9 @@ use pyo3::prelude::*;
 /// The native half of `agentadmit`. Use the classes of the package.
 #[pymodule(gil_used = true)]
 mod _core {
+    use pyo3::prelude::*;
+    use pyo3::types::PyMapping;
+
     #[pymodule_export]
     use super::answer::Agent;
     #[pymodule_export]
@@ -59,4 +62,10 @@ mod _core {
     use super::request::Request;
     #[pymodule_export]
     use super::settings::Settings;
+
+    /// `isinstance(agent, Mapping)` holds.
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        PyMapping::register::<Agent>(module.py())
+    }
 }
