@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its caller")]
 
 mod bench;
+mod faults;
 mod features;
 mod generate;
 mod layers;
@@ -67,6 +68,7 @@ chores! {
     Bench(bench::Bench),
     Soak(soak::Soak),
     Screenshots(screenshots::Screenshots),
+    Faults(faults::Faults),
 }
 
 /// The chores of the AgentAdmit repository.
