@@ -31,6 +31,8 @@ mod serve;
 mod signals;
 mod storage;
 pub mod test_service;
+#[cfg_attr(not(feature = "otel"), path = "traces_off.rs")]
+mod traces;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -25,6 +25,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::note;
 use crate::signals::Signals;
 use crate::storage::{self, Opened, Settings};
+use crate::traces::Traces;
 
 const OPERATOR_TOKEN: &str = "AGENTADMIT_OPERATOR_TOKEN";
 /// From the signal to the end of the last answer.
@@ -47,11 +48,15 @@ pub(crate) async fn run(args: &Serve) -> Result<Exit, Failure> {
     let engine = start_engine(config.clone(), issuer).await?;
     greet(&engine, &config, first_operator).await?;
 
+    let traces = Traces::as_the_environment_says()?;
     let state = ServiceState::new(
         engine.clone(),
         HttpOptions {
             metrics_need_token: sockets.operator.is_none(),
-            observation: Observation { log: request_log(config.log_requests), observer: None },
+            observation: Observation {
+                log: request_log(config.log_requests),
+                observer: traces.observer(),
+            },
             trusted_proxies: config.trusted_proxies,
             seed: storage::seed()?,
             ..HttpOptions::default()
@@ -69,7 +74,11 @@ pub(crate) async fn run(args: &Serve) -> Result<Exit, Failure> {
         signal = signals.end() => return Ok(signal),
         () = writer_stopped(&engine) => return Err(writer_died()),
     };
-    let flushed = tokio::task::spawn_blocking(move || engine.shut_down());
+    let flushed = tokio::task::spawn_blocking(move || {
+        let end = engine.shut_down();
+        traces.end();
+        end
+    });
     match (tokio::time::timeout(FLUSH, flushed).await, ended) {
         (Ok(Ok(Ok(()))), Ended::Drained) => Ok(Exit::Done),
         (Ok(Ok(Ok(()))), Ended::CutOff) => {

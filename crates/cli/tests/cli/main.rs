@@ -23,3 +23,4 @@ mod lifecycle;
 mod log;
 mod support;
 mod tls;
+mod traces;
