@@ -25,6 +25,7 @@ use agentadmit_store::views::LogPosition;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
+use crate::block::records_up;
 use crate::codec::{Packed, uncount};
 use crate::sql;
 use crate::statements as st;
@@ -247,11 +248,7 @@ impl Unfolded {
         while self.known_to < end {
             let up_to = end.min(self.known_to.saturating_add(CHUNK));
             let first = self.known_to.saturating_add(1);
-            let records = sql::many(conn, st::RECORDS_UP, (first, up_to, CHUNK), |row| {
-                let Packed(record): Packed<AuditRecord> = row.get(1)?;
-                Ok((row.get(0)?, record))
-            })?;
-            for (position, record) in records {
+            for (position, record) in records_up(conn, first, up_to, usize::MAX)? {
                 self.absorb(position, &record);
             }
             self.known_to = up_to;
@@ -382,13 +379,8 @@ pub(crate) fn appended(
     let mut after = after;
     while after < end {
         let up_to = end.min(after.saturating_add(CHUNK));
-        let range = (after.saturating_add(1), up_to, CHUNK);
-        let records = sql::many(conn, st::RECORDS_UP, range, |row| {
-            let Packed(record): Packed<AuditRecord> = row.get(1)?;
-            Ok(record)
-        })?;
-        for record in &records {
-            batch.absorb(record);
+        for (_, record) in records_up(conn, after.saturating_add(1), up_to, usize::MAX)? {
+            batch.absorb(&record);
         }
         after = up_to;
     }

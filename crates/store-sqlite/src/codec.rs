@@ -37,11 +37,32 @@ enum BadRow {
 
 impl<T: DeserializeOwned> FromSql for Packed<T> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let (version, row) = value.as_blob()?.split_first().ok_or_else(|| other(BadRow::Empty))?;
-        if *version != VERSION {
-            return Err(other(BadRow::Version(*version)));
-        }
+        let row = versioned(value)?;
         postcard::from_bytes(row).map(Self).map_err(|error| other(error.into()))
+    }
+}
+
+/// What stands behind the version of a row.
+fn versioned(value: ValueRef<'_>) -> FromSqlResult<&[u8]> {
+    let (version, row) = value.as_blob()?.split_first().ok_or_else(|| other(BadRow::Empty))?;
+    if *version == VERSION { Ok(row) } else { Err(other(BadRow::Version(*version))) }
+}
+
+/// Values that stand behind each other in one row blob; at least one.
+#[derive(Debug)]
+pub(crate) struct PackedMany<T>(pub(crate) Vec<T>);
+
+impl<T: DeserializeOwned> FromSql for PackedMany<T> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let mut rest = versioned(value)?;
+        let mut values = Vec::new();
+        while values.is_empty() || !rest.is_empty() {
+            let (value, behind) =
+                postcard::take_from_bytes(rest).map_err(|error| other(error.into()))?;
+            values.push(value);
+            rest = behind;
+        }
+        Ok(Self(values))
     }
 }
 
@@ -57,6 +78,18 @@ pub(crate) fn pack<T: Serialize>(value: &T) -> rusqlite::Result<Vec<u8>> {
     row.push(VERSION);
     postcard::to_extend(value, row)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+/// Appends a value to a blob of several.
+pub(crate) fn pack_behind<T: Serialize>(value: &T, row: &mut Vec<u8>) -> rusqlite::Result<()> {
+    if row.is_empty() {
+        row.reserve(2_048);
+        row.push(VERSION);
+    }
+    // an error leaves the blob empty, and the transaction is rolled back
+    *row = postcard::to_extend(value, std::mem::take(row))
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    Ok(())
 }
 
 fn other(error: BadRow) -> FromSqlError {

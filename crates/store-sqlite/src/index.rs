@@ -15,8 +15,9 @@ use agentadmit_store::StoreError;
 use agentadmit_store::views::LogPosition;
 use rusqlite::Connection;
 
+use crate::block::records_up;
 use crate::codec::{TenantKey, count};
-use crate::log::{Segment, records_up};
+use crate::log::Segment;
 use crate::sql;
 use crate::statements as st;
 use crate::terms::{self, Term};

@@ -19,6 +19,7 @@
 
 mod activity;
 pub mod backup;
+mod block;
 mod codec;
 mod connect;
 mod connections;

@@ -1,7 +1,7 @@
 //! The audit log: the tail that records are appended to, and segments.
 //!
-//! Records are rows in the order of their positions, and nothing else: what people search by is
-//! built for a segment after it is closed ([`crate::index`]), off the path of any call.
+//! Records stand in blocks ([`crate::block`]) in the order of their positions, and nothing else: what
+//! people search by is built for a segment after it is closed ([`crate::index`]), off the path of any call.
 
 use agentadmit_core::app::Tenant;
 use agentadmit_core::audit::chain::ChainHead;
@@ -10,12 +10,11 @@ use agentadmit_protocol::id::ChainId;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
 use agentadmit_store::views::{Found, LogPosition, OldestSegment};
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection};
 
 use crate::activity::Fold;
-use crate::codec::{self, Packed, TenantKey, uncount};
-use crate::error::Stored;
-use crate::session::Session;
+use crate::codec::{self, TenantKey, uncount};
+use crate::session::{self, Role, Session};
 use crate::sql;
 use crate::statements as st;
 
@@ -79,36 +78,25 @@ pub(crate) fn visible_segments(conn: &Connection) -> Result<Vec<Segment>, StoreE
     Ok(segments)
 }
 
-/// The record at a position.
-pub(crate) fn record_at(
-    conn: &Connection,
-    position: LogPosition,
-) -> Result<AuditRecord, StoreError> {
-    sql::one(conn, st::RECORD, [position], crate::views::packed)?
-        .ok_or_else(|| StoreError::Corrupt(format!("the log has no record at {position}")))
-}
-
-/// Records with their positions, from `first` to `last`, at most `limit`.
-pub(crate) fn records_up(
-    conn: &Connection,
-    first: LogPosition,
-    last: LogPosition,
-    limit: usize,
-) -> Result<Vec<(LogPosition, AuditRecord)>, StoreError> {
-    sql::many(conn, st::RECORDS_UP, (first, last, codec::limit(limit)), |row| {
-        let Packed(record) = row.get(1)?;
-        Ok((row.get(0)?, record))
-    })
+/// Appends a block whose last record is at `end`.
+fn append<'c>(
+    held: &mut Option<CachedStatement<'c>>,
+    conn: &'c Connection,
+    end: LogPosition,
+    row: &[u8],
+    records: i64,
+) -> Result<(), StoreError> {
+    sql::run_held(held, conn, st::APPEND, (end, row, records)).map(|_| ())
 }
 
 impl Session<'_> {
     pub(crate) fn append_record(&mut self, record: &AuditRecord) -> Result<(), StoreError> {
         let conn = self.conn;
-        let pending = self.pending()?;
-        let position = pending.tail.end.saturating_add(1);
-        let row = codec::pack(record).stored()?;
-        sql::run_held(&mut self.held.append, conn, st::APPEND, (position, row))?;
-        let pending = self.pending()?;
+        let held = &mut self.held.append;
+        let Role::Writer(pending) = &mut self.role else { return Err(session::not_a_writer()) };
+        let before = pending.tail.end;
+        pending.block.push(record, |row, records| append(held, conn, before, row, records))?;
+        let position = before.saturating_add(1);
         if pending.tail.newest_at.is_some_and(|newest| record.occurred_at < newest) {
             sql::run(conn, st::NEW_RUN, [position])?;
         }
@@ -116,6 +104,15 @@ impl Session<'_> {
         pending.tail.newest_at = Some(record.occurred_at);
         pending.batch.absorb(record);
         Ok(())
+    }
+
+    /// Writes what was appended, before the transaction ends or reads the log.
+    pub(crate) fn flush_log(&mut self) -> Result<(), StoreError> {
+        let conn = self.conn;
+        let held = &mut self.held.append;
+        let Role::Writer(pending) = &mut self.role else { return Ok(()) };
+        let end = pending.tail.end;
+        pending.block.flush(|row, records| append(held, conn, end, row, records))
     }
 
     /// The oldest segment, if it may go: indexed, folded, and all of it older than `before`.

@@ -15,10 +15,11 @@ use agentadmit_store::{MaintenanceReport, StoreError, write};
 use rusqlite::Connection;
 
 use crate::activity::{FoldKey, Slice};
+use crate::block::{block_end, record_at};
 use crate::codec::{Packed, TenantKey, count, limit, millis};
 use crate::error::Stored;
 use crate::index::{Build, Step};
-use crate::log::{Segment, SegmentState, record_at, segments};
+use crate::log::{Segment, SegmentState, segments};
 use crate::options::Access;
 use crate::session::{Tail, in_snapshot};
 use crate::sql;
@@ -161,6 +162,7 @@ impl SqliteStore {
         } else {
             return Ok(None);
         };
+        let last = in_snapshot(conn, |conn| block_end(conn, last))?;
         self.writer.lock().slice(&self.path, &self.shared, |conn| {
             sql::run(conn, st::CLOSE_SEGMENT, (open.number, last))?;
             sql::run(conn, st::OPEN_SEGMENT, (open.number + 1, last.saturating_add(1)))?;

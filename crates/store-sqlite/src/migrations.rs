@@ -21,6 +21,11 @@ pub struct Migration {
 pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "initial", sql: include_str!("../migrations/0001_initial.sql") },
     Migration { version: 2, name: "key_use", sql: include_str!("../migrations/0002_key_use.sql") },
+    Migration {
+        version: 3,
+        name: "log_blocks",
+        sql: include_str!("../migrations/0003_log_blocks.sql"),
+    },
 ];
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS migrations (

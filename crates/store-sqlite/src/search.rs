@@ -15,8 +15,9 @@ use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
 use agentadmit_store::views::{AuditFilter, AuditPage, LogPosition, LogSlice};
 
-use crate::codec::{self, Packed, TenantKey};
-use crate::log::{Segment, SegmentState, record_at, visible_segments};
+use crate::block::{Logged, Lookup, record_at, records_down, records_up};
+use crate::codec::{self, TenantKey};
+use crate::log::{Segment, SegmentState, visible_segments};
 use crate::session::Session;
 use crate::sql;
 use crate::statements as st;
@@ -41,7 +42,6 @@ enum Source {
 }
 
 type Stretch = RangeInclusive<LogPosition>;
-type Logged = (LogPosition, AuditRecord);
 
 /// A walk through candidates that stops at a limit of hits or of looks.
 struct Walk<'w> {
@@ -209,17 +209,13 @@ impl Session<'_> {
         most: usize,
     ) -> Result<Vec<Logged>, StoreError> {
         let (first, last) = within.into_inner();
-        let chunk = codec::limit(most);
         let Source::Terms(segment, terms) = source else {
-            let sql = match order {
-                Order::NewestFirst => st::RECORDS_DOWN,
-                Order::OldestFirst => st::RECORDS_UP,
+            return match order {
+                Order::NewestFirst => records_down(self.conn, first, last, most),
+                Order::OldestFirst => records_up(self.conn, first, last, most),
             };
-            return sql::many(self.conn, sql, (first, last, chunk), |row| {
-                let Packed(record) = row.get(1)?;
-                Ok((row.get(0)?, record))
-            });
         };
+        let chunk = codec::limit(most);
         let sql = match order {
             Order::NewestFirst => st::HITS_DOWN,
             Order::OldestFirst => st::HITS_UP,
@@ -235,7 +231,8 @@ impl Session<'_> {
             hits.reverse();
         }
         hits.truncate(most);
-        hits.into_iter().map(|position| Ok((position, record_at(self.conn, position)?))).collect()
+        let mut records = Lookup::new(self.conn);
+        hits.into_iter().map(|position| Ok((position, records.record_at(position)?))).collect()
     }
 
     /// What narrows a search of this segment most.

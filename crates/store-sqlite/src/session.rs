@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use rusqlite::{CachedStatement, Connection};
 
 use crate::activity::{self, Batch, Fold, Subject, Unfolded};
+use crate::block::Block;
 use crate::codec::Packed;
 use crate::error::Stored;
 use crate::options::{Access, StoreOptions};
@@ -69,6 +70,7 @@ impl Tail {
 
     /// The end of the log that `conn` sees.
     pub(crate) fn read(conn: &Connection) -> Result<Self, StoreError> {
+        // the records of a block are of one transaction, and so of one moment: the first one says it
         let newest = sql::one(conn, st::LOG_TAIL, [], |row| {
             let Packed(record): Packed<AuditRecord> = row.get(1)?;
             Ok(Self { end: row.get(0)?, newest_at: Some(record.occurred_at) })
@@ -91,6 +93,8 @@ pub(crate) struct Pending {
     pub(crate) begin: LogPosition,
     /// The end of the log now.
     pub(crate) tail: Tail,
+    /// The newest of its records, not written yet.
+    pub(crate) block: Block,
     /// What its records say.
     pub(crate) batch: Batch,
     /// Whether the shared memory is up to `begin`.
@@ -169,14 +173,6 @@ impl<'s> Session<'s> {
         }
     }
 
-    /// What is pending; a snapshot must not write.
-    pub(crate) fn pending(&mut self) -> Result<&mut Pending, StoreError> {
-        match &mut self.role {
-            Role::Writer(pending) => Ok(pending),
-            Role::Reader { .. } => Err(StoreError::Corrupt("a snapshot was written to".to_owned())),
-        }
-    }
-
     /// What was done with a connection or key, exact as of now.
     pub(crate) fn exact_activity(&mut self, subject: Subject) -> Result<Activity, StoreError> {
         match &mut self.role {
@@ -208,6 +204,11 @@ impl<'s> Session<'s> {
             }
         }
     }
+}
+
+/// A snapshot must not write.
+pub(crate) fn not_a_writer() -> StoreError {
+    StoreError::Corrupt("a snapshot was written to".to_owned())
 }
 
 /// The folded row as it is now, with the memory that goes with it. `None` where the two cannot be

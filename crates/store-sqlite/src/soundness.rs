@@ -10,9 +10,10 @@ use agentadmit_store::StoreError;
 use agentadmit_store::views::{Chain, LogPosition};
 use rusqlite::Connection;
 
+use crate::block::{Lookup, records_up};
 use crate::codec::{self, uncount};
 use crate::error::OpenError;
-use crate::log::{Segment, SegmentState, record_at, records_up, visible_segments};
+use crate::log::{Segment, SegmentState, visible_segments};
 use crate::session::Tail;
 use crate::sql;
 use crate::statements as st;
@@ -87,7 +88,7 @@ fn check_positions(conn: &Connection, segments: &[Segment]) -> Checked<u64> {
     let first = segments.first().map_or(1, |segment| segment.first);
     let end = Tail::read(conn)?.end;
     let expected = uncount(end.saturating_sub(first).saturating_add(1));
-    let sql = "SELECT count(*) FROM audit_log WHERE pos >= ?1";
+    let sql = "SELECT coalesce(sum(records), 0) FROM audit_log WHERE pos >= ?1";
     let found = sql::one(conn, sql, [first], |row| row.get(0))?.map_or(0, uncount);
     if found == expected {
         Ok(Ok(found))
@@ -148,6 +149,7 @@ fn check_chain(
         None => chain.head,
     };
     let mut scratch = String::new();
+    let mut records = Lookup::new(conn);
     let mut looked = 0;
     let closed = segments.iter().filter(|segment| segment.state == SegmentState::Closed);
     for segment in closed.rev() {
@@ -158,7 +160,7 @@ fn check_chain(
             let hits = sql::many(conn, st::HITS_DOWN, key, |row| row.get::<_, LogPosition>(0))?;
             for position in &hits {
                 last = position.saturating_sub(1);
-                let record = record_at(conn, *position)?;
+                let record = records.record_at(*position)?;
                 if record.chain != chain.id {
                     continue;
                 }

@@ -62,6 +62,23 @@ pub(crate) fn many<T>(
     rows.collect::<rusqlite::Result<_>>().stored()
 }
 
+/// Steps through the rows that a statement finds for as long as `take` says `true`.
+pub(crate) fn each(
+    conn: &Connection,
+    sql: &str,
+    params: impl Params,
+    mut take: impl FnMut(&Row<'_>) -> rusqlite::Result<bool>,
+) -> Result<(), StoreError> {
+    let mut statement = conn.prepare_cached(sql).stored()?;
+    let mut rows = statement.query(params).stored()?;
+    while let Some(row) = rows.next().stored()? {
+        if !take(row).stored()? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
 /// Runs a statement that writes; says how many rows it touched.
 pub(crate) fn run(conn: &Connection, sql: &str, params: impl Params) -> Result<usize, StoreError> {
     conn.prepare_cached(sql).stored()?.execute(params).stored()

@@ -40,8 +40,8 @@ statements! {
     LOG_TAIL = "SELECT pos, row FROM audit_log ORDER BY pos DESC LIMIT 1";
     /// Once per batch: whether that is still the newest one.
     LOG_END = "SELECT pos FROM audit_log ORDER BY pos DESC LIMIT 1";
-    /// Once per record.
-    APPEND = "INSERT INTO audit_log (pos, row) VALUES (?1, ?2)";
+    /// Once per block of records.
+    APPEND = "INSERT INTO audit_log (pos, row, records) VALUES (?1, ?2, ?3)";
     /// Once per batch and tenant.
     ADD_USAGE = "INSERT INTO usage (tenant, day, allowed, refused) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (tenant, day) DO UPDATE SET
@@ -148,11 +148,15 @@ statements! {
     PUT_SEALED_SECRET = "INSERT INTO sealed_secrets (name, sealed) VALUES (?1, ?2)
         ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed";
 
-    RECORD = "SELECT row FROM audit_log WHERE pos = ?1";
-    RECORDS_DOWN = "SELECT pos, row FROM audit_log WHERE pos BETWEEN ?1 AND ?2
-        ORDER BY pos DESC LIMIT ?3";
-    RECORDS_UP = "SELECT pos, row FROM audit_log WHERE pos BETWEEN ?1 AND ?2
-        ORDER BY pos LIMIT ?3";
+    /// The block that holds the record at a position.
+    BLOCK = "SELECT pos, row FROM audit_log WHERE pos >= ?1 ORDER BY pos LIMIT 1";
+    BLOCK_END = "SELECT pos FROM audit_log WHERE pos >= ?1 ORDER BY pos LIMIT 1";
+    /// Stepped through only as far as it is wanted. The record at the upper end may stand in a block
+    /// that ends behind it.
+    BLOCKS_DOWN = "SELECT pos, row FROM audit_log WHERE pos >= ?1 AND pos <= coalesce(
+        (SELECT pos FROM audit_log WHERE pos >= ?2 ORDER BY pos LIMIT 1), ?2) ORDER BY pos DESC";
+    /// Stepped through only as far as it is wanted.
+    BLOCKS_UP = "SELECT pos, row FROM audit_log WHERE pos >= ?1 ORDER BY pos";
     HITS_DOWN = "SELECT pos FROM audit_terms
         WHERE segment = ?1 AND term = ?2 AND pos BETWEEN ?3 AND ?4 ORDER BY pos DESC LIMIT ?5";
     HITS_UP = "SELECT pos FROM audit_terms

@@ -211,6 +211,7 @@ impl Views for Session<'_> {
         before: Option<LogPosition>,
         limit: usize,
     ) -> Result<AuditPage, StoreError> {
+        self.flush_log()?;
         self.search(filter, before, limit)
     }
 
@@ -221,6 +222,7 @@ impl Views for Session<'_> {
         up_to: LogPosition,
         limit: usize,
     ) -> Result<LogSlice, StoreError> {
+        self.flush_log()?;
         self.read_log(tenant, after, up_to, limit)
     }
 
@@ -231,6 +233,7 @@ impl Views for Session<'_> {
         up_to: LogPosition,
         limit: usize,
     ) -> Result<LogSlice, StoreError> {
+        self.flush_log()?;
         self.read_chain(chain, after, up_to, limit)
     }
 

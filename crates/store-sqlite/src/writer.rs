@@ -58,6 +58,7 @@ impl Writer {
             let mut tx = begin(&mut session, state, reading, lifted)?;
             work(&mut tx)?;
             tx.finish()?;
+            session.flush_log()?;
             match session.role {
                 Role::Writer(pending) => Ok(pending),
                 Role::Reader { .. } => Ok(Pending::default()),

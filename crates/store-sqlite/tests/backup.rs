@@ -95,9 +95,10 @@ fn backup_notices(segment_records: u64, damage: &str) -> bool {
 #[test]
 fn a_damaged_store_gives_no_backup() {
     for damage in [
-        "DELETE FROM audit_log WHERE pos = 77",
+        "DELETE FROM audit_log WHERE pos = (SELECT min(pos) FROM audit_log WHERE pos >= 77)",
         "DELETE FROM audit_log WHERE pos = (SELECT max(pos) FROM audit_log)",
-        "UPDATE audit_log SET row = (SELECT row FROM audit_log WHERE pos = 78) WHERE pos = 77",
+        "UPDATE audit_log SET row = (SELECT row FROM audit_log ORDER BY pos LIMIT 1 OFFSET 10)
+         WHERE pos = (SELECT pos FROM audit_log ORDER BY pos LIMIT 1 OFFSET 9)",
         "DELETE FROM grants WHERE token_key = (SELECT min(token_key) FROM grants)",
         "UPDATE environments SET active = active + 1 WHERE active > 0",
         "DELETE FROM chains WHERE writer IS NOT NULL",

@@ -9,12 +9,13 @@ use agentadmit_store::Store;
 use agentadmit_store::conformance::check;
 use agentadmit_store_sqlite::migrations::{MIGRATIONS, newest};
 use agentadmit_store_sqlite::{Access, OpenError, SqliteStore};
-use common::{BEFORE_KEY_USE, Place, many_agents};
+use common::{Place, before_blocks, before_key_use, many_agents};
 
 /// SHA-256 of each migration, as it was released. Never changed: a change is a new migration.
 const RELEASED: &[(i64, &str)] = &[
     (1, "6d772c59e169bf588f50eceaa8b9e5c1d9a0b333782a7d6914f45d27442728a6"),
     (2, "39d4ad0ae6df509a4a100cb57c3528b750fbe4b6970abfe0b1c6c97299e0955b"),
+    (3, "37feb8b38c8c717abe26aa7af34ca406a838abb3bc5d7bf28f08bc780f230de0"),
 ];
 
 fn hex(bytes: &[u8]) -> String {
@@ -80,7 +81,7 @@ fn a_store_of_the_first_schema_keeps_its_data() {
     let key = caller.key.clone();
     drop(caller);
     drop((world, store));
-    place.raw().execute_batch(BEFORE_KEY_USE).unwrap();
+    before_key_use(&place);
     let refused = place.try_open(2, Access::Service).map(|_| ());
     assert!(matches!(refused, Err(OpenError::SchemaTooOld { found: 1, .. })), "{refused:?}");
     assert_eq!(
@@ -97,6 +98,40 @@ fn a_store_of_the_first_schema_keeps_its_data() {
     let used = world.read(|views| views.key_last_used_at(key.id));
     assert_eq!(used, Some(world.now()), "the window that was being folded had it");
     assert_eq!(world.read(|views| views.activity(agents[0].id)).calls, 1);
+}
+
+#[test]
+fn a_log_of_single_records_is_read_and_goes_on_in_blocks() {
+    let place = Place::new();
+    let store = place.service(1);
+    let world = place.world(&store);
+    let caller = world.key(&world.app(), Environment::Live);
+    many_agents(&world, &caller, 40);
+    let before = world.log();
+    drop(caller);
+    drop((world, store));
+    let rows = |sql: &str| {
+        let count: i64 = place.raw().query_row(sql, [], |row| row.get(0)).unwrap();
+        usize::try_from(count).unwrap()
+    };
+    before_blocks(&place);
+    assert_eq!(rows("SELECT count(*) FROM audit_log"), before.len(), "a row for each record");
+    assert_eq!(SqliteStore::migrate(place.path(), &place.options(2)).unwrap(), 1);
+
+    let store = place.service(2);
+    let world = place.world(&store);
+    assert_eq!(world.log(), before);
+    check::everything(&world);
+    let caller = world.key(&world.app(), Environment::Live);
+    many_agents(&world, &caller, 40);
+    let after = world.log();
+    assert_eq!(&after[..before.len()], before, "the newest come last");
+    assert!(rows("SELECT count(*) FROM audit_log") < before.len() + 40, "blocks");
+    assert_eq!(rows("SELECT sum(records) FROM audit_log"), after.len());
+    check::everything(&world);
+    world.maintain();
+    check::everything(&world);
+    store.backup(&place.file("backup.db"), &mut |_| {}).unwrap();
 }
 
 #[test]

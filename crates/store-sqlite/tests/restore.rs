@@ -26,7 +26,7 @@ use agentadmit_store::verbs::verify::VerifyAnswer;
 use agentadmit_store_sqlite::{
     Access, OpenError, RestoreOptions, RestoreReport, SqliteStore, restore,
 };
-use common::{BEFORE_KEY_USE, Place};
+use common::{Place, before_key_use};
 
 fn put_back(place: &Place, keep_connections: bool) -> RestoreReport {
     // another writer, as every process is
@@ -253,7 +253,7 @@ fn what_ended_stays_ended_where_the_store_waits_for_its_migration() {
     let (tenant, key) = (caller.tenant, caller.key.clone());
     drop(caller);
     drop((world, store));
-    place.raw().execute_batch(BEFORE_KEY_USE).unwrap();
+    before_key_use(&place);
 
     let report = put_back(&place, true);
     assert_eq!((report.current_was_read, report.credentials_ended), (Some(true), 1));
@@ -315,7 +315,9 @@ fn a_newer_backup_and_a_damaged_one_are_refused() {
     let refused = try_it();
     assert!(matches!(refused, Err(OpenError::SchemaTooNew { found: 99, .. })), "{refused:?}");
     backup().execute("DELETE FROM migrations WHERE version = 99", []).unwrap();
-    backup().execute("DELETE FROM audit_log WHERE pos = 2", []).unwrap();
+    backup()
+        .execute("DELETE FROM audit_log WHERE pos = (SELECT min(pos) FROM audit_log)", [])
+        .unwrap();
     let refused = try_it();
     assert!(matches!(refused, Err(OpenError::Unsound { .. })), "{refused:?}");
     assert_eq!(std::fs::read(place.path()).unwrap(), before);

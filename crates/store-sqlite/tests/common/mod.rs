@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agentadmit_core::issue::Lifetime;
+use agentadmit_protocol::audit::AuditRecord;
 use agentadmit_protocol::text::Label;
 use agentadmit_store::conformance::world::{Agent, Caller, World, agent, exchange, user_id};
 use agentadmit_store::verbs::Verb;
@@ -15,8 +16,37 @@ use agentadmit_store::{Clock, FakeClock, Store};
 use agentadmit_store_sqlite::{Access, OpenError, SqliteStore, StoreOptions};
 
 /// Takes a store of this version back to the schema before its second migration.
-pub(crate) const BEFORE_KEY_USE: &str =
-    "DROP TABLE key_use; DELETE FROM migrations WHERE version >= 2;";
+pub(crate) fn before_key_use(place: &Place) {
+    before_blocks(place);
+    let undo = "DROP TABLE key_use; DELETE FROM migrations WHERE version >= 2;";
+    place.raw().execute_batch(undo).unwrap();
+}
+
+/// Takes a store of this version back to the schema before its third migration: a row for each
+/// record of the log.
+pub(crate) fn before_blocks(place: &Place) {
+    let conn = place.raw();
+    let mut statement = conn.prepare("SELECT pos, row FROM audit_log ORDER BY pos").unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let rows: Vec<(i64, Vec<u8>)> = rows.map(Result::unwrap).collect();
+    conn.execute("DELETE FROM audit_log", []).unwrap();
+    conn.execute_batch("ALTER TABLE audit_log DROP COLUMN records").unwrap();
+    for (end, row) in rows {
+        let (version, mut rest) = row.split_first().unwrap();
+        let mut records: Vec<AuditRecord> = Vec::new();
+        while !rest.is_empty() {
+            let (record, behind) = postcard::take_from_bytes(rest).unwrap();
+            records.push(record);
+            rest = behind;
+        }
+        for (record, pos) in records.iter().rev().zip((0..=end).rev()) {
+            let row = postcard::to_extend(record, vec![*version]).unwrap();
+            let insert = "INSERT INTO audit_log (pos, row) VALUES (?1, ?2)";
+            conn.execute(insert, (pos, row)).unwrap();
+        }
+    }
+    conn.execute("DELETE FROM migrations WHERE version >= 3", []).unwrap();
+}
 
 pub(crate) struct Place {
     pub(crate) folder: tempfile::TempDir,
