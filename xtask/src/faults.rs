@@ -64,7 +64,8 @@ impl Faults {
 /// Where the library of faketime is, which is installed where that is possible.
 fn faketime() -> Result<PathBuf> {
     let program = tools::debian_program("faketime")?;
-    let said = process::output_of(Command::new(program).args(["-f", "+0s", "printenv", "LD_PRELOAD"]))?;
+    let said =
+        process::output_of(Command::new(program).args(["-f", "+0s", "printenv", "LD_PRELOAD"]))?;
     let library = said.trim().split(':').find(|path| path.contains("libfaketime"));
     // it may hold a `$LIB`, which the dynamic linker expands
     library.map(PathBuf::from).context("faketime names no library")

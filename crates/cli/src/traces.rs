@@ -31,8 +31,7 @@ use crate::exit::Failure;
 use crate::http_client::{HttpClient, target};
 
 /// What names the receiver.
-const ENDPOINTS: [&str; 2] =
-    ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
+const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
 const SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
 /// The most that is read of what a receiver answers.
 const MAX_ANSWER: usize = 1 << 20;
@@ -48,8 +47,8 @@ impl Traces {
     /// # Errors
     /// Wrong usage: a variable of OpenTelemetry that cannot be used.
     pub(crate) fn as_the_environment_says() -> Result<Self, Failure> {
-        let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        if !ENDPOINTS.iter().any(|name| is_set(&name)) {
+        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        if !ENDPOINTS.iter().any(|name| is_set(name)) {
             return Ok(Self(None));
         }
         let wrong = |error: &dyn fmt::Display| Failure::usage(format!("OTEL_…: {error}"));
@@ -65,7 +64,7 @@ impl Traces {
             .map_err(|error| wrong(&error))?;
         // the SDK reads service name and attributes itself; ours is the name where none is given
         let mut resource = Resource::builder();
-        if !is_set(&SERVICE_NAME) {
+        if !is_set(SERVICE_NAME) {
             resource = resource.with_service_name("agentadmit");
         }
         let provider = SdkTracerProvider::builder()

@@ -178,7 +178,9 @@ impl Batches {
             Ok(()) => {
                 self.writes.succeeded();
                 let store_ns = self.took(began_ns);
-                calls.into_iter().for_each(|call| call.committed(store_ns));
+                for call in calls {
+                    call.committed(store_ns);
+                }
             }
             Err(StoreError::Corrupt(_)) if calls.len() > 1 => {
                 let second = calls.split_off(calls.len() / 2);

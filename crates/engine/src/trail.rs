@@ -97,7 +97,7 @@ mod tests {
         let request = async {
             Trail::admitted(first);
             // another request runs on this thread meanwhile
-            let (_, other) = Trail::of(async { Trail::admitted(second) }).await;
+            let ((), other) = Trail::of(async { Trail::admitted(second) }).await;
             assert_eq!(other, Trail { admitted: Some(second), app_id: None });
             tokio::task::yield_now().await;
             Trail::is_of(app_id);
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(output, "answer");
         let admitted = Some(Admitted { waited_ns: 12, batch: 64, store_ns: 111 });
         assert_eq!(trail, Trail { admitted, app_id: Some(app_id) });
-        let (_, nothing) = Trail::of(async {}).await;
+        let ((), nothing) = Trail::of(async {}).await;
         assert_eq!(nothing, Trail::default());
     }
 }

@@ -125,7 +125,7 @@ impl Lines {
             RequestLog::Errors => false,
             RequestLog::Slow(than) => u128::from(elapsed_ns) >= than.as_nanos(),
             RequestLog::Sampled(one_of) => {
-                let is_chosen = self.seen.fetch_add(1, Relaxed) % one_of.max(1) == 0;
+                let is_chosen = self.seen.fetch_add(1, Relaxed).is_multiple_of(one_of.max(1));
                 if !is_chosen && !is_error {
                     return None;
                 }

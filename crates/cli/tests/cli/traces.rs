@@ -58,7 +58,8 @@ fn serve(store: &Store, variables: &[(&str, &str)]) -> Service {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn traced(service: &Service, connected: &Connected, flags: &str) -> u16 {

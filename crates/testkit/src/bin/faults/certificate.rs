@@ -230,8 +230,7 @@ impl Load {
 
     /// Returns after so many more answers, or failures: these are counted at the end.
     fn wait_for(&self, calls: u64) {
-        let so_far =
-            || self.answered.load(Ordering::SeqCst) + self.failed.load(Ordering::SeqCst);
+        let so_far = || self.answered.load(Ordering::SeqCst) + self.failed.load(Ordering::SeqCst);
         let wanted = so_far() + calls;
         while so_far() < wanted {
             thread::yield_now();

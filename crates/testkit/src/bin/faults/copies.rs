@@ -30,7 +30,7 @@ pub(crate) fn backup(bench: &Bench) -> Result<Outcome> {
         });
         let (status, said) = copied?;
         ensure!(status.success(), "backup: {said}");
-        outcome.message = said.trim().to_owned();
+        said.trim().clone_into(&mut outcome.message);
         outcome.heard(&during);
         outcome.expect(during.cut_off + during.answered(503) == 0, || {
             format!("calls were refused meanwhile: {:?}", during.statuses)

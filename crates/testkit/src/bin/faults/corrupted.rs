@@ -103,7 +103,8 @@ pub(crate) fn foreign(bench: &Bench) -> Result<Outcome> {
     refused(bench, "a SQLite database of somebody else", &[2], |store| {
         fs::remove_file(store)?;
         let database = rusqlite::Connection::open(store)?;
-        Ok(database.execute_batch("CREATE TABLE notes (text); INSERT INTO notes VALUES ('mine');")?)
+        Ok(database
+            .execute_batch("CREATE TABLE notes (text); INSERT INTO notes VALUES ('mine');")?)
     })
 }
 
@@ -124,7 +125,8 @@ pub(crate) fn pages(bench: &Bench) -> Result<Outcome> {
     let whole = fs::read(&store)?;
     let count = whole.len() as u64 / PAGE;
     let rounds = bench.rounds(6, count - 1).min(count - 1);
-    let mut outcome = Outcome::of(format!("garbage in one page after the other, {rounds} of {count}"));
+    let mut outcome =
+        Outcome::of(format!("garbage in one page after the other, {rounds} of {count}"));
     let (mut refused, mut damaged, mut unharmed) = (0, 0, 0);
     for round in 0..rounds {
         // spread over the file, never the first page: its header is another fault
@@ -187,7 +189,8 @@ fn ask_everybody(world: &World, outcome: &mut Outcome) -> Result<Vec<u16>> {
 /// The log of a killed service, overwritten: what was in it is gone, but nothing of it is believed.
 pub(crate) fn log(bench: &Bench) -> Result<Outcome> {
     let rounds = bench.rounds(2, 20);
-    let mut outcome = Outcome::of(format!("garbage in the log of a killed service, {rounds} rounds"));
+    let mut outcome =
+        Outcome::of(format!("garbage in the log of a killed service, {rounds} rounds"));
     let (mut refused, mut started) = (0, 0);
     for round in 0..rounds {
         let folder = tempfile::tempdir()?;

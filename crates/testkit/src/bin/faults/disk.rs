@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::Bench;
 use crate::load::{Heard, World};
-use crate::process::{Program, Service};
+use crate::process::{Program, Service, ready};
 use crate::report::Outcome;
 
 /// Nobody: root does not heed the modes of files.
@@ -44,7 +44,7 @@ pub(crate) fn full(bench: &Bench) -> Result<Outcome> {
         Ok(ready)
     });
     outcome.said(&done?, &["the disk is full"]);
-    finish(&world, heard, 403, &mut outcome)?;
+    finish(&world, &heard, 403, &mut outcome)?;
     Ok(outcome)
 }
 
@@ -64,10 +64,10 @@ fn revoke_first(world: &World) -> Result<()> {
 }
 
 /// Looks at the log, and at a dead connection once more.
-fn finish(world: &World, heard: Heard, status: u16, outcome: &mut Outcome) -> Result<()> {
-    outcome.heard(&heard);
+fn finish(world: &World, heard: &Heard, status: u16, outcome: &mut Outcome) -> Result<()> {
+    outcome.heard(heard);
     outcome.expect(heard.cut_off == 0, || format!("{} calls got no answer", heard.cut_off));
-    world.look_for(&heard, outcome)?;
+    world.look_for(heard, outcome)?;
     let dead = world.dead.first().context("a dead connection")?;
     let reply = world.app.client().send(&world.app.verify(&dead.access_token, "read:orders"))?;
     outcome.expect(reply.status == status, || format!("a dead connection got {reply:?}"));
@@ -98,8 +98,9 @@ pub(crate) fn page_limit(_: &Bench) -> Result<Outcome> {
     });
     done?;
     outcome.heard(&heard);
-    let ready = world.app.client().send(&agentadmit_testkit::client::Request::get("/readyz"))?;
-    outcome.said(&String::from_utf8_lossy(&ready.body), &["the disk is full"]);
+    let (status, why) = ready(service.address())?;
+    outcome.expect(status == 503, || format!("readyz is {status}"));
+    outcome.said(&why, &["the disk is full"]);
     service.stop();
     let service = start(None)?;
     world.at(service.address());
@@ -190,16 +191,18 @@ pub(crate) fn immutable(bench: &Bench) -> Result<Outcome> {
     let is_kept = fs::OpenOptions::new().append(true).open(&log).is_err();
     anyhow::ensure!(is_kept, "chattr +i keeps nobody from writing");
     let mut outcome = Outcome::of("chattr +i on the database and its log, while the service runs");
-    let (done, heard) = world.under_load(|progress| -> Result<()> {
+    let (done, heard) = world.under_load(|progress| -> Result<String> {
         progress.wait_for(503, ANSWERS)?;
-        let (status, ready) = service.ready()?;
-        anyhow::ensure!(status == 503, "readyz is {status}: {ready}");
+        let (status, why) = service.ready()?;
+        anyhow::ensure!(status == 503, "readyz is {status}: {why}");
         drop(seal);
-        progress.wait_for(200, ANSWERS)
+        progress.wait_for(200, ANSWERS)?;
+        Ok(why)
     });
-    done?;
-    outcome.said(&service.log.text(), &["a batch failed"]);
-    finish(&world, heard, 403, &mut outcome)?;
+    outcome.said(&done?, &["the store cannot be written"]);
+    let said = service.log.text();
+    outcome.expect(said.contains("a batch failed"), || said.clone());
+    finish(&world, &heard, 403, &mut outcome)?;
     Ok(outcome)
 }
 

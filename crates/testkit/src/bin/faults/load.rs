@@ -87,7 +87,9 @@ impl World {
                 break;
             }
             let is_dead = turn % 4 == 3;
-            let Some(connection) = (if is_dead { dead.next() } else { living.next() }) else { break };
+            let Some(connection) = (if is_dead { dead.next() } else { living.next() }) else {
+                break;
+            };
             let request = self.app.verify(&connection.access_token, SCOPES[0]);
             match client.send(&request) {
                 Ok(reply) => {
@@ -109,7 +111,11 @@ impl World {
 
     /// Adds to the outcome what the log lacks of what clients were told, and chains that do not
     /// verify. Returns the ids of all records of verifies that are in the log.
-    pub(crate) fn look_for(&self, heard: &Heard, outcome: &mut Outcome) -> Result<BTreeSet<String>> {
+    pub(crate) fn look_for(
+        &self,
+        heard: &Heard,
+        outcome: &mut Outcome,
+    ) -> Result<BTreeSet<String>> {
         let reply = self.app.client().send(&self.app.export())?;
         if reply.status != 200 {
             bail!("the export was answered {reply:?}");
@@ -160,8 +166,6 @@ impl Heard {
         match (status, is_dead) {
             (200, false) | (403, true) | (503, _) => {}
             (200, true) => self.wrong_allows += 1,
-            // damage that was found is said as such
-            (500, _) => {}
             _ => self.strange.push(shown()),
         }
     }

@@ -98,5 +98,9 @@ fn main() -> ExitCode {
         rows.push(Row { name, outcome });
     }
     println!("\n{}", report::table(&rows));
-    if rows.iter().any(|row| row.outcome.is_failure()) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if rows.iter().any(|row| row.outcome.is_failure()) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
 }

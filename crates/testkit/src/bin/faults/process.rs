@@ -18,7 +18,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::Bench;
 
 /// How long anything may take. Whoever waits this long has found a fault of another kind.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 const READY: &str = "listening on ";
 
 /// How the program is to be started.
@@ -114,10 +114,9 @@ impl Service {
         Operator { address: self.address, token: operator_token().expose().to_owned() }
     }
 
-    /// Status and body of `readyz`.
+    /// Status of `readyz`, and why it is red.
     pub(crate) fn ready(&self) -> Result<(u16, String)> {
-        let reply = Client::new(self.address).send(&Request::get("/readyz"))?;
-        Ok((reply.status, String::from_utf8_lossy(&reply.body).into_owned()))
+        ready(self.address)
     }
 
     pub(crate) fn signal(&self, signal: &str) -> Result<()> {
@@ -145,6 +144,15 @@ impl Drop for Service {
         let _ended = self.child.kill();
         let _reaped = self.child.wait();
     }
+}
+
+/// Status of a service's `readyz`, and why it is red.
+pub(crate) fn ready(address: SocketAddr) -> Result<(u16, String)> {
+    let reply = Client::new(address).send(&Request::get("/readyz"))?;
+    let answer = reply.json();
+    let checks = answer.get("checks").and_then(serde_json::Value::as_array);
+    let details = checks.into_iter().flatten().filter_map(|check| check.get("detail")?.as_str());
+    Ok((reply.status, details.collect::<Vec<_>>().join("; ")))
 }
 
 /// What a service says, line by line.

@@ -62,7 +62,7 @@ impl Outcome {
         for word in words {
             self.expect(text.contains(word), || format!("it does not say `{word}`: {text}"));
         }
-        self.message = text.trim().to_owned();
+        text.trim().clone_into(&mut self.message);
     }
 }
 
