@@ -18,6 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use super::Call;
 use crate::admit::AgentAdmit;
 use crate::app::App;
+use crate::client::ServiceClient;
 use crate::refusal::Refused;
 
 const FRAME: &str = include_str!("page.html");
@@ -119,7 +120,7 @@ fn named(asset: Asset, extension: &str) -> String {
     format!("{name}.{extension}")
 }
 
-impl<A: App> AgentAdmit<A> {
+impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
     /// `GET` of the prefix itself, and of `/admin` below it.
     pub(super) async fn page(
         &self,
