@@ -8,6 +8,7 @@
 //! - calls with keys that nobody knows share one small lane, which has one turn like any app;
 //! - the reserved lane goes first, is not counted in the limit of the others, and takes at most
 //!   half of a batch while others wait for the places;
+//! - whoever would have to wait too long, as slow as batches are now, is told so at once;
 //! - whatever nobody waits for any more is taken out before the batch, and costs neither a place
 //!   in it nor its lane's turn.
 //!
@@ -50,8 +51,9 @@ pub struct AdmissionLimits {
     pub reserved: usize,
     /// Jobs in one batch, at least 2 (one place for each side when both wait). Default 512.
     pub batch: usize,
-    /// How long a job may wait for its batch; one that waited this long is ended unexecuted.
-    /// The reserved lane is exempt. Default 1 s.
+    /// How long a job may wait for its batch; one that waited this long is ended unexecuted, and
+    /// one that would probably wait for half of it is not taken. The reserved lane is exempt.
+    /// Default 1 s.
     pub wait: Duration,
 }
 
@@ -79,6 +81,9 @@ pub enum FullLimit {
     Unknown,
     /// [`AdmissionLimits::reserved`]
     Reserved,
+    /// [`AdmissionLimits::wait`]: as slow as the store is now, the job would have waited for more
+    /// than half of it.
+    Wait,
 }
 
 /// No place to wait; on the wire 503 `unavailable` with `Retry-After` (PROTOCOL, Errors).
@@ -120,6 +125,8 @@ pub(super) struct FairQueue<J> {
     spare: Vec<VecDeque<Waiting<J>>>,
     /// Jobs in all of `lanes`.
     waiting: usize,
+    /// How long a batch takes from its sealing to the next one's, smoothed.
+    batch_ns: u64,
 }
 
 /// Storage kept for apps that come back after their lane ran empty, as busy apps do all the time.
@@ -140,7 +147,13 @@ impl<J: Job> FairQueue<J> {
             turns: VecDeque::new(),
             spare: Vec::new(),
             waiting: 0,
+            batch_ns: 0,
         }
+    }
+
+    /// A batch took so long. One slow flush is no slow disk: it counts for an eighth.
+    pub(super) fn note_batch(&mut self, took_ns: u64) {
+        self.batch_ns = self.batch_ns - self.batch_ns / 8 + took_ns / 8;
     }
 
     /// Jobs that wait in all lanes but the reserved one.
@@ -155,7 +168,7 @@ impl<J: Job> FairQueue<J> {
 
     /// Puts a job at the end of its lane, or gives it back with the limit that was reached.
     pub(super) fn push(&mut self, lane: Lane, job: J, now_ns: u64) -> Result<(), (J, QueueFull)> {
-        if let Some(limit) = self.full(lane) {
+        if let Some(limit) = self.full(lane, now_ns) {
             return Err((job, self.queue_full(limit)));
         }
         let waiting = Waiting { job, since_ns: now_ns };
@@ -209,7 +222,7 @@ impl<J: Job> FairQueue<J> {
     }
 
     /// The limit that a further job in this lane would exceed.
-    fn full(&self, lane: Lane) -> Option<FullLimit> {
+    fn full(&self, lane: Lane, now_ns: u64) -> Option<FullLimit> {
         let (limit, most) = match lane {
             Lane::Reserved => {
                 let full = self.reserved.len() >= self.limits.reserved;
@@ -221,8 +234,26 @@ impl<J: Job> FairQueue<J> {
         if self.waiting >= self.limits.queue {
             return Some(FullLimit::Queue);
         }
-        let here = self.lanes.get(&lane).map_or(0, VecDeque::len);
-        (here >= most).then_some(limit)
+        let jobs = self.lanes.get(&lane)?;
+        if jobs.len() >= most {
+            return Some(limit);
+        }
+        self.is_hopeless(jobs, now_ns).then_some(FullLimit::Wait)
+    }
+
+    /// Whether a job behind these of its lane would wait for so long that it is better told now: as
+    /// many batches go before it, or the first of its lane has already waited for so long, since
+    /// other lanes fill up again as fast as they are served. Those that go before it are its lane's
+    /// and, a turn each, the others'; whoever has less than a batch before him is never hopeless.
+    fn is_hopeless(&self, jobs: &VecDeque<Waiting<J>>, now_ns: u64) -> bool {
+        let turns = jobs.len().saturating_mul(self.lanes.len());
+        if turns < self.limits.batch {
+            return false;
+        }
+        let too_long = self.wait_ns / 2;
+        let batches = u64::try_from(self.waiting.min(turns) / self.limits.batch);
+        let waited = jobs.front().map_or(0, |first| now_ns.saturating_sub(first.since_ns));
+        waited > too_long || batches.unwrap_or(u64::MAX).saturating_mul(self.batch_ns) > too_long
     }
 
     fn queue_full(&self, limit: FullLimit) -> QueueFull {

@@ -99,6 +99,63 @@ fn unknown_keys_share_one_lane_with_one_turn() {
 }
 
 #[test]
+fn who_would_wait_too_long_is_told_at_once() {
+    // batches of 8, and half of the wait is 500 ns
+    let mut queue = FairQueue::new(limits());
+    let takes = |queue: &mut FairQueue<Call>, lane| {
+        let taken = (0..100).find(|id| queue.push(lane, call(lane, *id), 0).is_err()).unwrap();
+        let (_, full) = queue.push(lane, call(lane, 99), 0).unwrap_err();
+        while !seal(queue, 0).0.is_empty() {}
+        (taken, full.limit)
+    };
+    assert_eq!(takes(&mut queue, app(1)), (20, FullLimit::PerApp), "nothing is known yet");
+    for _ in 0..100 {
+        queue.note_batch(200);
+    }
+    assert_eq!(
+        takes(&mut queue, app(1)),
+        (20, FullLimit::PerApp),
+        "two batches before it are little"
+    );
+    for _ in 0..100 {
+        queue.note_batch(600);
+    }
+    assert_eq!(
+        takes(&mut queue, app(1)),
+        (8, FullLimit::Wait),
+        "a batch that waits is never too much"
+    );
+    // a lane of its own is a turn of its own: what a noisy app queued does not make this hopeless
+    fill(&mut queue, app(1), 0..8);
+    fill(&mut queue, app(2), 10..14);
+    fill(&mut queue, Lane::Reserved, 20..50);
+    let (_, full) = queue.push(app(2), call(app(2), 14), 0).unwrap_err();
+    assert_eq!(full.limit, FullLimit::Wait, "eight go before it: four of each");
+    fill(&mut queue, app(3), 30..31);
+    while !seal(&mut queue, 0).0.is_empty() {}
+    // fast again
+    for _ in 0..100 {
+        queue.note_batch(10);
+    }
+    assert_eq!(takes(&mut queue, app(1)), (20, FullLimit::PerApp));
+}
+
+#[test]
+fn a_lane_whose_first_has_waited_long_takes_nobody_more() {
+    let mut queue = FairQueue::new(limits());
+    fill(&mut queue, app(1), 0..8);
+    let mut push =
+        |now_ns, id| queue.push(app(1), call(app(1), id), now_ns).map_err(|(_, full)| full.limit);
+    assert_eq!(push(500, 8), Ok(()));
+    assert_eq!(push(501, 9), Err(FullLimit::Wait));
+    // seven before it are less than a batch
+    let mut queue = FairQueue::new(limits());
+    fill(&mut queue, app(1), 0..7);
+    queue.push(app(1), call(app(1), 7), 999).unwrap();
+    queue.push(app(2), call(app(2), 9), 999).unwrap();
+}
+
+#[test]
 fn every_limit_says_its_name_and_gives_the_job_back() {
     let mut queue = FairQueue::new(limits());
     let refused = |queue: &mut FairQueue<Call>, lane| {
@@ -185,12 +242,12 @@ fn an_abandoned_job_is_ended_in_every_lane() {
 #[test]
 fn dead_jobs_cost_neither_a_place_nor_the_turn_of_their_app() {
     let mut queue = FairQueue::new(limits());
-    fill(&mut queue, app(1), 0..15);
-    queue.push(app(1), call(app(1), 50), 1000).unwrap();
-    for id in 60..80 {
-        queue.push(app(2), call(app(2), id), 1000).unwrap();
+    for id in 0..15 {
+        queue.push(app(1), Call { gone: true, ..call(app(1), id) }, 0).unwrap();
     }
-    let (batch, ended) = seal(&mut queue, 1000);
+    fill(&mut queue, app(1), 50..51);
+    fill(&mut queue, app(2), 60..80);
+    let (batch, ended) = seal(&mut queue, 0);
     assert_eq!(ended.len(), 15);
     assert_eq!(ids(&batch), [50, 60, 61, 62, 63, 64, 65, 66]);
 }
@@ -290,13 +347,24 @@ impl Model {
     }
 
     /// The limit that a push must meet now.
-    fn full(&self, lane: Lane, limits: &AdmissionLimits) -> Option<FullLimit> {
-        match lane {
+    fn full(&self, lane: Lane, limits: &AdmissionLimits, now: u64) -> Option<FullLimit> {
+        let limit = match lane {
             Lane::Reserved => (self.len(lane) >= limits.reserved).then_some(FullLimit::Reserved),
             _ if self.others() >= limits.queue => Some(FullLimit::Queue),
             Lane::App(_) => (self.len(lane) >= limits.per_app).then_some(FullLimit::PerApp),
             Lane::Unknown => (self.len(lane) >= limits.unknown).then_some(FullLimit::Unknown),
-        }
+        };
+        let first = self.waiting.get(&lane).and_then(VecDeque::front);
+        let is_old = first.is_some_and(|(_, since)| now - since > 500);
+        let is_long = self.len(lane) * self.lanes() >= limits.batch;
+        limit.or((lane != Lane::Reserved && is_old && is_long).then_some(FullLimit::Wait))
+    }
+
+    /// Lanes with a job, but for the reserved one.
+    fn lanes(&self) -> usize {
+        let busy =
+            |(lane, jobs): &(&Lane, &VecDeque<_>)| **lane != Lane::Reserved && !jobs.is_empty();
+        self.waiting.iter().filter(busy).count()
     }
 
     /// Takes a job out of the front of its lane and says since when it waited.
@@ -376,7 +444,7 @@ proptest! {
                 Step::Advance(nanos) => now += nanos,
                 Step::Seal => check_seal(&mut queue, &mut model, &limits, now),
                 Step::Push(lane, gone) => {
-                    let expected = model.full(lane, &limits);
+                    let expected = model.full(lane, &limits, now);
                     let got = queue.push(lane, Call { lane, id, gone }, now);
                     prop_assert_eq!(got.err().map(|(_, full)| full.limit), expected);
                     if expected.is_none() {

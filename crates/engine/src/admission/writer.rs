@@ -37,6 +37,8 @@ struct Writer<J: Job, E> {
     ended: Vec<(J, Refused)>,
     /// When maintenance is due; `None`: after the next batch.
     due_ns: Option<u64>,
+    /// When the batch before was sealed, if there was one since the writer last parked.
+    sealed_ns: Option<u64>,
 }
 
 /// The writer without its thread: see [`Admission::in_steps`](super::Admission::in_steps).
@@ -81,7 +83,14 @@ enum Next {
 impl<J: Job, E: Executor<J>> Writer<J, E> {
     /// Maintenance is due at once.
     fn new(shared: Arc<Shared<J>>, executor: E) -> Self {
-        Self { shared, executor, batch: Vec::new(), ended: Vec::new(), due_ns: Some(0) }
+        Self {
+            shared,
+            executor,
+            batch: Vec::new(),
+            ended: Vec::new(),
+            due_ns: Some(0),
+            sealed_ns: None,
+        }
     }
 
     fn run(&mut self) {
@@ -103,10 +112,14 @@ impl<J: Job, E: Executor<J>> Writer<J, E> {
         let shared = &*self.shared;
         let mut now_ns = (shared.clock)();
         let mut state = shared.state.lock();
+        if let Some(sealed_ns) = self.sealed_ns.take() {
+            state.queue.note_batch(now_ns.saturating_sub(sealed_ns));
+        }
         loop {
             state.queue.seal(now_ns, &mut self.batch, &mut self.ended);
             if !self.batch.is_empty() || !self.ended.is_empty() {
                 shared.note_queued(&state);
+                self.sealed_ns = Some(now_ns);
                 return Next::Batch;
             }
             if state.closed {
