@@ -7,6 +7,7 @@
 //! | `check-rs256` | what one check of a JWT costs |
 //! | `sdk-client` | a client of the SDK, or reqwest, that asks as fast as it gets answers |
 //! | `fill-store` | a store with many connections, and their tokens in a file |
+//! | `slow-service` | the service on a disk that is slow to flush |
 //! | `count-verify` | the whole way of a verify on one thread, the same at every run, to be counted |
 
 pub mod fill;

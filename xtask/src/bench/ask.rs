@@ -61,6 +61,10 @@ impl Answer {
         }
         Ok(self)
     }
+
+    pub(crate) fn has_header(&self, name: &str) -> bool {
+        self.head.lines().any(|line| line.split_once(':').is_some_and(|(found, _)| found == name))
+    }
 }
 
 /// A question: method, path and a credential, and a JSON body where there is one.
@@ -114,6 +118,7 @@ mod tests {
         assert_eq!(parse(format!("{HEAD}{{")).unwrap(), None);
         let answer = parse(format!("{HEAD}{{}}")).unwrap().unwrap();
         assert_eq!((answer.status, answer.body.as_str()), (503, "{}"));
+        assert!(answer.has_header("retry-after") && !answer.has_header("retry"));
         assert!(answer.expect_ok().is_err());
         assert!(parse(format!("{HEAD}{{}} ")).is_err());
     }

@@ -5,6 +5,7 @@ pub(crate) mod ask;
 mod instructions;
 mod load;
 pub(crate) mod machine;
+mod overload;
 mod sdk;
 mod server;
 mod stores;
@@ -34,6 +35,9 @@ enum What {
     Verify(verify::Verify),
     /// Verify as an app asks it: the clients of the SDK beside reqwest
     Sdk(sdk::Sdk),
+    /// Many times more calls than a slow disk or a full core can take: what is still done, and how
+    /// the rest is told
+    Overload(overload::Overload),
     /// Instructions of one verify, counted by callgrind and compared with the committed counts
     Instructions(Instructions),
 }
@@ -43,6 +47,7 @@ impl Chore for Bench {
         match self.what {
             What::Verify(verify) => verify.run(workspace),
             What::Sdk(sdk) => sdk.run(workspace),
+            What::Overload(overload) => overload.run(workspace),
             What::Instructions(instructions) => instructions.run(workspace),
         }
     }

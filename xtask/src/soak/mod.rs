@@ -31,6 +31,7 @@ use crate::{
     workspace::{BuildFailed, Workspace},
 };
 
+pub(crate) use self::afterwards::make_operator;
 use self::{
     afterwards::Left, judge::Judged, metrics::Metrics, probe::Waits, reader::Reading,
     sample::Samples,
