@@ -117,7 +117,7 @@ class SqlUsers(_PerProcess):
             dialect = self._url.get_dialect()
             dialect.import_dbapi()
             if dialect.is_async:
-                import greenlet as greenlet  # what SQLAlchemy's asyncio stands on
+                import greenlet  # type: ignore[import-untyped] # noqa: F401 what SQLAlchemy's asyncio stands on
         except (ArgumentError, NoSuchModuleError):
             raise ConfigurationError(
                 "storage.url is no address of a database that SQLAlchemy knows, such as "
@@ -205,9 +205,7 @@ class SqlUsers(_PerProcess):
             from sqlalchemy.exc import NoSuchTableError
 
             try:
-                table = Table(
-                    self._name, MetaData(), schema=self._schema, autoload_with=connection
-                )
+                table = Table(self._name, MetaData(), schema=self._schema, autoload_with=connection)
             except NoSuchTableError:
                 raise ConfigurationError(
                     f"users_collection: the database has no table `{self._name}`"
@@ -310,10 +308,8 @@ class MongoUsers(_PerProcess):
 
         loop = asyncio.get_running_loop()
         with self.lock():
-            client = self._clients.get(loop)
-            if client is None:
-                client = AsyncMongoClient(self._url)
-                self._clients[loop] = client
-            users = client.get_default_database()[self._collection]
-        found = await users.find(self._filter(user_id), limit=2).to_list()
+            if loop not in self._clients:
+                self._clients[loop] = AsyncMongoClient(self._url)
+            users: Any = self._clients[loop].get_default_database()[self._collection]
+        found: list[dict[str, Any]] = await users.find(self._filter(user_id), limit=2).to_list()
         return _checked(found, user_id, self._field, self._active)

@@ -16,8 +16,14 @@ import bson
 
 OP_REPLY, OP_QUERY, OP_MSG = 1, 2004, 2013
 HELLO = {
-    "ismaster": True, "helloOk": True, "maxWireVersion": 21, "minWireVersion": 0, "ok": 1.0,
-    "maxBsonObjectSize": 16_777_216, "maxMessageSizeBytes": 48_000_000, "maxWriteBatchSize": 1000,
+    "ismaster": True,
+    "helloOk": True,
+    "maxWireVersion": 21,
+    "minWireVersion": 0,
+    "ok": 1.0,
+    "maxBsonObjectSize": 16_777_216,
+    "maxMessageSizeBytes": 48_000_000,
+    "maxWriteBatchSize": 1000,
 }
 
 

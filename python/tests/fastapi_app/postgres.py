@@ -17,7 +17,9 @@ def programs() -> Path | None:
     """Where `initdb` and `postgres` are: on the path, or where Debian puts them."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     found += [Path(it) for it in (shutil.which("initdb"),) if it]
-    return next((it.resolve().parent for it in found if (it.resolve().parent / "postgres").exists()), None)
+    return next(
+        (it.resolve().parent for it in found if (it.resolve().parent / "postgres").exists()), None
+    )
 
 
 def somebody() -> dict[str, Any]:
@@ -43,22 +45,45 @@ def running(bin: Path) -> Iterator[str]:
     options = {"cwd": folder, "env": environment, **who}
     try:
         subprocess.run(
-            [bin / "initdb", "--auth=trust", "--encoding=UTF8", "--locale=C", "--username=shop", "--no-sync", "-D", data],
-            check=True, stdout=subprocess.DEVNULL, **options,
+            [
+                bin / "initdb",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--username=shop",
+                "--no-sync",
+                "-D",
+                data,
+            ],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            **options,
         )
-        settings = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}",
-                    "-c", "fsync=off", "-c", "dynamic_shared_memory_type=mmap"]
+        settings = [
+            "-c",
+            "listen_addresses=",
+            "-c",
+            f"unix_socket_directories={folder}",
+            "-c",
+            "fsync=off",
+            "-c",
+            "dynamic_shared_memory_type=mmap",
+        ]
         control = [bin / "pg_ctl", "-D", data, "-w", "-t", "60"]
         log = folder / "log"
         subprocess.run(
             [*control, "-l", log, "-o", " ".join(settings), "start"],
-            check=True, stdout=subprocess.DEVNULL, **options,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            **options,
         )
         try:
             yield f"//shop@/postgres?host={folder}"
         finally:
             subprocess.run(
-                [*control, "-m", "immediate", "stop"], check=True, stdout=subprocess.DEVNULL,
+                [*control, "-m", "immediate", "stop"],
+                check=True,
+                stdout=subprocess.DEVNULL,
                 **options,
             )
     finally:

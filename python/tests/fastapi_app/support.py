@@ -187,8 +187,13 @@ def spying(service_url: str) -> Iterator[Spy]:
         thread.join(LIMIT)
 
 
-_KEPT = {"content-type", "retry-after", "x-ratelimit-limit", "x-ratelimit-remaining",
-         "x-ratelimit-reset"}
+_KEPT = {
+    "content-type",
+    "retry-after",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+}
 
 
 def yaml_of(app: App, spy_url: str, **more: Any) -> str:

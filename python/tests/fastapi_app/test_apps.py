@@ -72,6 +72,7 @@ def test_guards_in_mounted_apps(config: Config, shop: App, spy: Spy, tmp_path: P
     app.mount("/files", StaticFiles(directory=tmp_path))
     agent = shop.user("alice").agent("read:orders")
     with serving(app) as site:
+
         def by_agent(path: str) -> Any:
             return site.ask("GET", path, [bearer(agent.token)])
 
@@ -79,7 +80,9 @@ def test_guards_in_mounted_apps(config: Config, shop: App, spy: Spy, tmp_path: P
         assert by_agent("/star/page").body == b"a page"
         assert by_agent("/star/agents").body == b"for agents"
         assert [it["endpoint"] for it in spy.verifies()] == [
-            "/inner/orders/{order_id}", "/star/page", "/star/agents",
+            "/inner/orders/{order_id}",
+            "/star/page",
+            "/star/agents",
         ]
         for closed in ("/inner/plain", "/inner/me", "/inner/nothing", "/files/file.txt", "/docs"):
             assert by_agent(closed).error == "agent_not_allowed", closed
@@ -108,6 +111,7 @@ def test_several_apps_in_one_process(
     first.mount("/second", second)
     tokens = {each: each.user("alice").agent("read:orders").token for each in (shop, other)}
     with serving(first) as site:
+
         def status(path: str, app: App) -> int:
             return site.ask("GET", path, [bearer(tokens[app])]).status
 
@@ -179,9 +183,7 @@ def test_handlers_of_the_app_see_what_guards_raise(config: Config, shop: App) ->
 
 
 @pytest.mark.parametrize("set_up", ["middleware", "routers"])
-def test_when_the_service_gives_no_answer(
-    set_up: str, config: Config, shop: App, spy: Spy
-) -> None:
+def test_when_the_service_gives_no_answer(set_up: str, config: Config, shop: App, spy: Spy) -> None:
     seen: list[AgentAdmitError] = []
 
     async def noting(request: Request) -> None:
@@ -208,8 +210,16 @@ def test_when_the_service_gives_no_answer(
     typed = {"Content-Type": "application/json"}
     client = TestClient(app)
     for answer, status, kind in (
-        ((429, {**typed, **rates, "Retry-After": "3"}, json.dumps(connection).encode()), 429, RateLimitError),
-        ((429, {**typed, **rates, "Retry-After": "4"}, json.dumps(key).encode()), 429, RateLimitError),
+        (
+            (429, {**typed, **rates, "Retry-After": "3"}, json.dumps(connection).encode()),
+            429,
+            RateLimitError,
+        ),
+        (
+            (429, {**typed, **rates, "Retry-After": "4"}, json.dumps(key).encode()),
+            429,
+            RateLimitError,
+        ),
         ((429, {}, b""), 429, RateLimitError),
         ((503, {"Retry-After": "9"}, b""), 503, ServiceUnavailableError),
         ((200, typed, b"{}"), 503, ServiceUnavailableError),
@@ -269,8 +279,12 @@ def test_a_verifier_alone_is_asked_for_bearers_that_are_no_agents(config: Config
     app.add_middleware(AgentAdmitMiddleware, config(), verify_user_token=verify)
     client = TestClient(app)
     for value, status in (
-        ("Bearer alice", 200), ("Bearer mallory", 401), ("Basic alice", 401),
-        ("Bearer ag_at_x", 403), ("Bearer AG_CT_x", 401), ("Bearer tag_x", 401),
+        ("Bearer alice", 200),
+        ("Bearer mallory", 401),
+        ("Basic alice", 401),
+        ("Bearer ag_at_x", 403),
+        ("Bearer AG_CT_x", 401),
+        ("Bearer tag_x", 401),
     ):
         headers = {"Authorization": value}
         assert client.get("/agentadmit/scopes", headers=headers).status_code == status, value

@@ -29,9 +29,7 @@ Config = Callable[..., Path]
 
 def client_of(config: Config, dependency: Any, **routes: Any) -> tuple[FastAPI, TestClient]:
     app = FastAPI()
-    app.add_middleware(
-        AgentAdmitMiddleware, config_path=config(), get_current_user=dependency
-    )
+    app.add_middleware(AgentAdmitMiddleware, config_path=config(), get_current_user=dependency)
 
     @app.get("/me")
     async def me(auth_ctx: Annotated[Any, Depends(get_current_user_or_agent)]) -> Any:
@@ -202,9 +200,7 @@ def test_dependency_overrides(config: Config) -> None:
 def test_path_parameters_cookies_and_background_tasks(config: Config) -> None:
     done: list[str] = []
 
-    def user(
-        tenant: str, response: Response, background: BackgroundTasks
-    ) -> dict[str, str]:
+    def user(tenant: str, response: Response, background: BackgroundTasks) -> dict[str, str]:
         response.set_cookie("seen", tenant)
         background.add_task(done.append, tenant)
         return {"user_id": tenant}

@@ -95,7 +95,9 @@ def played(
         app.include_router(guarded_routes(ran))
     else:
         app.include_router(guarded_routes(ran))
-        for router, prefix in zip(create_agentadmit_router(**told), ["", "/agentadmit"], strict=True):
+        for router, prefix in zip(
+            create_agentadmit_router(**told), ["", "/agentadmit"], strict=True
+        ):
             app.include_router(router, prefix=prefix)
     with serving(app) as site:
         yield site, ran

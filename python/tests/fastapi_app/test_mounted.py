@@ -70,7 +70,9 @@ def site(request: pytest.FixtureRequest, config: Config) -> Iterator[Site]:
 
 def test_the_whole_story(site: Site, spy: Spy) -> None:
     alice = as_page("alice")
-    names = [it["name"] for it in site.get("/agentadmit/scopes", Cookie="session=alice").json["scopes"]]
+    names = [
+        it["name"] for it in site.get("/agentadmit/scopes", Cookie="session=alice").json["scopes"]
+    ]
     assert names == ["read:orders", "write:orders", "read:profile"]
     asked = {"scopes": ["read:orders"], "duration_seconds": 3600, "agent_label": "Claude"}
     issued = site.ask("POST", "/agentadmit/connections/generate-token", alice, json_body=asked)
@@ -148,9 +150,7 @@ def test_ten_failed_exchanges_are_enough(site: Site, spy: Spy) -> None:
 
 def test_without_an_admin_check_there_are_no_admin_routes(config: Config) -> None:
     app = FastAPI()
-    app.add_middleware(
-        AgentAdmitMiddleware, config_path=config(), get_current_user=current_user
-    )
+    app.add_middleware(AgentAdmitMiddleware, config_path=config(), get_current_user=current_user)
     client = TestClient(app, cookies={"session": "root"})
     assert client.get("/agentadmit/admin/connections").status_code == 404
     names = [it["name"] for it in client.get("/agentadmit/scopes").json()["scopes"]]
@@ -168,7 +168,9 @@ def test_the_discovery_document(site: Site) -> None:
 
 def test_guarded_routes_are_collected(config: Config) -> None:
     app = by_middleware(config)
-    orders = APIRouter(prefix="/orders", dependencies=[Depends(require_scope_if_agent("read:orders"))])
+    orders = APIRouter(
+        prefix="/orders", dependencies=[Depends(require_scope_if_agent("read:orders"))]
+    )
 
     @orders.get("/{order_id}")
     async def order(order_id: str) -> str:
@@ -198,7 +200,12 @@ def test_guarded_routes_are_collected(config: Config) -> None:
     # whatever is added later is found too
     app.include_router(orders, prefix="/api")
     assert client.get("/.well-known/agentadmit").json()["routes"] == [
-        {"method": "GET", "path": "/api/orders/{order_id}", "scope": "read:orders", "summary": "One order."},
+        {
+            "method": "GET",
+            "path": "/api/orders/{order_id}",
+            "scope": "read:orders",
+            "summary": "One order.",
+        },
         {
             "method": "DELETE",
             "path": "/api/orders/{order_id}",
@@ -268,7 +275,10 @@ def test_with_routers_fastapis_order_rule_holds_and_a_shadow_is_said(
     assert [it for it in check(app) if it.startswith(sentence)]
     app = by_routers(config)
     app.add_api_route("/agentadmit/connections", too_late)
-    with caplog.at_level(logging.WARNING, "agentadmit"), TestClient(app, cookies={"session": "a"}) as client:
+    with (
+        caplog.at_level(logging.WARNING, "agentadmit"),
+        TestClient(app, cookies={"session": "a"}) as client,
+    ):
         assert "connections" in client.get("/agentadmit/connections").json()
     assert sentence in caplog.text
 

@@ -145,9 +145,7 @@ def test_the_order_of_routes(block: Callable[[str], str], config: Config) -> Non
     app = FastAPI()
 
     def create(*_: object) -> Any:
-        return agentadmit.create_agentadmit_router(
-            config(), get_current_user=your_auth_dependency
-        )
+        return agentadmit.create_agentadmit_router(config(), get_current_user=your_auth_dependency)
 
     run(
         block("route_order_correct.py"),
@@ -167,7 +165,9 @@ def test_the_line_of_the_configuration(block: Callable[[str], str], config: Conf
     path = config()
     path.write_text(path.read_text() + block("agentadmit.yaml.snippet"))
     said = command("check", folder=path.parent)
-    assert "max_retries" in said.stdout and "5" in said.stdout.split("max_retries")[1].split("\n")[0]
+    assert (
+        "max_retries" in said.stdout and "5" in said.stdout.split("max_retries")[1].split("\n")[0]
+    )
 
 
 def test_the_commands(tmp_path: Path) -> None:
@@ -181,5 +181,8 @@ def test_the_commands(tmp_path: Path) -> None:
 def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "agentadmit", *arguments],
-        cwd=folder, capture_output=True, text=True, check=True,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
     )

@@ -24,8 +24,13 @@ GUNICORN = ["-m", "gunicorn", "shop:app", "-w", "2", "--no-control-socket", "-b"
 SERVERS = {
     "uvicorn": UVICORN,
     "gunicorn": [*GUNICORN[:2], "-k", "uvicorn.workers.UvicornWorker", *GUNICORN[2:]],
-    "gunicorn-preload": [*GUNICORN[:2], "--preload", "-k", "uvicorn.workers.UvicornWorker",
-                         *GUNICORN[2:]],
+    "gunicorn-preload": [
+        *GUNICORN[:2],
+        "--preload",
+        "-k",
+        "uvicorn.workers.UvicornWorker",
+        *GUNICORN[2:],
+    ],
     "gunicorn-asgi": [*GUNICORN[:2], "-k", "asgi", *GUNICORN[2:]],
 }
 
@@ -64,8 +69,10 @@ def test_the_shop(server: str, agentadmit_service: Service, tmp_path: Path) -> N
     with served(SERVERS[server], tmp_path, app.environ) as site:
         login = base64.b64encode(b"alice:alice's password").decode()
         alice = [("Authorization", f"Basic {login}"), ("Origin", "http://127.0.0.1:8000")]
-        orders = [{"order_id": 1, "what": "tea", "status": "open"},
-                  {"order_id": 2, "what": "bread", "status": "open"}]
+        orders = [
+            {"order_id": 1, "what": "tea", "status": "open"},
+            {"order_id": 2, "what": "bread", "status": "open"},
+        ]
         assert site.ask("GET", "/api/orders", alice).json == orders
         assert site.ask("GET", "/api/orders").status == 401
         asked = {"scopes": ["read:orders"]}
@@ -82,7 +89,9 @@ def test_the_shop(server: str, agentadmit_service: Service, tmp_path: Path) -> N
         assert (refused.status, refused.json["required_scope"]) == (403, "write:orders")
         document = site.ask("GET", "/.well-known/agentadmit").json
         assert [it["summary"] for it in document["routes"]] == [
-            "Your orders.", "Cancels one of your orders.", "Whose account this is, and who asks.",
+            "Your orders.",
+            "Cancels one of your orders.",
+            "Whose account this is, and who asks.",
         ]
         path = f"/agentadmit/connections/{issued.json['connection_id']}"
         assert site.ask("DELETE", path, alice).status == 200

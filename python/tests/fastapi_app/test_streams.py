@@ -85,7 +85,8 @@ def site(config: Config, lines: Lines) -> Iterator[Site]:
 
     @app.websocket("/echo")
     async def echo(
-        socket: WebSocket, auth_ctx: Annotated[Any, Depends(get_current_user_or_agent)],
+        socket: WebSocket,
+        auth_ctx: Annotated[Any, Depends(get_current_user_or_agent)],
         _scope: Annotated[Any, Depends(require_scope_if_agent("read:orders"))],
     ) -> None:
         await socket.accept()
@@ -117,9 +118,7 @@ def agent(shop: App) -> Agent:
 
 
 @contextlib.contextmanager
-def opened(
-    site: Site, path: str, token: str | None = None
-) -> Iterator[http.client.HTTPResponse]:
+def opened(site: Site, path: str, token: str | None = None) -> Iterator[http.client.HTTPResponse]:
     connection = http.client.HTTPConnection(site.host, site.port, timeout=LIMIT)
     headers = dict([bearer(token)]) if token else {}
     connection.request("GET", path, headers=headers)

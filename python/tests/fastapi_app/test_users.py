@@ -23,7 +23,7 @@ Config = Callable[..., Path]
 INJECTIONS = (
     "' OR '1'='1",
     "alice' --",
-    "alice\"; DROP TABLE users; --",
+    'alice"; DROP TABLE users; --',
     "%",
     "ALICE",
     "alice ",
@@ -65,14 +65,23 @@ def fill(url: str) -> None:
         sqlalchemy.Column("active", sqlalchemy.Boolean),
     )
     accounts = sqlalchemy.Table(
-        "accounts", tables, sqlalchemy.Column("id", number, primary_key=True),
-        sqlalchemy.Column("user id", text), sqlalchemy.Column("name", text),
+        "accounts",
+        tables,
+        sqlalchemy.Column("id", number, primary_key=True),
+        sqlalchemy.Column("user id", text),
+        sqlalchemy.Column("name", text),
     )
     engine = sqlalchemy.create_engine(url)
     tables.drop_all(engine)
     tables.create_all(engine)
     with engine.begin() as connection:
-        rows = [("alice", True), ("locked", False), ("unsure", None), ("twice", True), ("twice", True)]
+        rows = [
+            ("alice", True),
+            ("locked", False),
+            ("unsure", None),
+            ("twice", True),
+            ("twice", True),
+        ]
         for user_id, active in rows:
             values = {"user_id": user_id, "name": user_id.title(), "active": active}
             connection.execute(people.insert().values(values))
@@ -131,9 +140,10 @@ def test_a_database_that_cannot_be_asked_refuses(
     empty = f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}"
     nowhere = f"postgresql+asyncpg://shop:hunter2@/postgres?host={quote(str(tmp_path))}"
     for url, table in ((empty, "users"), (nowhere, "users")):
-        with caplog.at_level(logging.ERROR), serving(
-            app_of(config, table, storage={"url": url})
-        ) as site:
+        with (
+            caplog.at_level(logging.ERROR),
+            serving(app_of(config, table, storage={"url": url})) as site,
+        ):
             assert asker(site, shop)("alice") == (503, "authorization_unavailable")
     assert "no table `users`" in caplog.text
     assert "hunter2" not in caplog.text

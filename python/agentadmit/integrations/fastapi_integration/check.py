@@ -26,7 +26,7 @@ def check(app: Any) -> list[str]:
     overridden = router.own_scopes(app, integration)
     if overridden and integration.hooks.filter is None:
         found.append(
-            f"{overridden} is the app's own, and there is no filter_scopes_for_user: what it leaves "
-            "out can still be granted"
+            f"{overridden} is the app's own, and there is no filter_scopes_for_user: what it "
+            "leaves out can still be granted"
         )
     return found

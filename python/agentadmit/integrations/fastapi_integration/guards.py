@@ -112,13 +112,13 @@ def _named(scopes: tuple[str, ...]) -> tuple[str, ...]:
 class _UserOrAgent(RouteGuard):
     """`Depends(get_current_user_or_agent)`: `auth_ctx`."""
 
-    async def __call__(  # type: ignore[override]
+    async def __call__(
         self,
         connection: HTTPConnection,
         response: Response = None,  # type: ignore[assignment]
         background: BackgroundTasks = None,  # type: ignore[assignment]
     ) -> AuthContext:
-        """`auth_ctx` of the app's user or of an agent. Nobody hears what the app's dependency says."""
+        """`auth_ctx` of the app's user or of an agent. Nobody hears what the app says."""
         state = states.of(connection)
         if state.is_agent:
             return await state.admit(connection, self.core)
@@ -140,8 +140,8 @@ class _Agent(RouteGuard):
 
 
 get_current_user_or_agent = _UserOrAgent()
-"""Dependency: `auth_ctx`, of the app's user or of an agent. A route that agents may use names a scope
-in another guard, or is marked with `open_to_agents`."""
+"""Dependency: `auth_ctx`, of the app's user or of an agent. A route for agents names a scope in
+another guard, or is marked with `open_to_agents`."""
 
 get_agentadmit_user = _Agent(agents_only=True)
 """Dependency: the agent part of `auth_ctx`, for routes of agents alone."""

@@ -43,8 +43,8 @@ class Integration:
     ) -> None:
         """Reads the configuration. Raises `ConfigurationError`, and logs it: a server may not."""
         try:
-            self.settings = config if isinstance(config, Settings) else settings_of(
-                config_path, config or {}
+            self.settings = (
+                config if isinstance(config, Settings) else settings_of(config_path, config or {})
             )
             self.client = AsyncClient(self.settings)
             self.has_admins = is_admin is not None

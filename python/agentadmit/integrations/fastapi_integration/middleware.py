@@ -136,9 +136,7 @@ class AgentAdmitMiddleware:
                 raise
             await answer(scope, receive, send, error)
 
-    async def _agent(
-        self, known: RequestState, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    async def _agent(self, known: RequestState, scope: Scope, receive: Receive, send: Send) -> None:
         plan = routes.plan_for(self._inner(scope), scope)
         if plan is routes.OWN_GATE or plan is routes.MOUNTED:
             await self.app(scope, receive, send)

@@ -27,14 +27,15 @@ _MOST_HANDLERS = 4096
 
 
 class Solved(Response):
-    """Not an answer: carries a dependency's value, and what it did to the answer, out of FastAPI."""
+    """No answer: carries a dependency's value, and what it did to the answer, out of FastAPI."""
 
     def __init__(self, user: Any, response: Response) -> None:
         """`response` is the one that the dependency was given."""
         super().__init__()
         self.user = user
         self.raw = response.headers.raw
-        self.status = response.status_code
+        # FastAPI hands out one without a status
+        self.status: int | None = response.status_code
 
 
 class CurrentUser:
@@ -65,9 +66,7 @@ class CurrentUser:
         async def endpoint(response: Response, user: Any = Depends(self.dependency)) -> Solved:
             return Solved(user, response)
 
-        route = APIRoute(
-            template, endpoint, response_model=None, dependency_overrides_provider=app
-        )
+        route = APIRoute(template, endpoint, response_model=None, dependency_overrides_provider=app)
         handler = route.get_route_handler()
         if len(self._handlers) >= _MOST_HANDLERS:
             self._handlers.clear()

@@ -3,7 +3,7 @@
 # no `from __future__ import annotations` here: FastAPI reads the annotations of the endpoints
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -71,7 +71,7 @@ def create_agentadmit_router(
     )
 
     @asynccontextmanager
-    async def lifespan(app: Any) -> AsyncIterator[None]:
+    async def lifespan(app: Any) -> AsyncGenerator[None]:
         protect(app, integration)
         yield
 
@@ -135,7 +135,7 @@ def mounted_at(app: Any, integration: Integration) -> str:
 
 
 def shadowed(app: Any) -> list[str]:
-    """The app's own routes that the mounted ones were added before, so that they are never reached."""
+    """The app's own routes that are never reached: the mounted ones were added before them."""
     found: list[str] = []
     ours: set[tuple[str, str]] = set()
     for route in routes.routes_of(app):

@@ -176,7 +176,13 @@ def own_route(app: Any, scope: Mapping[str, Any], below: str) -> bool:
 
 def first_of(routes: Iterable[BaseRoute | Any], path: str, method: str) -> Any:
     """The route that wins for a path and a method; `None` without any."""
-    scope = {"type": "http", "path": path, "root_path": "", "method": method, "headers": []}
+    scope: dict[str, Any] = {
+        "type": "http",
+        "path": path,
+        "root_path": "",
+        "method": method,
+        "headers": [],
+    }
     for route in routes:
         match, _ = route.matches(dict(scope))
         if match is Match.FULL:

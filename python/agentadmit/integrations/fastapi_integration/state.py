@@ -146,7 +146,7 @@ def template_at(connection: HTTPConnection) -> str:
     """The template of the route that was reached, for a dependency that reads path parameters."""
     route = connection.scope.get("route")
     template = getattr(route, "path_format", None) or getattr(route, "path", None)
-    parameters = connection.scope.get("path_params") or {}
+    parameters: dict[str, Any] = connection.scope.get("path_params") or {}
     names = "".join(f"/{{{name}}}" for name in parameters)
     if isinstance(template, str) and all(f"{{{name}" in template for name in parameters):
         return template
@@ -168,8 +168,9 @@ def say_how_to_answer(connection: HTTPConnection) -> None:
     middleware around it as any other answer. Where they are not there, the middleware answers.
     """
     handlers = connection.scope.get("starlette.exception_handlers")
-    if isinstance(handlers, tuple) and handlers and isinstance(handlers[0], dict):
-        handlers[0].setdefault(AgentAdmitError, answer_error)
+    if isinstance(handlers, tuple) and handlers:
+        by_class: dict[Any, Any] = handlers[0]
+        by_class.setdefault(AgentAdmitError, answer_error)
 
 
 async def answer_error(connection: Request | WebSocket, error: Exception) -> Response | None:
@@ -193,7 +194,7 @@ def response_of(http: tuple[int, list[tuple[bytes, bytes]], bytes]) -> Response:
 
 
 async def deny(websocket: WebSocket, response: Response) -> None:
-    """Refuses a WebSocket before it is open: with the answer where the server can, else with 403."""
+    """Refuses a WebSocket that is not open: with the answer where the server can, else with 403."""
     if "websocket.http.response" in websocket.scope.get("extensions", {}):
         await websocket.send_denial_response(response)
     else:
