@@ -26,6 +26,7 @@ use crate::admission::{
     Steps,
 };
 use crate::call::{AnyCall, Batches, Waiting};
+use crate::checkpoints::Checkpoints;
 use crate::error::EngineError;
 use crate::keyring::Keyring;
 use crate::space::{Space, Writes};
@@ -74,6 +75,8 @@ struct Inner {
     space: Space,
     writes: Writes,
     store_ns: Arc<Histogram>,
+    /// Ends with the engine.
+    _checkpoints: Option<Checkpoints>,
 }
 
 /// Admits batches on the thread that calls it: see [`Engine::in_steps`].
@@ -143,11 +146,20 @@ impl Parts {
         }
     }
 
-    fn engine(self, admission: Admission<AnyCall>) -> Engine {
+    fn engine(self, admission: Admission<AnyCall>, checkpoints: Option<Checkpoints>) -> Engine {
         let Self { store, clock, keyring, issuer, hints, space, writes, store_ns, .. } = self;
-        let hints = RwLock::new(hints);
-        let inner =
-            Inner { store, clock, keyring, issuer, admission, hints, space, writes, store_ns };
+        let inner = Inner {
+            store,
+            clock,
+            keyring,
+            issuer,
+            admission,
+            hints: RwLock::new(hints),
+            space,
+            writes,
+            store_ns,
+            _checkpoints: checkpoints,
+        };
         Engine { inner: Arc::new(inner) }
     }
 }
@@ -168,7 +180,8 @@ impl Engine {
     ) -> io::Result<Self> {
         let parts = Parts::new(store, clock, keyring, options)?;
         let admission = Admission::start(parts.limits, parts.ticks(), parts.batches())?;
-        Ok(parts.engine(admission))
+        let checkpoints = Checkpoints::start(Arc::clone(&parts.store))?;
+        Ok(parts.engine(admission, Some(checkpoints)))
     }
 
     /// The same without a writer thread: nothing is admitted but by [`EngineSteps::batch`], and no
@@ -184,7 +197,7 @@ impl Engine {
     ) -> io::Result<(Self, EngineSteps)> {
         let parts = Parts::new(store, clock, keyring, options)?;
         let (admission, steps) = Admission::in_steps(parts.limits, parts.ticks(), parts.batches());
-        Ok((parts.engine(admission), EngineSteps(steps)))
+        Ok((parts.engine(admission, None), EngineSteps(steps)))
     }
 
     /// Runs a verb in the next batch and answers when it is durable. How it went is noted in the

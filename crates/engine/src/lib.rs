@@ -14,6 +14,7 @@
 pub mod admission;
 mod assertion;
 mod call;
+mod checkpoints;
 pub mod credential;
 mod engine;
 mod error;

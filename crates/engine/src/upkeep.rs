@@ -11,12 +11,13 @@ use agentadmit_store::{Store, StoreError, write};
 
 use crate::keyring::Keyring;
 
-/// One slice stays below this, so that no verify waits for long (ARCHITECTURE, segments).
-const SLICE: Duration = Duration::from_millis(5);
+/// A slice that has taken this long is the last one before the next batch, so that no verify waits
+/// for long (ARCHITECTURE, segments).
+const SLICE: Duration = Duration::from_millis(1);
 /// Between two looks when there was nothing to do.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Between two slices when there is more to do.
-const NEXT_SLICE: Duration = Duration::from_millis(10);
+const NEXT_SLICE: Duration = Duration::from_millis(5);
 const HOUR_MS: i64 = 3_600_000;
 const MINUTE_MS: i64 = 60_000;
 

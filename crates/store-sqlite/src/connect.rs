@@ -31,7 +31,7 @@ pub(crate) enum Purpose {
     Writer,
     /// One that only reads.
     Reader,
-    /// The one that reads what is indexed, and checkpoints.
+    /// One that reads what is indexed, or checkpoints.
     Maintenance,
 }
 

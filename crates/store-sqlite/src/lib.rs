@@ -20,6 +20,7 @@
 mod activity;
 pub mod backup;
 mod block;
+mod checkpoint;
 mod codec;
 mod connect;
 mod connections;

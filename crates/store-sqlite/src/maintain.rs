@@ -1,8 +1,8 @@
 //! The work that nobody waits for, in slices.
 //!
 //! Folding, closing segments, building their index, retention, deleting what was dropped, and
-//! checkpoints. Each slice that writes is a transaction of its own on the writer, of at most about
-//! 5 ms. Only the service maintains its store.
+//! checkpoints where nobody else makes them. Each slice that writes is a transaction of its own on the
+//! writer, of about a millisecond. Only the service maintains its store.
 //!
 //! There is no `PRAGMA optimize`: every statement goes by a key, as its plan without statistics
 //! says (a test looks), and statistics could only change that.
@@ -17,7 +17,6 @@ use rusqlite::Connection;
 use crate::activity::{FoldKey, Slice};
 use crate::block::{block_end, record_at};
 use crate::codec::{Packed, TenantKey, count, limit, millis};
-use crate::error::Stored;
 use crate::index::{Build, Step};
 use crate::log::{Segment, SegmentState, segments};
 use crate::options::Access;
@@ -27,27 +26,20 @@ use crate::statements as st;
 use crate::store::SqliteStore;
 
 /// Rows folded in one slice; each may touch a page of its own.
-const FOLD_SLICE: usize = 500;
+const FOLD_SLICE: usize = 250;
 /// Rows of the log or its index deleted in one slice.
 const DELETE_SLICE: usize = 1_000;
-/// Between two checkpoints.
-const CHECKPOINT_NS: u64 = 1_000_000_000;
-/// Pages of write-ahead log from which on the writer is held for the last few pages of a
-/// checkpoint, so that the log can begin anew. 64 MiB.
-const LONG_WAL: i64 = 16_384;
-
 /// What maintenance remembers between its slices.
 pub(crate) struct Maintenance {
-    /// Reads what is indexed, and checkpoints: neither holds the writer up.
+    /// Reads what is indexed, which does not hold the writer up.
     conn: Connection,
     build: Option<Build>,
     folded_at_ns: Option<u64>,
-    checkpoint_at_ns: u64,
 }
 
 impl Maintenance {
-    pub(crate) fn new(conn: Connection, now_ns: u64) -> Self {
-        Self { conn, build: None, folded_at_ns: None, checkpoint_at_ns: now_ns }
+    pub(crate) fn new(conn: Connection) -> Self {
+        Self { conn, build: None, folded_at_ns: None }
     }
 }
 
@@ -68,7 +60,7 @@ impl SqliteStore {
         let Some(mut maintenance) = self.maintenance.try_lock() else { return Ok(report) };
         let started_ns = self.now_ns();
         // first: where there is always more to do, the log would grow without end
-        self.checkpoint_if_due(&mut maintenance)?;
+        self.checkpoint_if_due()?;
         while let Some(rows) = self.next_slice(&mut maintenance)? {
             report.rows += rows;
             let spent = Duration::from_nanos(self.now_ns().saturating_sub(started_ns));
@@ -221,38 +213,9 @@ impl SqliteStore {
             .slice(&self.path, &self.shared, |conn| delete_rows(conn, dropped).map(Some))
     }
 
-    /// Moves the write-ahead log into the database, on a connection of its own. Where the log has
-    /// grown long, the writer waits for the last pages, so that it can begin the log anew.
-    fn checkpoint_if_due(&self, maintenance: &mut Maintenance) -> Result<(), StoreError> {
-        let now_ns = self.now_ns();
-        if now_ns.saturating_sub(maintenance.checkpoint_at_ns) >= CHECKPOINT_NS {
-            maintenance.checkpoint_at_ns = now_ns;
-            if checkpoint(&maintenance.conn)? > LONG_WAL {
-                let _writer = self.writer.lock();
-                checkpoint(&maintenance.conn)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Moves the whole write-ahead log into the database while the writer waits: the next write
-    /// begins the log anew, in the room that it has.
-    pub(crate) fn restart_log(&self) {
-        let maintenance = self.maintenance.lock();
-        let _writer = self.writer.lock();
-        if let Err(error) = checkpoint(&maintenance.conn) {
-            tracing::warn!(%error, "the log could not be begun anew");
-        }
-    }
-
     pub(crate) fn now_ns(&self) -> u64 {
         self.shared.options.clock.read().monotonic_ns
     }
-}
-
-/// Checkpoints without waiting for anybody; says how many pages the log has.
-fn checkpoint(conn: &Connection) -> Result<i64, StoreError> {
-    conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1)).stored()
 }
 
 fn write_slice(conn: &Connection, slice: &Slice) -> Result<(), StoreError> {

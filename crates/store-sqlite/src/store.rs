@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use rusqlite::OpenFlags;
 
 use crate::activity::Unfolded;
+use crate::checkpoint::Checkpoints;
 use crate::connect::{self, Purpose};
 use crate::error::OpenError;
 use crate::lock::StoreLock;
@@ -27,6 +28,7 @@ pub struct SqliteStore {
     pub(crate) shared: Shared,
     pub(crate) writer: Mutex<Writer>,
     pub(crate) maintenance: Mutex<Maintenance>,
+    pub(crate) checkpoints: Mutex<Checkpoints>,
     readers: Readers,
     /// Only a service has one: a command's work is short.
     reserve: Option<Reserve>,
@@ -82,12 +84,15 @@ impl SqliteStore {
         })?;
         shared.clock.lock().floor = tail.newest_at;
         let conn = connect::connect(&path, &shared.options, Purpose::Maintenance)?;
-        let maintenance = Mutex::new(Maintenance::new(conn, reading.monotonic_ns));
+        let maintenance = Mutex::new(Maintenance::new(conn));
+        let conn = connect::connect(&path, &shared.options, Purpose::Maintenance)?;
+        let checkpoints = Mutex::new(Checkpoints::new(conn, reading.monotonic_ns));
         let readers = Readers::new(shared.options.readers);
         let is_file = shared.options.vfs.is_none();
         let reserve = (is_file && access == Access::Service).then(|| Reserve::of(&path));
         let writer = Mutex::new(writer);
-        let store = Self { path, shared, writer, maintenance, readers, reserve, _lock: lock };
+        let store =
+            Self { path, shared, writer, maintenance, checkpoints, readers, reserve, _lock: lock };
         if !store.keep_reserve() {
             tracing::warn!("the disk is nearly full: make room where the store lies");
         }
@@ -170,6 +175,10 @@ impl Store for SqliteStore {
 
     fn maintain(&self, budget: Duration) -> Result<MaintenanceReport, StoreError> {
         self.maintain_within(budget)
+    }
+
+    fn checkpoint(&self) -> Result<(), StoreError> {
+        if self.shared.access == Access::Service { self.checkpoint_now() } else { Ok(()) }
     }
 
     fn free_bytes(&self) -> Option<u64> {

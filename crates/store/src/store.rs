@@ -57,6 +57,15 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError`]: the slice has not happened; the next call tries again.
     fn maintain(&self, budget: Duration) -> Result<MaintenanceReport, StoreError>;
 
+    /// Moves what was written lately to where it stays, while others write. Somebody calls this about
+    /// twice a second on a thread of their own; where nobody does, [`Store::maintain`] does it.
+    ///
+    /// # Errors
+    /// [`StoreError`]: what was written is where it was, and the next call tries again.
+    fn checkpoint(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Bytes that can still be written where the store lies; `None` where that cannot be said.
     fn free_bytes(&self) -> Option<u64> {
         None
