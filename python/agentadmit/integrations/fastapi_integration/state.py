@@ -167,10 +167,9 @@ def say_how_to_answer(connection: HTTPConnection) -> None:
     Starlette keeps the handlers of the request there; what is answered at the route is seen by the
     middleware around it as any other answer. Where they are not there, the middleware answers.
     """
-    handlers = connection.scope.get("starlette.exception_handlers")
-    if isinstance(handlers, tuple) and handlers:
-        by_class: dict[Any, Any] = handlers[0]
-        by_class.setdefault(AgentAdmitError, answer_error)
+    handlers: Any = connection.scope.get("starlette.exception_handlers")
+    if handlers:
+        handlers[0].setdefault(AgentAdmitError, answer_error)
 
 
 async def answer_error(connection: Request | WebSocket, error: Exception) -> Response | None:
