@@ -102,7 +102,7 @@ def __getattr__(name: str) -> Any:
             raise
         text = (
             f"agentadmit.{name} needs the package {error.name!r}: install agentadmit with its "
-            f"extra `{extra}`"
+            f"extra `{extra}`, by path, as in `pip install './python[{extra}]'`"
         )
         raise ModuleNotFoundError(text, name=error.name) from error
     globals()[name] = value

@@ -18,7 +18,12 @@ def main() -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
     again = [sys.executable, "-m", "agentadmit"]
-    sys.exit(run(["agentadmit", *sys.argv[1:]], again))
+    from agentadmit._check_app import check_app, taken_from
+
+    app, arguments = taken_from(sys.argv[1:])
+    code = run(["agentadmit", *arguments], again)
+    # a configuration that cannot be used makes the app fail too: one error is enough
+    sys.exit(max(code, check_app(app)) if app is not None and code < 2 else code)
 
 
 if __name__ == "__main__":

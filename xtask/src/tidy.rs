@@ -44,6 +44,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Vec<String>> {
         };
         findings.extend(length(&file, &content));
         findings.extend(forbidden_words(&file, &content));
+        findings.extend(installs_by_name(&file, &content));
         if file == "Cargo.toml" {
             findings.extend(dependencies_without_purpose(&content));
         }
@@ -83,6 +84,25 @@ fn forbidden_words(file: &str, content: &str) -> Vec<String> {
         }
     }
     findings
+}
+
+/// The lines that would install somebody else's package: the name `agentadmit` on `PyPI` is not
+/// ours, so ours is installed by path or from a folder.
+fn installs_by_name(file: &str, content: &str) -> Vec<String> {
+    let is_named = |line: &&str| {
+        let Some((_, wanted)) = line.split_once(concat!("pip", " install")) else { return false };
+        let quotes = |c: char| matches!(c, '"' | '\'' | '`' | ',' | '.' | ')' | ';');
+        wanted.split_whitespace().map(|word| word.trim_matches(quotes)).any(|word| {
+            let rest = word.strip_prefix("agentadmit");
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '=', '<', '>', '~']))
+        })
+    };
+    let numbered = (1_u32..).zip(content.lines());
+    let why = "the name on PyPI belongs to someone else; install by path: `pip install ./python`";
+    numbered
+        .filter(|(_, line)| is_named(line))
+        .map(|(number, _)| format!("{file}:{number}: {why}"))
+        .collect()
 }
 
 /// Whether `line` contains `needle` as a whole: a longer name that begins with a host's is another
@@ -143,6 +163,25 @@ fn split_comment(line: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn installing_by_name_is_found() {
+        let pip = concat!("pip", " install");
+        for wanted in
+            ["agentadmit", "'agentadmit[fastapi]'", "-q agentadmit==1.0.0`", "x agentadmit."]
+        {
+            assert_eq!(
+                installs_by_name("a.md", &format!("run `{pip} {wanted}")).len(),
+                1,
+                "{wanted}"
+            );
+        }
+        for wanted in
+            ["./python", "'../../python[fastapi]'", "agentadmit-1.0-py3.whl", "agentadmit_x"]
+        {
+            assert_eq!(installs_by_name("a.md", &format!("{pip} {wanted}")).len(), 0, "{wanted}");
+        }
+    }
 
     #[test]
     fn a_long_source_file_is_found() {

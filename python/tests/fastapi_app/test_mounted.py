@@ -3,6 +3,8 @@
 # no `from __future__ import annotations` here: FastAPI reads annotations that name locals
 
 import logging
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -329,3 +331,29 @@ def test_a_session_layer_inside_of_the_gate_is_passed(config: Config) -> None:
     gate = Middleware(AgentAdmitMiddleware, config_path=config(), get_current_user=signed_in)
     app = FastAPI(middleware=[gate, Middleware(SessionMiddleware, secret_key="x")])
     assert TestClient(app).get("/agentadmit/connections").json()["connections"] == []
+
+
+def test_the_command_looks_at_an_app(config: Config) -> None:
+    folder = config().parent
+    (folder / "shop.py").write_text(
+        "from fastapi import FastAPI\n"
+        "from agentadmit import create_agentadmit_router\n"
+        "app, fine, nothing = FastAPI(), FastAPI(), 7\n"
+        "for each in (app, fine):\n"
+        "    for router in create_agentadmit_router('agentadmit.yaml'):\n"
+        "        each.include_router(router, prefix='/agentadmit' if len(router.routes) > 2 else '')\n"
+        "@app.get('/agentadmit/scopes')\n"
+        "def scopes(): ...\n"
+    )
+
+    def check_of(named: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "agentadmit", "check", "--app", named]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    code, said = check_of("shop:app")
+    assert code == 1
+    assert "app: GET /agentadmit/scopes is never reached" in said
+    assert check_of("shop:fine")[0] == 0
+    for wrong in ("shop", "shop:missing", "nowhere:app", "shop:nothing"):
+        assert check_of(wrong)[0] == 2, wrong

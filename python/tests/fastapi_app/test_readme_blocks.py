@@ -22,6 +22,9 @@ from agentadmit.testing import App
 
 Config = Callable[..., Path]
 
+# read here: the tests take such variables away
+FOLDER = os.environ.get("AGENTADMIT_README_SNIPPETS")
+
 OUR_OWN = {
     "fastapi_quickstart.py": """
 from agentadmit import AgentAdmitMiddleware, get_current_user_or_agent, require_scope_if_agent
@@ -70,10 +73,9 @@ def block(request: pytest.FixtureRequest) -> Callable[[str], str]:
     """A block by its file's name."""
     if request.param == "our own":
         return OUR_OWN.__getitem__
-    folder = os.environ.get("AGENTADMIT_README_SNIPPETS")
-    if folder is None:
+    if FOLDER is None:
         pytest.skip("AGENTADMIT_README_SNIPPETS names no folder")
-    return lambda name: (Path(folder) / name).read_text(encoding="utf-8")
+    return lambda name: (Path(FOLDER) / name).read_text(encoding="utf-8")
 
 
 def your_auth_dependency(session: Annotated[str | None, Cookie()] = None) -> dict[str, str]:
