@@ -66,6 +66,12 @@ export interface ClientOptions {
   headers?: () => Record<string, string> | Promise<Record<string, string>>;
 }
 
+/** The durations of an app that names none: an hour, a day, a week, 30 days. */
+const DEFAULT_DURATIONS = [3_600, 86_400, 604_800, 2_592_000].map((seconds) => ({
+  label: null,
+  seconds,
+}));
+
 /** The routes that every SDK mounts in an app, for its signed-in user. */
 export class AgentAdmitClient {
   readonly base: string;
@@ -78,8 +84,10 @@ export class AgentAdmitClient {
     this.#headers = options.headers ?? (() => ({}));
   }
 
-  scopes(signal?: AbortSignal): Promise<Grantable> {
-    return this.#ask("GET", "/scopes", undefined, signal);
+  async scopes(signal?: AbortSignal): Promise<Grantable> {
+    const said = await this.#ask<Partial<Grantable>>("GET", "/scopes", undefined, signal);
+    // an SDK of before the panels answers the scopes alone
+    return { scopes: [], durations: DEFAULT_DURATIONS, app: { name: "" }, ...said };
   }
 
   generateToken(request: GrantRequest, signal?: AbortSignal): Promise<Granted> {

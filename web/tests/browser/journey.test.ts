@@ -32,6 +32,7 @@ describe.skipIf(!hasBrowser)("the panel's journey", () => {
     }
     await page.getByRole("button", { name: "Make a token" }).click();
     await page.getByText("Choose at least one thing that it may do.").waitFor();
+    expect(await focused(page), "there it can be put right").toMatch(/See your orders/);
 
     await choose(page, /See your orders/);
     await choose(page, /Ask for your money back/);

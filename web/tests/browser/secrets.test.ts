@@ -94,6 +94,16 @@ describe.skipIf(!hasBrowser)("the token", () => {
     await page.context().close();
   });
 
+  test("does not wait in a page that the browser keeps to show it again", async () => {
+    const { page, token } = await shown();
+    await page.evaluate(() => {
+      window.dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }));
+    });
+    await page.getByRole("button", { name: "Make a token" }).waitFor();
+    expect(await everything(page)).not.toContain(token);
+    await page.context().close();
+  });
+
   test("goes from the page when its agent has used it", async () => {
     const { page, token } = await shown();
     await world.exchange(token);

@@ -81,6 +81,12 @@ describe("requests", () => {
   });
 });
 
+test("an SDK of before the panels offers the durations that every SDK takes", async () => {
+  const { client: own } = client(json({ scopes: [] }));
+  const { durations } = await own.scopes();
+  expect(durations.map((it) => it.seconds)).toEqual([3_600, 86_400, 604_800, 2_592_000]);
+});
+
 describe("errors", () => {
   test("are the error object", async () => {
     const body = {

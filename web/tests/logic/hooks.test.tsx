@@ -3,7 +3,7 @@ import { act, createElement, type ReactNode, StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import {
-  AgentAdmitClient,
+  type AgentAdmitClient,
   AgentAdmitProvider,
   type Connection,
   type Pages,
@@ -13,6 +13,7 @@ import {
   useScopes,
 } from "../../react/src/headless.js";
 import { useResource } from "../../react/src/resource.js";
+import { server } from "../support/server.js";
 
 beforeAll(() => {
   vi.stubGlobal("IS_REACT_ACT_ENVIRONMENT", true);
@@ -23,27 +24,6 @@ afterEach(async () => {
   await unmount?.();
   unmount = undefined;
 });
-
-/** An answer that the test gives when it likes. */
-interface Asked {
-  url: string;
-  signal: AbortSignal | null | undefined;
-  answer: (body: unknown, status?: number) => Promise<void>;
-}
-
-function server() {
-  const asked: Asked[] = [];
-  const fetch = (url: unknown, init: RequestInit = {}) =>
-    new Promise<Response>((done, failed) => {
-      init.signal?.addEventListener("abort", () => failed(init.signal?.reason));
-      asked.push({
-        url: String(url),
-        signal: init.signal,
-        answer: (body, status = 200) => act(async () => done(Response.json(body, { status }))),
-      });
-    });
-  return { asked, client: new AgentAdmitClient({ fetch: fetch as typeof globalThis.fetch }) };
-}
 
 interface Seen<T> {
   current: T;
@@ -103,7 +83,7 @@ test("an error stays beside what was there, and goes when it is read again", asy
   await act(async () => void seen.current.reload());
   await asked[1]?.answer({ error: "unavailable", error_description: "x", request_id: "r" }, 503);
   expect(seen.current.error?.code).toBe("unavailable");
-  expect(seen.current.data).toEqual({ scopes: [] });
+  expect(seen.current.data).toMatchObject({ scopes: [] });
   await act(async () => void seen.current.reload());
   await asked[2]?.answer({ scopes: [1] });
   expect(seen.current).toMatchObject({ error: null, data: { scopes: [1] } });
@@ -116,7 +96,7 @@ test("a read that is overtaken is aborted, and its answer counts for nothing", a
   expect(asked[0]?.signal?.aborted).toBe(true);
   await asked[1]?.answer({ scopes: ["new"] });
   await asked[0]?.answer({ scopes: ["old"] });
-  expect(seen.current.data).toEqual({ scopes: ["new"] });
+  expect(seen.current.data).toMatchObject({ scopes: ["new"] });
 });
 
 test("nothing of another key is shown", async () => {

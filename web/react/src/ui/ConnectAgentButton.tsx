@@ -1,3 +1,5 @@
+import { useState } from "react";
+import { AgentAdmitError } from "../client.js";
 import { useConsentSession } from "../hooks.js";
 import { useLanguage } from "../text.js";
 import type { ConsentRequest } from "../types.js";
@@ -23,10 +25,14 @@ export function ConnectAgentButton({ request, onOpen, ...frame }: ConnectAgentBu
 function Connect({ request = {}, onOpen }: Pick<ConnectAgentButtonProps, "request" | "onOpen">) {
   const { strings } = useLanguage();
   const session = useConsentSession();
+  const [wrong, setWrong] = useState<AgentAdmitError | null>(null);
   const open = async () => {
+    setWrong(null);
     const opened = await session.run({ locale: strings.locale, ...request });
-    const address = opened && webAddress(opened.session_url);
+    if (!opened) return;
+    const address = webAddress(opened.session_url);
     if (address) (onOpen ?? ((to) => window.location.assign(to)))(address);
+    else setWrong(new AgentAdmitError("unexpected", "the session has no web address"));
   };
   const isNotOffered = session.error && [404, 405, 501].includes(session.error.status);
   return (
@@ -44,7 +50,7 @@ function Connect({ request = {}, onOpen }: Pick<ConnectAgentButtonProps, "reques
           {strings.connect.notOffered}
         </p>
       ) : (
-        <Problem error={session.error} />
+        <Problem error={session.error ?? wrong} />
       )}
     </>
   );

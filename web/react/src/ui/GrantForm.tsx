@@ -27,10 +27,13 @@ export function GrantForm({
   const generate = useGenerateToken();
   const wrong = generate.error?.status === 422 ? generate.error.field : null;
 
-  const submit = async (event: FormEvent) => {
+  const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     setLacking(scopes.size === 0);
-    if (scopes.size === 0) return;
+    if (scopes.size === 0) {
+      event.currentTarget.querySelector("input")?.focus();
+      return;
+    }
     const request: GrantRequest = { scopes: [...scopes] };
     if (seconds === null) request.until_revoked = true;
     else request.duration_seconds = seconds;
