@@ -19,7 +19,7 @@ use agentadmit_core::clock::Reading;
 use agentadmit_engine::admission::AdmissionLimits;
 use agentadmit_engine::keyring::SecretKey;
 use agentadmit_engine::{Engine, EngineOptions, EngineSteps, Keyring};
-use agentadmit_http::serve::{ServeLimits, connection};
+use agentadmit_http::serve::{ServeLimits, Site, Stopping, connection};
 use agentadmit_http::{HttpOptions, ServiceState};
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::Clock;
@@ -100,6 +100,8 @@ struct Bench {
     steps: EngineSteps,
     clients: Vec<DuplexStream>,
     requests: Requests,
+    /// Connections end when it goes.
+    _stopping: Stopping,
 }
 
 impl Bench {
@@ -115,17 +117,25 @@ impl Bench {
             is_service: true,
         };
         let (engine, steps) = Engine::in_steps(Arc::new(store), clock, keyring, options)?;
-        let router =
-            agentadmit_http::router(ServiceState::new(engine.clone(), HttpOptions::default()));
+        let state = ServiceState::new(engine.clone(), HttpOptions::default());
+        let site = Site::with_fast_lane(agentadmit_http::router(state.clone()), state);
+        let stopping = Stopping::default();
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         let mut clients = Vec::new();
         for _ in 0..arguments.batch {
             let (client, server) = tokio::io::duplex(STREAM);
             clients.push(client);
             let _guard = runtime.enter();
-            runtime.spawn(connection(server, router.clone(), peer, ServeLimits::default()));
+            let (site, stop) = (site.clone(), stopping.listen());
+            runtime.spawn(connection(server, site, peer, ServeLimits::default(), stop));
         }
-        Ok(Self { engine, steps, clients, requests: Requests::read(&arguments.folder)? })
+        Ok(Self {
+            engine,
+            steps,
+            clients,
+            requests: Requests::read(&arguments.folder)?,
+            _stopping: stopping,
+        })
     }
 
     /// Every client asks once, all are admitted together, every client hears its answer; again and

@@ -8,13 +8,12 @@ use agentadmit_engine::admission::AdmissionLimits;
 use agentadmit_engine::verbs::operators::AdoptFirstOperator;
 use agentadmit_engine::{Engine, EngineOptions, Lane};
 use agentadmit_http::observe::{Observation, RequestLog};
-use agentadmit_http::serve::{Ended, ServeLimits, writer_stopped};
+use agentadmit_http::serve::{Ended, ServeLimits, Site, writer_stopped};
 use agentadmit_http::tls::TlsCertificate;
 use agentadmit_http::{HttpOptions, Routers, ServiceState};
 use agentadmit_protocol::secret::{self, SecretHash, SecretKind};
 use agentadmit_store::WriterOptions;
 use agentadmit_store_sqlite::Access;
-use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
@@ -222,12 +221,14 @@ impl Sockets {
         stop: watch::Receiver<bool>,
     ) -> Ended {
         let Some(operator) = self.operator else {
-            return serve_on(self.app, agentadmit_http::router(state), tls, stop).await;
+            let site = Site::with_fast_lane(agentadmit_http::router(state.clone()), state);
+            return serve_on(self.app, site, tls, stop).await;
         };
-        let routers: Routers = agentadmit_http::routers(state);
+        let routers: Routers = agentadmit_http::routers(state.clone());
+        let site = Site::with_fast_lane(routers.app, state);
         let (app, operator) = tokio::join!(
-            serve_on(self.app, routers.app, tls.clone(), stop.clone()),
-            serve_on(operator, routers.operator, tls, stop),
+            serve_on(self.app, site, tls.clone(), stop.clone()),
+            serve_on(operator, routers.operator.into(), tls, stop),
         );
         if app == Ended::CutOff { app } else { operator }
     }
@@ -235,7 +236,7 @@ impl Sockets {
 
 async fn serve_on(
     listener: TcpListener,
-    router: Router,
+    site: Site,
     tls: Option<Arc<TlsCertificate>>,
     mut stop: watch::Receiver<bool>,
 ) -> Ended {
@@ -244,7 +245,7 @@ async fn serve_on(
         let _told = stop.wait_for(|stop| *stop).await;
     };
     let limits = ServeLimits { drain: DRAIN, ..ServeLimits::default() };
-    agentadmit_http::serve::serve(listener, router, tls.as_deref(), limits, stopped).await
+    agentadmit_http::serve::serve(listener, site, tls.as_deref(), limits, stopped).await
 }
 
 async fn listen(

@@ -14,15 +14,24 @@ impl Engine {
     /// `invalid_api_key` for anything else, and for an assertion that is not good.
     pub async fn app_credential(&self, bearer: &str) -> Result<AppCredential, EngineError> {
         match secret::parse(bearer) {
-            Ok((SecretKind::ApiKeyTest | SecretKind::ApiKeyLive, hash)) => {
-                Ok(AppCredential::ApiKey(hash))
-            }
+            Ok((kind, hash)) => of_app(kind, hash).ok_or_else(|| Refusal::invalid_api_key().into()),
             Err(_) if bearer.bytes().filter(|byte| *byte == b'.').count() == 2 => {
                 self.client_assertion(bearer, None).await.map(AppCredential::Assertion)
             }
             _ => Err(Refusal::invalid_api_key().into()),
         }
     }
+}
+
+/// The API key in a Bearer; `None` for anything else.
+pub fn api_key(bearer: &str) -> Option<AppCredential> {
+    let (kind, hash) = secret::parse(bearer).ok()?;
+    of_app(kind, hash)
+}
+
+fn of_app(kind: SecretKind, hash: SecretHash) -> Option<AppCredential> {
+    let is_of_app = matches!(kind, SecretKind::ApiKeyTest | SecretKind::ApiKeyLive);
+    is_of_app.then_some(AppCredential::ApiKey(hash))
 }
 
 /// The operator's credential in a Bearer.

@@ -5,7 +5,7 @@ use std::any::Any;
 use std::pin::pin;
 
 use agentadmit_engine::trail::Trail;
-use agentadmit_protocol::error::ErrorCode;
+use agentadmit_protocol::error::{ErrorBody, ErrorCode};
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -18,7 +18,7 @@ use crate::observe::{self, Begun};
 use crate::state::{RequestId, ServiceState};
 
 /// The name of the request id's header.
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The middleware around all routes and fallbacks.
 pub(crate) async fn envelope(
@@ -74,7 +74,7 @@ pub(crate) async fn unknown_method() -> ApiError {
     ApiError::new(ErrorCode::MethodNotAllowed, "this path does not know this method; see `Allow`")
 }
 
-fn timed_out() -> ApiError {
+pub(crate) fn timed_out() -> ApiError {
     ApiError::new(
         ErrorCode::Unavailable,
         "the service did not find out in time; what was asked may still happen",
@@ -89,11 +89,17 @@ fn is_cacheable(path: &str) -> bool {
 
 /// Writes the body of an error, now that the request's id is known.
 fn write_pending_body(response: &mut Response, request_id: &RequestId) {
-    let Some(PendingBody(mut body)) = response.extensions_mut().remove() else { return };
-    request_id.as_str().clone_into(&mut body.request_id);
-    let Ok(json) = serde_json::to_vec(&body) else { return };
+    let Some(PendingBody(body)) = response.extensions_mut().remove() else { return };
+    let json = error_json(body, request_id);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(json.len()));
     *response.body_mut() = Body::from(json);
+}
+
+/// The body of an error, as JSON.
+pub(crate) fn error_json(mut body: ErrorBody, request_id: &RequestId) -> Vec<u8> {
+    request_id.as_str().clone_into(&mut body.request_id);
+    // strings and numbers: writing them cannot fail
+    serde_json::to_vec(&body).unwrap_or_default()
 }

@@ -143,6 +143,13 @@ impl ApiError {
         Self::new(code, description)
     }
 
+    /// The status, the headers, and the body without its `request_id`.
+    pub(crate) fn into_parts(self) -> (StatusCode, HeaderMap, ErrorBody) {
+        let Parts { code, body, headers, .. } = *self.0;
+        let status = StatusCode::from_u16(code.status());
+        (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), headers, body)
+    }
+
     /// A query parameter, header or form that cannot be read: 400.
     pub fn bad_request(description: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorCode::InvalidRequest, description)
@@ -172,9 +179,8 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let excess = self.excess();
-        let Parts { code, body, headers, .. } = *self.0;
-        let status = StatusCode::from_u16(code.status());
-        let mut response = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response();
+        let (status, headers, body) = self.into_parts();
+        let mut response = status.into_response();
         response.headers_mut().extend(headers);
         response.extensions_mut().insert(PendingBody(body));
         if let Some(excess) = excess {

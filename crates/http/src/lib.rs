@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! serve        sockets, TLS, time limits, graceful end
+//!  -> fast lane plain verifies, answered without what follows but for their handler
 //!  -> envelope request id, body of every error, no-store, time limit, log line, metrics
 //!   -> extract credential, path, query, body: the 4xx of what cannot be read
 //!    -> routes verb or question -> engine -> answer
@@ -14,6 +15,7 @@
 //! | [`router`](mod@router), [`routes`] | which path is whose |
 //! | [`state`] | what all routes share, and what can be set |
 //! | [`error`] | the one table from a refusal or fault to an answer |
+//! | `fast_lane` | the plain verify, before hyper |
 //! | `extract` | request to typed values |
 //! | `wire` | rows of the domain to answers |
 //! | [`openapi`](mod@openapi) | the document, from the handlers |
@@ -24,6 +26,7 @@ mod envelope;
 pub mod error;
 pub mod exports;
 mod extract;
+mod fast_lane;
 mod limits;
 pub mod metrics;
 pub mod observe;

@@ -15,15 +15,25 @@ const STATE: HeaderName = HeaderName::from_static("ratelimit");
 const ROOM: usize = 12;
 
 /// The headers for these limits; none where there is no limit.
+pub(crate) fn headers(limits: &Limits, now: Timestamp) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(ROOM);
+    write(limits, now, |name, value| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    });
+    headers
+}
+
+/// Hands the name and the value of each header for these limits over.
 ///
 /// `X-RateLimit-*` describe the limit nearest to refusing; `RateLimit-Policy` and `RateLimit`
 /// (draft-ietf-httpapi-ratelimit-headers) name each. A reset is when the burst is full again.
-pub(crate) fn headers(limits: &Limits, now: Timestamp) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(ROOM);
+pub(crate) fn write(limits: &Limits, now: Timestamp, mut header: impl FnMut(HeaderName, &str)) {
     let states = [limits.key, limits.connection];
     let present = states.into_iter().flatten();
     let Some(tightest) = present.reduce(|a, b| if b.is_tighter_than(&a) { b } else { a }) else {
-        return headers;
+        return;
     };
     let mut policy = String::with_capacity(64);
     let mut remaining = String::with_capacity(64);
@@ -34,15 +44,12 @@ pub(crate) fn headers(limits: &Limits, now: Timestamp) -> HeaderMap {
         item(&mut policy, name, "q", limit.into(), "w", window_seconds.into());
         item(&mut remaining, name, "r", left.into(), "t", full_in);
     }
-    headers.insert(X_LIMIT, tightest.limit.into());
-    headers.insert(X_REMAINING, tightest.remaining.into());
-    headers.insert(X_RESET, reset(&tightest, now).into());
-    for (name, value) in [(POLICY, policy), (STATE, remaining)] {
-        if let Ok(value) = HeaderValue::try_from(value) {
-            headers.insert(name, value);
-        }
-    }
-    headers
+    let mut digits = itoa::Buffer::new();
+    header(X_LIMIT, digits.format(tightest.limit));
+    header(X_REMAINING, digits.format(tightest.remaining));
+    header(X_RESET, digits.format(reset(&tightest, now)));
+    header(POLICY, &policy);
+    header(STATE, &remaining);
 }
 
 /// Appends one limit with two parameters: `"key";q=4000;w=2`.

@@ -15,7 +15,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Uri;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -35,22 +34,35 @@ pub(crate) struct Patience(Arc<Mutex<Option<Refused>>>);
 /// The newest refusal, and how many there were in a row.
 #[derive(Debug, Clone)]
 struct Refused {
-    uri: Uri,
+    path: Box<str>,
     at: Instant,
     over: Instant,
     in_a_row: u32,
 }
 
 impl Patience {
+    /// Leaves a call that has just come alone, for as long as it came too early; whether it did.
+    pub(crate) async fn keep(&self, path: &str) -> bool {
+        let Some(until) = self.wait_for(path, Instant::now) else { return false };
+        tokio::time::sleep_until(until).await;
+        true
+    }
+
+    /// A call was answered; `excess` where it was refused for there being too much.
+    pub(crate) fn answered(&self, path: &str, excess: Option<Excess>) {
+        self.answered_at(path, excess, Instant::now);
+    }
+
     /// Until when a call that has just come is left alone, if it is.
-    pub(crate) fn wait_for(&self, uri: &Uri, now: Instant) -> Option<Instant> {
+    fn wait_for(&self, path: &str, now: impl FnOnce() -> Instant) -> Option<Instant> {
         let mut told = self.0.lock();
         let refused = told.as_ref()?;
+        let now = now();
         if now >= refused.over {
             *told = None;
             return None;
         }
-        if refused.uri.path() != uri.path() {
+        if *refused.path != *path {
             return None;
         }
         let doublings = refused.in_a_row.saturating_sub(1).min(MOST_DOUBLINGS);
@@ -58,18 +70,17 @@ impl Patience {
         Some(until.min(refused.over)).filter(|until| *until > now)
     }
 
-    /// A call was answered; `excess` where it was refused for there being too much.
-    pub(crate) fn answered(&self, uri: &Uri, excess: Option<Excess>, now: Instant) {
+    fn answered_at(&self, path: &str, excess: Option<Excess>, now: impl FnOnce() -> Instant) {
         let mut told = self.0.lock();
         let before = told.take();
         match (excess, before) {
             (Some(Excess(retry_after)), before) => {
-                let same = before.filter(|refused| refused.uri.path() == uri.path());
+                let same = before.filter(|refused| *refused.path == *path);
                 let in_a_row = same.map_or(0, |refused| refused.in_a_row).saturating_add(1);
-                let over = now + retry_after;
-                *told = Some(Refused { uri: uri.clone(), at: now, over, in_a_row });
+                let at = now();
+                *told = Some(Refused { path: path.into(), at, over: at + retry_after, in_a_row });
             }
-            (None, before) => *told = before.filter(|refused| refused.uri.path() != uri.path()),
+            (None, before) => *told = before.filter(|refused| *refused.path != *path),
         }
     }
 }
@@ -80,9 +91,7 @@ mod tests {
 
     const SECOND: Option<Excess> = Some(Excess(Duration::from_secs(1)));
 
-    fn verify() -> Uri {
-        Uri::from_static("/v1/verify")
-    }
+    const VERIFY: &str = "/v1/verify";
 
     /// A connection, and its time.
     struct Caller {
@@ -99,8 +108,8 @@ mod tests {
         /// milliseconds that was.
         fn ask(&mut self, answer: Option<Excess>) -> u128 {
             let came = self.now;
-            self.now = self.patience.wait_for(&verify(), came).unwrap_or(came);
-            self.patience.answered(&verify(), answer, self.now);
+            self.now = self.patience.wait_for(VERIFY, || came).unwrap_or(came);
+            self.patience.answered_at(VERIFY, answer, || self.now);
             (self.now - came).as_millis()
         }
     }
@@ -143,9 +152,9 @@ mod tests {
         for _ in 0..5 {
             caller.ask(SECOND);
         }
-        let revoke = Uri::from_static("/v1/revoke");
-        assert_eq!(caller.patience.wait_for(&revoke, caller.now), None);
-        caller.patience.answered(&revoke, None, caller.now);
+        let revoke = "/v1/revoke";
+        assert_eq!(caller.patience.wait_for(revoke, || caller.now), None);
+        caller.patience.answered_at(revoke, None, || caller.now);
         assert_eq!(caller.ask(SECOND), 160);
     }
 }

@@ -1,27 +1,31 @@
 //! Sockets: accepting, TLS, HTTP/1.1 with its limits, and a graceful end.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use agentadmit_engine::Engine;
 use axum::Router;
 use axum::body::Body;
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutWriter;
 use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
 use crate::address::PeerAddress;
+use crate::fast_lane::{End, FastLane, Replayed};
 use crate::patience::Patience;
+use crate::state::ServiceState;
 use crate::tls::TlsCertificate;
 
 /// Limits of connections. Each has a name and a default.
@@ -58,6 +62,78 @@ impl Default for ServeLimits {
     }
 }
 
+/// What is served on one address.
+#[derive(Clone)]
+pub struct Site {
+    router: Router,
+    verifies: Option<ServiceState>,
+}
+
+impl Site {
+    /// The routes, and plain verifies answered before them. The routes are those of this state, and
+    /// `POST /v1/verify` is one of them. Where an observer wants to know which trace a request
+    /// belongs to, all go through the routes: nobody looks at such headers before them.
+    pub fn with_fast_lane(router: Router, state: ServiceState) -> Self {
+        let is_observed = state.options().observation.observer.is_some();
+        Self { router, verifies: (!is_observed).then_some(state) }
+    }
+}
+
+impl From<Router> for Site {
+    /// The routes alone.
+    fn from(router: Router) -> Self {
+        Self { router, verifies: None }
+    }
+}
+
+/// Ends connections gracefully: each is told, and waited for.
+#[derive(Debug)]
+pub struct Stopping {
+    asked: watch::Sender<bool>,
+}
+
+/// A connection's ear for [`Stopping`].
+pub struct Stop {
+    asked: watch::Receiver<bool>,
+    waiting: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Default for Stopping {
+    fn default() -> Self {
+        Self { asked: watch::Sender::new(false) }
+    }
+}
+
+impl Stopping {
+    /// For one connection, until its end.
+    pub fn listen(&self) -> Stop {
+        let mut receiver = self.asked.subscribe();
+        let waiting = Box::pin(async move {
+            // whoever could ask is gone: nobody would wait for this connection
+            let _gone = receiver.wait_for(|is_asked| *is_asked).await;
+        });
+        Stop { asked: self.asked.subscribe(), waiting }
+    }
+
+    /// Asks every connection to end after the request that it has begun, and waits for them.
+    pub async fn stop(self) {
+        self.asked.send_replace(true);
+        self.asked.closed().await;
+    }
+}
+
+impl Stop {
+    /// Whether the service stops.
+    pub(crate) fn is_asked(&self) -> bool {
+        *self.asked.borrow()
+    }
+
+    /// Ready when the service stops; not to be called again then.
+    pub(crate) fn poll_asked(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.waiting.as_mut().poll(cx)
+    }
+}
+
 /// How serving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -67,16 +143,16 @@ pub enum Ended {
     CutOff,
 }
 
-/// Serves a router until `shutdown` is ready, then drains.
+/// Serves a site until `shutdown` is ready, then drains.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    site: impl Into<Site>,
     tls: Option<&TlsCertificate>,
     limits: ServeLimits,
     shutdown: impl Future<Output = ()>,
 ) -> Ended {
     let slots = Arc::new(Semaphore::new(limits.connections));
-    let graceful = GracefulShutdown::new();
+    let (site, stopping) = (site.into(), Stopping::default());
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -86,17 +162,17 @@ pub async fn serve(
         };
         let Some((stream, peer, slot)) = accepted else { continue };
         let connection = Connection {
-            router: router.clone(),
+            site: site.clone(),
             tls: tls.map(TlsCertificate::acceptor),
             limits,
             peer,
-            watcher: graceful.watcher(),
+            stop: stopping.listen(),
             _slot: slot,
         };
         tokio::spawn(connection.run(stream));
     }
     drop(listener);
-    match tokio::time::timeout(limits.drain, graceful.shutdown()).await {
+    match tokio::time::timeout(limits.drain, stopping.stop()).await {
         Ok(()) => Ended::Drained,
         Err(_) => Ended::CutOff,
     }
@@ -128,11 +204,11 @@ async fn accept(
 }
 
 struct Connection {
-    router: Router,
+    site: Site,
     tls: Option<TlsAcceptor>,
     limits: ServeLimits,
     peer: SocketAddr,
-    watcher: Watcher,
+    stop: Stop,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -152,42 +228,72 @@ impl Connection {
     }
 
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let Self { router, limits, peer, watcher, .. } = self;
-        if let Err(error) = watcher.watch(connection(stream, router, peer, limits)).await {
-            tracing::debug!(%error, "a connection broke off");
-        }
+        let Self { site, limits, peer, stop, _slot, .. } = self;
+        connection(stream, site, peer, limits, stop).await;
     }
 }
 
 /// One connection that was accepted: bytes in, answers out, until its client leaves.
-pub fn connection(
+pub async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    site: Site,
+    peer: SocketAddr,
+    limits: ServeLimits,
+    mut stop: Stop,
+) {
+    let Site { router, verifies } = site;
+    let patience = Patience::default();
+    let (stream, read) = match verifies {
+        None => (stream, Bytes::new()),
+        Some(state) => match FastLane::new(stream, state, limits, &mut stop, &patience).run().await
+        {
+            Ok(End::HandOver(stream, read)) => (stream, read),
+            Ok(End::Closed) => return,
+            Err(error) => return tracing::debug!(%error, "a connection broke off"),
+        },
+    };
+    let stream = Replayed::new(read, stream);
+    // in a place of its own: most connections never need it
+    let served = Box::pin(through_router(stream, router, peer, limits, stop, patience)).await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection broke off");
+    }
+}
+
+async fn through_router(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
     peer: SocketAddr,
     limits: ServeLimits,
-) -> impl GracefulConnection<Error = hyper::Error> + Send {
-    let patience = Patience::default();
+    mut stop: Stop,
+    patience: Patience,
+) -> Result<(), hyper::Error> {
     let service = service_fn(move |request: http::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(PeerAddress(peer));
         let (mut router, patience) = (router.clone(), patience.clone());
         async move {
             let uri = request.uri().clone();
-            if let Some(until) = patience.wait_for(&uri, Instant::now()) {
-                tokio::time::sleep_until(until).await;
-            }
+            patience.keep(uri.path()).await;
             let response = router.call(request).await;
             if let Ok(response) = &response {
-                let excess = response.extensions().get().copied();
-                patience.answered(&uri, excess, Instant::now());
+                patience.answered(uri.path(), response.extensions().get().copied());
             }
             response
         }
     });
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head)
-        .max_headers(limits.headers)
-        .max_header_size(limits.head_bytes)
-        .serve_connection(TokioIo::new(stream), service)
+    let mut served = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.head)
+            .max_headers(limits.headers)
+            .max_header_size(limits.head_bytes)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    tokio::select! {
+        biased;
+        ended = served.as_mut() => return ended,
+        () = poll_fn(|cx| stop.poll_asked(cx)) => served.as_mut().graceful_shutdown(),
+    }
+    served.await
 }

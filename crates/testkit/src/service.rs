@@ -10,7 +10,7 @@ use std::time::Duration;
 use agentadmit_engine::admission::AdmissionLimits;
 use agentadmit_engine::keyring::SecretKey;
 use agentadmit_engine::{Engine, EngineOptions, Keyring, WriterOptions};
-use agentadmit_http::serve::{ServeLimits, serve};
+use agentadmit_http::serve::{ServeLimits, Site, serve};
 use agentadmit_http::{HttpOptions, ServiceState};
 use agentadmit_protocol::secret::{Secret, SecretKind};
 use agentadmit_store::model::ModelStore;
@@ -107,13 +107,13 @@ impl TestService {
         let issuer = "http://127.0.0.1".to_owned();
         let engine_options = EngineOptions { issuer, limits, retention, is_service: true };
         let engine = Engine::start(store, clock, keyring, engine_options)?;
-        let router =
-            agentadmit_http::router(ServiceState::new(engine.clone(), HttpOptions::default()));
+        let state = ServiceState::new(engine.clone(), HttpOptions::default());
+        let site = Site::with_fast_lane(agentadmit_http::router(state.clone()), state);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
         let address = listener.local_addr()?;
-        runtime.spawn(serve(listener, router, None, ServeLimits::default(), pending()));
+        runtime.spawn(serve(listener, site, None, ServeLimits::default(), pending()));
         Ok(Self { address, engine, runtime: Some(runtime) })
     }
 

@@ -116,6 +116,12 @@ fn require_media_type(headers: &HeaderMap, wanted: &'static str) -> Answer<()> {
     Err(unsupported(wanted))
 }
 
+/// Whether a `Content-Type` says JSON.
+pub(crate) fn is_json(content_type: &[u8]) -> bool {
+    content_type.is_ascii()
+        && str::from_utf8(content_type).is_ok_and(|text| is_media_type(text, "application/json"))
+}
+
 fn is_media_type(text: &str, wanted: &str) -> bool {
     let mut parts = text.split(';').map(str::trim);
     parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case(wanted))

@@ -156,10 +156,13 @@ fn required_bearer(headers: &HeaderMap, code: ErrorCode) -> Answer<&str> {
     };
     let missing = || ApiError::new(code, what).challenge(Challenge::Bearer);
     let value = single(headers, code)?.ok_or_else(missing)?;
-    match scheme(value) {
-        Some((scheme, bearer)) if scheme.eq_ignore_ascii_case("bearer") => Ok(bearer),
-        _ => Err(missing()),
-    }
+    value.to_str().ok().and_then(self::bearer).ok_or_else(missing)
+}
+
+/// The Bearer in an `Authorization` header's value.
+pub(crate) fn bearer(value: &str) -> Option<&str> {
+    let (scheme, bearer) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(bearer)
 }
 
 fn single(headers: &HeaderMap, code: ErrorCode) -> Answer<Option<&HeaderValue>> {

@@ -6,10 +6,10 @@ mod idempotency;
 mod path;
 mod query;
 
-pub(crate) use body::{Form, Json, OptionalJson, without_body};
+pub(crate) use body::{Form, Json, OptionalJson, is_json, without_body};
 pub use credential::LocalOperator;
 pub(crate) use credential::{
-    AppAuth, LocalOnly, MetricsAuth, OAuthHeader, OperatorAuth, OptionalAppAuth,
+    AppAuth, LocalOnly, MetricsAuth, OAuthHeader, OperatorAuth, OptionalAppAuth, bearer,
 };
 pub(crate) use idempotency::OptionalIdempotencyKey;
 pub(crate) use path::Id;
@@ -35,10 +35,12 @@ pub(crate) struct Call {
 impl Call {
     /// The origin of what this call does, for its record.
     pub(crate) fn origin(&self) -> Origin {
-        Origin {
-            request_id: self.request_id.as_ref().map(|id| id.as_str().to_owned()),
-            ..Origin::default()
-        }
+        Origin { request_id: self.request_id.as_ref().map(record_id), ..Origin::default() }
+    }
+
+    /// What the request is called.
+    pub(crate) fn request_id(&self) -> Option<&RequestId> {
+        self.request_id.as_ref()
     }
 
     /// The same, with whom the app acts for.
@@ -50,6 +52,11 @@ impl Call {
     pub(crate) fn client(&self, state: &ServiceState) -> std::net::IpAddr {
         client_address(self.peer, &self.headers, &state.options().trusted_proxies)
     }
+}
+
+/// The request's id as its record holds it.
+pub(crate) fn record_id(id: &RequestId) -> String {
+    id.as_str().to_owned()
 }
 
 impl FromRequestParts<ServiceState> for Call {

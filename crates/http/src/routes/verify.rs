@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use agentadmit_core::connection::Connection;
 use agentadmit_core::verify::InsufficientScope;
+use agentadmit_engine::verbs::auth::AppCredential;
 use agentadmit_engine::verbs::verify::{
-    Denial, Limited, PresentedToken, Verify, VerifyAnswer as Decided,
+    Denial, Limited, Limits, PresentedToken, Verify, VerifyAnswer as Decided,
 };
 use agentadmit_engine::{Engine, Lane, Origin};
 use agentadmit_protocol::api::verify::{VerifyAnswer, VerifyRequest};
@@ -13,16 +14,17 @@ use agentadmit_protocol::error::{ErrorBody, ErrorCode, InvalidTokenReason, RateL
 use agentadmit_protocol::id::EventId;
 use agentadmit_protocol::scope::{self, ScopeName};
 use agentadmit_protocol::secret::{Presented, SecretKind};
+use agentadmit_protocol::time::Timestamp;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use http::header::{CONTENT_TYPE, HeaderValue};
 
 use crate::error::{Answer, ApiError};
-use crate::extract::{AppAuth, Call, Json, NoQuery};
+use crate::extract::{AppAuth, Call, Json, NoQuery, record_id};
 use crate::limits;
 use crate::metrics::Verdict;
-use crate::state::ServiceState;
+use crate::state::{RequestId, ServiceState};
 
 /// Room for the body of an answer with a few scopes and short texts.
 const ANSWER_BYTES: usize = 1_024;
@@ -50,11 +52,42 @@ pub(crate) async fn verify(
     _: NoQuery,
     Json(request): Json<VerifyRequest>,
 ) -> Answer<Response> {
+    decide(&state, call.request_id(), credential, request).await.map(Allowed::into_response)
+}
+
+/// A call that may proceed: what its answer says.
+pub(crate) struct Allowed {
+    pub(crate) limits: Limits,
+    /// When it was decided.
+    pub(crate) at: Timestamp,
+    /// The body, JSON.
+    pub(crate) body: String,
+}
+
+impl Allowed {
+    fn into_response(self) -> Response {
+        let mut headers = limits::headers(&self.limits, self.at);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut response = Response::new(Body::from(self.body));
+        *response.headers_mut() = headers;
+        response
+    }
+}
+
+/// Decides one call: the same for a request that came through the router and for one that was
+/// answered before it.
+pub(crate) async fn decide(
+    state: &ServiceState,
+    request_id: Option<&RequestId>,
+    credential: AppCredential,
+    request: VerifyRequest,
+) -> Answer<Allowed> {
     let origin = Origin {
+        request_id: request_id.map(record_id),
         agent_ip: request.agent_ip,
         endpoint: request.endpoint,
         method: request.method,
-        ..call.origin()
+        ..Origin::default()
     };
     let verb = Verify {
         credential: credential.clone(),
@@ -84,17 +117,13 @@ pub(crate) fn presented(token: &Presented) -> PresentedToken {
     }
 }
 
-fn answer(engine: &Engine, token: &Presented, decided: Decided) -> Answer<Response> {
+fn answer(engine: &Engine, token: &Presented, decided: Decided) -> Answer<Allowed> {
     let now = engine.wall();
     match decided {
         Decided::Allowed { connection, scopes, audit_id, limits } => {
-            let mut headers = limits::headers(&limits, now);
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             let mut body = String::with_capacity(ANSWER_BYTES);
             allowed(*connection, scopes, audit_id).write_json(&mut body);
-            let mut response = Response::new(Body::from(body));
-            *response.headers_mut() = headers;
-            Ok(response)
+            Ok(Allowed { limits, at: now, body })
         }
         Decided::Dead { reason, limits } => {
             let error = ApiError::new(ErrorCode::InvalidToken, describe(reason, token));

@@ -8,6 +8,7 @@ mod bad_queries;
 mod contract;
 mod credentials;
 mod export;
+mod fast_lane;
 mod full_disk;
 mod grant;
 mod limits;

@@ -50,13 +50,16 @@ impl BadBody {
 /// # Errors
 /// What is wrong with it, the first thing found.
 pub fn from_slice<T: DeserializeOwned>(body: &[u8]) -> Result<T, BadBody> {
+    from_slice_if_right(body).map_or_else(|| explain(body), Ok)
+}
+
+/// The same, without finding out what is wrong.
+pub fn from_slice_if_right<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
     // A derived struct also reads an array of its members in order: not from the wire.
-    if body.trim_ascii_start().first() == Some(&b'{')
-        && let Ok(value) = serde_json::from_slice(body)
-    {
-        return Ok(value);
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return None;
     }
-    explain(body)
+    serde_json::from_slice(body).ok()
 }
 
 /// Reads the body again, slowly, for the sake of the error.
