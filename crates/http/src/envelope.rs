@@ -31,7 +31,7 @@ pub(crate) async fn envelope(
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let is_cacheable = is_cacheable(request.uri().path());
-    request.extensions_mut().insert(request_id.clone());
+    request.extensions_mut().insert(request_id);
 
     let reads_none = route.as_ref().is_some_and(|route| state.bodyless().contains(&method, route));
     // pinned, so that what is put around it moves a pointer and not the whole
@@ -48,7 +48,7 @@ pub(crate) async fn envelope(
 
     write_pending_body(&mut response, &request_id);
     let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {
+    if let Ok(value) = HeaderValue::from_bytes(request_id.as_bytes()) {
         headers.insert(X_REQUEST_ID, value);
     }
     if !is_cacheable {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use agentadmit_engine::Engine;
 use agentadmit_protocol::exchange_failures::ExchangeFailures;
-use agentadmit_protocol::id::EventId;
+use agentadmit_protocol::id::{DIGITS, EventId};
 use bytes::Bytes;
 use ipnet::IpNet;
 use parking_lot::Mutex;
@@ -132,20 +132,23 @@ impl ServiceState {
     pub(crate) fn request_id(&self) -> RequestId {
         let mut random = [0; 10];
         self.shared.request_ids.lock().fill_bytes(&mut random);
-        let mut id = String::with_capacity(32);
-        EventId::v7(self.shared.engine.wall(), random).write(&mut id);
-        let (_, digits) = id.split_once('_').unwrap_or_default();
-        RequestId(digits.into())
+        RequestId(EventId::v7(self.shared.engine.wall(), random).digits())
     }
 }
 
 /// What this request is called in answers, records and the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestId(Arc<str>);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestId([u8; DIGITS]);
 
 impl RequestId {
     /// The 26 characters.
     pub fn as_str(&self) -> &str {
+        // ASCII, so it is never empty
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// The 26 characters.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }

@@ -11,8 +11,8 @@ use serde::de;
 use crate::time::Timestamp;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-/// 128 bits, five to a character.
-const DIGITS: usize = 26;
+/// Characters of an id behind its underscore: 128 bits, five to a character.
+pub const DIGITS: usize = 26;
 
 /// A text that is not an id of the expected kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +50,17 @@ macro_rules! ids {
             /// The time that [`Self::v7`] was given, never before the Unix epoch.
             pub fn created_at(&self) -> Timestamp {
                 uuid_time(self.0)
+            }
+
+            /// The 26 characters behind the underscore, ASCII.
+            pub fn digits(&self) -> [u8; DIGITS] {
+                encode(self.0)
+            }
+
+            /// Appends the text form to bytes.
+            pub fn write_to(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(concat!($prefix, "_").as_bytes());
+                out.extend_from_slice(&encode(self.0));
             }
 
             /// Appends the text form.

@@ -66,6 +66,11 @@ impl Timestamp {
         out.push_str(core::str::from_utf8(&self.text()).unwrap_or_default());
     }
 
+    /// Appends the text form to bytes.
+    pub fn write_to(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.text());
+    }
+
     /// The text form as ASCII bytes.
     fn text(self) -> [u8; TEXT_LENGTH] {
         let (year, month, day) = civil(self.0.div_euclid(MILLIS_PER_DAY));

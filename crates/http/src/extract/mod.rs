@@ -68,7 +68,7 @@ impl FromRequestParts<ServiceState> for Call {
             headers.append("x-forwarded-for", hop.clone());
         }
         Ok(Self {
-            request_id: parts.extensions.get().cloned(),
+            request_id: parts.extensions.get().copied(),
             peer: parts.extensions.get().copied(),
             headers,
         })

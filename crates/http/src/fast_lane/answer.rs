@@ -29,7 +29,7 @@ impl Envelope<'_> {
         limits::write(&allowed.limits, allowed.at, |name, value| {
             field(name.as_str(), value.as_bytes(), out);
         });
-        end(allowed.body.as_bytes(), out);
+        end(&allowed.body, out);
         StatusCode::OK
     }
 
@@ -50,7 +50,7 @@ impl Envelope<'_> {
         out.push(b' ');
         out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
         out.extend_from_slice(b"\r\ncontent-type: application/json\r\ncache-control: no-store\r\n");
-        field(X_REQUEST_ID.as_str(), self.request_id.as_str().as_bytes(), out);
+        field(X_REQUEST_ID.as_str(), self.request_id.as_bytes(), out);
         field("date", &date(self.wall), out);
         if self.is_last {
             out.extend_from_slice(b"connection: close\r\n");

@@ -61,7 +61,7 @@ pub(crate) struct Allowed {
     /// When it was decided.
     pub(crate) at: Timestamp,
     /// The body, JSON.
-    pub(crate) body: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Allowed {
@@ -121,7 +121,7 @@ fn answer(engine: &Engine, token: &Presented, decided: Decided) -> Answer<Allowe
     let now = engine.wall();
     match decided {
         Decided::Allowed { connection, scopes, audit_id, limits } => {
-            let mut body = String::with_capacity(ANSWER_BYTES);
+            let mut body = Vec::with_capacity(ANSWER_BYTES);
             allowed(*connection, scopes, audit_id).write_json(&mut body);
             Ok(Allowed { limits, at: now, body })
         }

@@ -91,7 +91,7 @@ pub struct VerifyAnswer {
 impl VerifyAnswer {
     /// Appends what `serde_json` would write, member by member: it is written once for every call
     /// of every agent.
-    pub fn write_json(&self, out: &mut String) {
+    pub fn write_json(&self, out: &mut Vec<u8>) {
         // a member more does not compile until it is written
         let Self {
             active,
@@ -108,56 +108,59 @@ impl VerifyAnswer {
             user_intent,
             audit_id,
         } = self;
-        out.push_str(if *active { "{\"active\":true" } else { "{\"active\":false" });
-        out.push_str(",\"app_id\":\"");
-        app_id.write(out);
-        out.push_str("\",\"environment\":\"");
-        out.push_str(environment.as_str());
-        out.push_str("\",\"connection_id\":\"");
-        connection_id.write(out);
-        out.push_str("\",\"user_id\":");
+        out.extend_from_slice(if *active { b"{\"active\":true" } else { b"{\"active\":false" });
+        out.extend_from_slice(b",\"app_id\":\"");
+        app_id.write_to(out);
+        out.extend_from_slice(b"\",\"environment\":\"");
+        out.extend_from_slice(environment.as_str().as_bytes());
+        out.extend_from_slice(b"\",\"connection_id\":\"");
+        connection_id.write_to(out);
+        out.extend_from_slice(b"\",\"user_id\":");
         write_text(Some(user_id.as_str()), out);
-        out.push_str(",\"user_label\":");
+        out.extend_from_slice(b",\"user_label\":");
         write_text(user_label.as_ref().map(Label::as_str), out);
-        out.push_str(",\"agent_label\":");
+        out.extend_from_slice(b",\"agent_label\":");
         write_text(agent_label.as_ref().map(Label::as_str), out);
-        out.push_str(",\"scopes\":[");
+        out.extend_from_slice(b",\"scopes\":[");
         for (position, scope) in scopes.iter().enumerate() {
-            out.push_str(if position == 0 { "" } else { "," });
+            if position > 0 {
+                out.push(b',');
+            }
             write_text(Some(scope.as_str()), out);
         }
-        out.push_str("],\"created_at\":");
+        out.extend_from_slice(b"],\"created_at\":");
         write_time(Some(*created_at), out);
-        out.push_str(",\"expires_at\":");
+        out.extend_from_slice(b",\"expires_at\":");
         write_time(*expires_at, out);
-        out.push_str(",\"purpose\":");
+        out.extend_from_slice(b",\"purpose\":");
         write_text(purpose.as_ref().map(Text::as_str), out);
-        out.push_str(",\"user_intent\":");
+        out.extend_from_slice(b",\"user_intent\":");
         write_text(user_intent.as_ref().map(Text::as_str), out);
-        out.push_str(",\"audit_id\":\"");
-        audit_id.write(out);
-        out.push_str("\"}");
+        out.extend_from_slice(b",\"audit_id\":\"");
+        audit_id.write_to(out);
+        out.extend_from_slice(b"\"}");
     }
 }
 
-fn write_time(time: Option<Timestamp>, out: &mut String) {
-    let Some(time) = time else { return out.push_str("null") };
-    out.push('"');
-    time.write(out);
-    out.push('"');
+fn write_time(time: Option<Timestamp>, out: &mut Vec<u8>) {
+    let Some(time) = time else { return out.extend_from_slice(b"null") };
+    out.push(b'"');
+    time.write_to(out);
+    out.push(b'"');
 }
 
-fn write_text(text: Option<&str>, out: &mut String) {
-    let Some(text) = text else { return out.push_str("null") };
-    let needs_escape = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
-    if text.bytes().any(needs_escape) {
+fn write_text(text: Option<&str>, out: &mut Vec<u8>) {
+    let Some(text) = text else { return out.extend_from_slice(b"null") };
+    let needs_escape = |byte: u8| (byte < b' ') | (byte == b'"') | (byte == b'\\');
+    // without a way out in the middle, many bytes are looked at together
+    if text.bytes().fold(false, |found, byte| found | needs_escape(byte)) {
         // rare: `serde_json` knows the escapes
-        out.push_str(&serde_json::Value::from(text).to_string());
+        out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
         return;
     }
-    out.push('"');
-    out.push_str(text);
-    out.push('"');
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
 }
 
 #[cfg(test)]
@@ -199,9 +202,12 @@ mod tests {
         };
         for text in ["plain", r#"a "quoted" \ text"#, "\u{e9}\u{1f600}\u{2028}", "\u{7e}"] {
             for answer in [answer(text), full(text)] {
-                let mut out = String::new();
+                let mut out = Vec::new();
                 answer.write_json(&mut out);
-                assert_eq!(out, serde_json::to_string(&answer).unwrap());
+                assert_eq!(
+                    String::from_utf8(out).unwrap(),
+                    serde_json::to_string(&answer).unwrap()
+                );
             }
         }
     }

@@ -59,7 +59,8 @@ pub fn from_slice_if_right<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
     if body.trim_ascii_start().first() != Some(&b'{') {
         return None;
     }
-    serde_json::from_slice(body).ok()
+    // checked once for all strings in it
+    serde_json::from_str(core::str::from_utf8(body).ok()?).ok()
 }
 
 /// Reads the body again, slowly, for the sake of the error.

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use agentadmit_http::HttpOptions;
 use agentadmit_http::serve::ServeLimits;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 
 use self::ways::{Event, Outcome, Way};
 
@@ -129,6 +131,45 @@ async fn requests_that_could_be_read_in_two_ways() {
         let bytes: Vec<&[u8]> = changed.as_bytes().chunks(7).collect();
         ways.sent(&bytes).await;
     }
+    ways.end();
+}
+
+/// Heads and bodies put together by chance, several to a connection, cut by chance.
+#[tokio::test]
+async fn chance_finds_no_difference() {
+    let mut ways = Ways::new().await;
+    let mut chance = StdRng::from_seed([7; 32]);
+    let good = body(&ways.fast.token);
+    let bodies = [good.clone(), good, body(&ways.fast.revoked), "{}".to_owned(), String::new()];
+    let key = format!("Authorization: Bearer {}", ways.fast.key);
+    let mut allowed = 0;
+    for _ in 0..1_500 {
+        let mut whole = String::new();
+        for _ in 0..chance.random_range(1..4) {
+            let body = &bodies[chance.random_range(0..bodies.len())];
+            let length = format!("Content-Length: {}", body.len());
+            let mut lines = vec!["Host: x", &key, "Content-Type: application/json", &length];
+            for _ in 0..chance.random_range(0..3) {
+                let at = chance.random_range(0..=lines.len());
+                lines.insert(at, shapes::LINES[chance.random_range(0..shapes::LINES.len())]);
+            }
+            if chance.random_bool(0.1) {
+                lines.remove(chance.random_range(0..lines.len()));
+            }
+            let first = shapes::FIRST_LINES[chance.random_range(0..shapes::FIRST_LINES.len())];
+            whole.extend([first, "\r\n", &lines.join("\r\n"), "\r\n\r\n", body]);
+        }
+        let mut pieces = vec![whole.as_bytes()];
+        for _ in 0..chance.random_range(0..4) {
+            let last = pieces.pop().unwrap_or_default();
+            let (before, after) = last.split_at(chance.random_range(0..=last.len()));
+            pieces.extend([before, after]);
+        }
+        pieces.retain(|piece| !piece.is_empty());
+        let answers = ways.sent(&pieces).await.answers.concat();
+        allowed += usize::from(answers.contains("HTTP/1.1 200 "));
+    }
+    assert!(allowed > 100, "{allowed}: chance hits plain verifies, too");
     ways.end();
 }
 

@@ -114,3 +114,40 @@ fn beside(line: &str) -> Vec<String> {
         format!("{line}X-A: {}\r\n", "b".repeat(40_000)),
     ]
 }
+
+/// First lines, most of them of a plain verify.
+pub(super) const FIRST_LINES: &[&str] = &[
+    "POST /v1/verify HTTP/1.1",
+    "POST /v1/verify HTTP/1.1",
+    "POST /v1/verify HTTP/1.1",
+    "POST /v1/verify HTTP/1.1",
+    "POST /api/v1/verify HTTP/1.1",
+    "POST /v1/verify HTTP/1.0",
+    "POST /v1/verify?x HTTP/1.1",
+    "GET /v1/verify HTTP/1.1",
+    "POST /v1/nothing HTTP/1.1",
+];
+
+/// Lines that mean something, or nothing.
+pub(super) const LINES: &[&str] = &[
+    "X-A: b",
+    "User-Agent: x",
+    "Accept: */*",
+    "Accept-Encoding: gzip",
+    "Connection: keep-alive",
+    "Connection: close",
+    "Transfer-Encoding: chunked",
+    "Transfer-Encoding: gzip, chunked",
+    "Content-Length: 0",
+    "Content-Length: 125",
+    "Content-Encoding: identity",
+    "Content-Type: application/json",
+    "Content-Type: text/plain",
+    "Authorization: Bearer x",
+    "Expect: 100-continue",
+    "Host: y",
+    " folded",
+    "no colon",
+    "X-A : b",
+    "X-A: \u{e9}",
+];
