@@ -151,7 +151,7 @@ fn write_time(time: Option<Timestamp>, out: &mut Vec<u8>) {
 
 fn write_text(text: Option<&str>, out: &mut Vec<u8>) {
     let Some(text) = text else { return out.extend_from_slice(b"null") };
-    let needs_escape = |byte: u8| (byte < b' ') | (byte == b'"') | (byte == b'\\');
+    let needs_escape = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
     // without a way out in the middle, many bytes are looked at together
     if text.bytes().fold(false, |found, byte| found | needs_escape(byte)) {
         // rare: `serde_json` knows the escapes
