@@ -24,7 +24,7 @@ NO_LIMITS = {"rate_limit": {"per_key_per_second": None, "per_connection_per_seco
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
-        if name.startswith("AGENTADMIT_"):
+        if name.startswith("AGENTADMIT_") and name != "AGENTADMIT_TESTS_WHEEL":
             monkeypatch.delenv(name)
 
 

@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 
 from agentadmit import AgentAdmit, AsyncAgentAdmit
 
@@ -25,7 +26,8 @@ def serve(answers):
     listener = socket.create_server(("127.0.0.1", 0))
 
     def talk(connection):
-        with connection, connection.makefile("rb") as stream:
+        # a client that was ended hangs up
+        with suppress(OSError), connection, connection.makefile("rb") as stream:
             while length := read(stream):
                 stream.read(length)
                 asked.put(None)

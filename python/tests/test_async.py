@@ -130,6 +130,7 @@ def test_a_cancelled_call_takes_its_connection_with_it(run: Run, fake: FakeServi
     assert ended.wait(timeout=30)
 
 
+@pytest.mark.slow
 def test_ten_thousand_calls_and_random_cancellation_leak_nothing(run: Run, app: App) -> None:
     token = app.user("alice").agent("read:orders").token
     dice = random.Random(5)

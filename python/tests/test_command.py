@@ -46,6 +46,7 @@ def test_init_and_check(tmp_path: Path) -> None:
     command("check", folder=tmp_path)
 
 
+@pytest.mark.slow
 def test_the_demo_plays_through(tmp_path: Path) -> None:
     transcript = json.loads(command("demo", "--once", "--json", folder=tmp_path))
     assert transcript["steps"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import inspect
+import os
 import pickle
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +21,11 @@ from .conftest import Both
 from .fake import APP, KEY
 
 FRAMEWORKS = ("fastapi", "starlette", "flask", "django", "mcp", "sqlalchemy", "pymongo")
+
+
+@pytest.mark.skipif("AGENTADMIT_TESTS_WHEEL" not in os.environ, reason="not a test of the wheel")
+def test_the_wheel_is_what_is_tested() -> None:
+    assert str(Path(agentadmit.__file__)).startswith(sysconfig.get_path("purelib"))
 
 
 def test_every_name_is_there_and_documented() -> None:

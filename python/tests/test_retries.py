@@ -30,6 +30,7 @@ def then(*told: bytes) -> Callable[[Seen], bytes]:
     return answers
 
 
+@pytest.mark.slow
 def test_a_wait_is_a_second_then_two(ask: Ask, fake: FakeService) -> None:
     too_many = answer(429, TOO_MANY)
     fake.answers = then(too_many, too_many, answer(200, ALLOWED))
@@ -39,6 +40,7 @@ def test_a_wait_is_a_second_then_two(ask: Ask, fake: FakeService) -> None:
     assert second >= 2
 
 
+@pytest.mark.slow
 def test_retry_after_overrides_the_wait(ask: Ask, fake: FakeService) -> None:
     fake.answers = then(answer(429, TOO_MANY, Retry_After="1"), answer(200, ALLOWED))
     ask(**fake.arguments).verify(TOKEN)

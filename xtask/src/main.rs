@@ -12,6 +12,7 @@ mod features;
 mod generate;
 mod layers;
 mod process;
+mod python;
 mod report;
 mod screenshots;
 mod soak;
@@ -69,6 +70,7 @@ chores! {
     Soak(soak::Soak),
     Screenshots(screenshots::Screenshots),
     Faults(faults::Faults),
+    Python(python::Python),
 }
 
 /// The chores of the AgentAdmit repository.

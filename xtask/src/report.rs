@@ -99,6 +99,23 @@ pub(crate) fn of_libtest(output: &str) -> Counts {
     })
 }
 
+/// Reads pytest's last line, such as `1 failed, 12 passed, 2 skipped, 1 error in 5.30s`. None when
+/// there is no such line.
+pub(crate) fn of_pytest(output: &str) -> Option<Counts> {
+    let last = output.lines().rev().find(|line| !line.trim().is_empty())?;
+    let (results, _) = last.trim_matches(['=', ' ']).rsplit_once(" in ")?;
+    let parts = results.split(',').filter_map(number_and_word);
+    Some(parts.fold(Counts::default(), |mut counts, (number, outcome)| {
+        match outcome {
+            "passed" | "xfailed" => counts.passed += number,
+            "failed" | "xpassed" | "error" | "errors" => counts.failed += number,
+            "skipped" => counts.skipped += number,
+            _ => {} // deselected, warnings
+        }
+        counts
+    }))
+}
+
 fn number_and_word(part: &str) -> Option<(u64, &str)> {
     let (number, word) = part.trim().split_once(' ')?;
     Some((number.parse().ok()?, word.trim()))
@@ -167,6 +184,19 @@ mod tests {
 
     const fn counts(passed: u64, failed: u64, skipped: u64) -> Counts {
         Counts { passed, failed, skipped }
+    }
+
+    #[test]
+    fn pytests_last_line_is_read() {
+        let line =
+            "== 1 failed, 12 passed, 2 skipped, 9 deselected, 1 xfailed, 2 errors in 5.30s ==";
+        for line in [line, line.trim_matches(['=', ' '])] {
+            assert_eq!(of_pytest(&format!("..F.\n{line}\n\n")), Some(counts(13, 3, 2)), "{line}");
+        }
+        let long = of_pytest("193 passed in 75.30s (0:01:15)");
+        assert_eq!(long, Some(counts(193, 0, 0)));
+        assert_eq!(of_pytest("no tests ran in 0.01s"), Some(counts(0, 0, 0)));
+        assert_eq!(of_pytest("INTERNALERROR> no"), None);
     }
 
     #[test]

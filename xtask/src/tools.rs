@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use crate::{process, workspace::Workspace};
 
 /// The oldest Python that the tools run on.
-const OLDEST_PYTHON: (u32, u32) = (3, 10);
+pub(crate) const OLDEST_PYTHON: (u32, u32) = (3, 10);
 
 /// The program `name` on the search path.
 pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
@@ -108,7 +108,7 @@ fn system_python() -> Result<PathBuf> {
         .with_context(|| format!("this step needs Python {major}.{minor} or newer"))
 }
 
-fn python_version(python: &OsStr) -> Option<(u32, u32)> {
+pub(crate) fn python_version(python: &OsStr) -> Option<(u32, u32)> {
     let mut command = Command::new(python);
     let said = process::output_of(command.arg("--version")).ok()?;
     parse_python_version(&said)

@@ -125,14 +125,18 @@ fn executable(messages: &str, name: &str) -> Option<PathBuf> {
 /// scripts watch some of these variables and would run again at every change of caller.
 fn cargo_in(folder: &Path) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(folder);
+    without_cargos_variables(command.current_dir(folder));
+    command
+}
+
+/// Takes out of a command's environment what cargo put into ours.
+pub(crate) fn without_cargos_variables(command: &mut Command) {
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
             command.env_remove(&name);
         }
     }
-    command
 }
 
 #[cfg(test)]

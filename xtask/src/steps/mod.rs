@@ -5,6 +5,7 @@ mod demo;
 mod faults;
 mod fuzz;
 mod instructions;
+mod python;
 mod rust;
 mod schemathesis;
 mod soak;
@@ -22,8 +23,8 @@ use crate::{
 };
 
 /// Run every check: formatting, lints, layers, generated files, documentation, tests, fuzzing, the
-/// running service against its contract, the panels in a browser, the demo, faults, the length of
-/// the hot path, and full load.
+/// running service against its contract, the panels in a browser, the demo, the Python package,
+/// faults, the length of the hot path, and full load.
 #[derive(Args)]
 pub(crate) struct Test {
     /// Run only these steps
@@ -69,6 +70,7 @@ const STEPS: &[Step] = &[
     step("schemathesis", true, "the running service keeps to its contract", schemathesis::run),
     step("web", true, "the panels, in a browser too", web::run),
     step("demo", true, "the demo plays through", demo::run),
+    step("python", true, "the Python package, on every CPython that is here", python::run),
     step("faults", true, "under each fault nothing is lost or let through", faults::run),
     step(
         "instructions",
