@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from agentadmit.exceptions import ConfigurationError
+
 # which integration looks at apps of which framework
 _CHECKS = {
     "starlette": "agentadmit.integrations.fastapi_integration",
@@ -39,12 +41,13 @@ def check_app(named: str) -> int:
     sys.path.insert(0, os.getcwd())
     try:
         app = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+        check = _check_for(app)
+        if check is None:
+            kind = type(app).__name__
+            return _wrong(f"--app {named}: {kind} is no app that this command can look at")
+        found = check(app)
+    except (ImportError, AttributeError, ConfigurationError) as error:
         return _wrong(f"--app {named}: {error}")
-    check = _check_for(app)
-    if check is None:
-        return _wrong(f"--app {named}: {type(app).__name__} is no app that this command can look at")
-    found = check(app)
     for sentence in found:
         print(f"app: {sentence}")
     return 1 if found else 0

@@ -96,7 +96,8 @@ def reply(responder: Responder, number: int, code: int, body: bytes) -> bytes:
         start = body.index(b"\0", 4) + 1 + 8
         answer = bson.encode(responder.answer(bson.decode(body[start:])))
         return framed(number, OP_REPLY, struct.pack("<iqii", 8, 0, 0, 1) + answer)
-    assert code == OP_MSG and body[4] == 0
+    assert code == OP_MSG
+    assert body[4] == 0
     answer = bson.encode(responder.answer(bson.decode(body[5:])))
     return framed(number, OP_MSG, struct.pack("<ib", 0, 0) + answer)
 

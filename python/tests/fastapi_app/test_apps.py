@@ -175,7 +175,8 @@ def test_handlers_of_the_app_see_what_guards_raise(config: Config, shop: App) ->
     assert (reply.status_code, reply.json()) == (402, {"lacks": "read:orders"})
     error = seen.pop()
     assert isinstance(error, InsufficientScopeError)
-    assert error.granted_scopes == ("read:profile",) and error.audit_id is not None
+    assert error.granted_scopes == ("read:profile",)
+    assert error.audit_id is not None
     lacks.revoke()
     reply = client.get("/orders", headers=lacks.headers)
     assert (reply.status_code, reply.json()["reason"]) == (401, "revoked")
@@ -241,7 +242,8 @@ def test_when_the_service_gives_no_answer(set_up: str, config: Config, shop: App
             shown = "x-ratelimit-limit" in reply.headers
             assert shown == (b"connection" in answer[2])
         if answer[2] == b"" and status == 429:
-            assert isinstance(error, RateLimitError) and error.limit is None
+            assert isinstance(error, RateLimitError)
+            assert error.limit is None
     spy.answer = None
     assert client.get("/orders", headers=headers).json() == "data"
 

@@ -150,9 +150,11 @@ def told_of(ran: list[Any]) -> str | None:
         return "agent"
     if context["type"] == "agent":
         assert context.user == {"user_id": "alice", "name": "Alice"}
-        assert context.agent is not None and context.agent.audit_id.startswith("evt_")
+        assert context.agent is not None
+        assert context.agent.audit_id.startswith("evt_")
     else:
-        assert context["user"] == {"user_id": "alice"} and context["agent"] is None
+        assert context["user"] == {"user_id": "alice"}
+        assert context["agent"] is None
     return context["type"]
 
 

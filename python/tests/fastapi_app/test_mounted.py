@@ -78,11 +78,13 @@ def test_the_whole_story(site: Site, spy: Spy) -> None:
     assert names == ["read:orders", "write:orders", "read:profile"]
     asked = {"scopes": ["read:orders"], "duration_seconds": 3600, "agent_label": "Claude"}
     issued = site.ask("POST", "/agentadmit/connections/generate-token", alice, json_body=asked)
-    assert issued.status == 201 and issued.headers["cache-control"] == "no-store"
+    assert issued.status == 201
+    assert issued.headers["cache-control"] == "no-store"
     assert f"{ORIGIN}/agentadmit/token/exchange" in issued.json["prompt"]
     token = {"token": issued.json["token"]}
     exchanged = site.ask("POST", "/agentadmit/token/exchange", json_body=token)
-    assert exchanged.status == 200 and exchanged.json["user_label"] == "alice of the shop"
+    assert exchanged.status == 200
+    assert exchanged.json["user_label"] == "alice of the shop"
     connection = site.get("/agentadmit/connections", Cookie="session=alice").json["connections"][0]
     path = f"/agentadmit/connections/{connection['connection_id']}"
     assert site.ask("DELETE", path, as_page("mallory")).status == 404
@@ -341,7 +343,7 @@ def test_the_command_looks_at_an_app(config: Config) -> None:
         "app, fine, nothing = FastAPI(), FastAPI(), 7\n"
         "for each in (app, fine):\n"
         "    for router in create_agentadmit_router('agentadmit.yaml'):\n"
-        "        each.include_router(router, prefix='/agentadmit' if len(router.routes) > 2 else '')\n"
+        "        each.include_router(router, prefix='/agentadmit' * (len(router.routes) > 2))\n"
         "@app.get('/agentadmit/scopes')\n"
         "def scopes(): ...\n"
     )

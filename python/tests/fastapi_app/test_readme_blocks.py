@@ -167,9 +167,8 @@ def test_the_line_of_the_configuration(block: Callable[[str], str], config: Conf
     path = config()
     path.write_text(path.read_text() + block("agentadmit.yaml.snippet"))
     said = command("check", folder=path.parent)
-    assert (
-        "max_retries" in said.stdout and "5" in said.stdout.split("max_retries")[1].split("\n")[0]
-    )
+    assert "max_retries" in said.stdout
+    assert "5" in said.stdout.split("max_retries")[1].split("\n")[0]
 
 
 def test_the_commands(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_a_number_as_id_and_a_column_with_a_blank(database: str, config: Config,
     with serving(app_of(config, "accounts", storage=storage)) as site:
         ask = asker(site, shop)
         assert ask("7") == (200, {"id": "7", "user_id": "7", "user id": "x'y", "name": "Seven"})
-        for user_id in ("07", "7.0", " 7", "seven", "٧", "9" * 40, *INJECTIONS):
+        for user_id in ("07", "7.0", " 7", "seven", "\u0667", "9" * 40, *INJECTIONS):
             assert ask(user_id) == UNKNOWN, user_id
 
 

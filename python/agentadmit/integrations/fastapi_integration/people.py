@@ -63,7 +63,10 @@ class CurrentUser:
         if known is not None and known[0] is app:
             return known[1]
 
-        async def endpoint(response: Response, user: Any = Depends(self.dependency)) -> Solved:
+        async def endpoint(
+            response: Response,
+            user: Any = Depends(self.dependency),  # noqa: B008
+        ) -> Solved:
             return Solved(user, response)
 
         route = APIRoute(template, endpoint, response_model=None, dependency_overrides_provider=app)
