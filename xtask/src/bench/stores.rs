@@ -10,6 +10,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::process;
 
+/// One file for each version of the store's schema.
+const MIGRATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/store-sqlite/migrations");
+
 /// Which store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wanted {
@@ -19,14 +22,16 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    fn name(self) -> String {
+    /// Of its schema, too: a store of another one is not opened, and is filled anew.
+    fn name(self) -> Result<String> {
         let limits = if self.has_limits { "" } else { "-no-limits" };
-        format!("store-{}{limits}", self.connections)
+        let schema = fs::read_dir(MIGRATIONS).context("the store's migrations")?.count();
+        Ok(format!("store-{}{limits}-schema-{schema}", self.connections))
     }
 
     /// A folder with such a store, filled now or by a run before.
     pub(crate) fn filled(self, fill_store: &Path, scratch: &Path) -> Result<PathBuf> {
-        let folder = scratch.join(self.name());
+        let folder = scratch.join(self.name()?);
         if folder.is_dir() {
             return Ok(folder);
         }
