@@ -71,6 +71,10 @@ impl Store for Slow {
         self.inner.maintain(budget)
     }
 
+    fn checkpoint(&self) -> Result<(), StoreError> {
+        self.inner.checkpoint()
+    }
+
     fn clock(&self) -> &dyn ClockControl {
         self.inner.clock()
     }
