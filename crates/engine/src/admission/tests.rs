@@ -536,6 +536,25 @@ fn submit_many(admission: &Admission<Call>, lane: Lane, first: u64, counts: &[At
 }
 
 #[test]
+fn a_store_that_has_become_slow_takes_fewer_at_a_time() {
+    let limits = AdmissionLimits { batch: 2, ..AdmissionLimits::default() };
+    let bench = Bench::busy(limits);
+    (1..=2).for_each(|id| bench.submit(app(0), id).unwrap());
+    // the next batch is sealed 640 ms later, of which an eighth counts
+    bench.advance(Duration::from_millis(640));
+    bench.order(Order::Answer);
+    assert_eq!(bench.batch(), [1, 2]);
+    // seven batches of 80 ms before it are too long for the next
+    (3..=16).for_each(|id| bench.submit(app(0), id).unwrap());
+    let quiet = bench.submit(app(1), 100);
+    assert_eq!(quiet, Ok(()), "whoever has less than a batch before him is taken");
+    let full = bench.submit(app(0), 17).unwrap_err();
+    assert_eq!(full, QueueFull { limit: FullLimit::Wait, retry_after_seconds: 1 });
+    let (answers, end) = bench.finish();
+    assert_eq!((answers.len(), end), (18, Ok(())));
+}
+
+#[test]
 fn under_stress_every_job_is_answered_exactly_once() {
     let limits = AdmissionLimits {
         queue: 8 * 256,
