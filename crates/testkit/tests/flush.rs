@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
+use std::time::Duration;
 
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::FakeClock;
@@ -178,7 +179,12 @@ fn what_could_not_be_synced_is_not_answered_as_done() {
 #[test]
 fn a_service_that_cannot_write_is_not_ready_until_it_can_though_nobody_calls() {
     let vfs = PowerVfs::new();
-    let service = service(&vfs, Synchronous::Full);
+    let clock = Arc::new(FakeClock::new(Timestamp::from_millis(1_800_000_000_000)));
+    let store = StoreOptions {
+        clock: Arc::clone(&clock) as _,
+        ..StoreOptions::repeatable_for_tests([1; 32])
+    };
+    let service = TestService::on_power(&vfs, store, ServiceOptions::default()).unwrap();
     let app = service.operator().app(&no_rate_limits());
     let connection = app.connect_many(1).remove(0);
     let mut client = app.client();
@@ -190,8 +196,9 @@ fn a_service_that_cannot_write_is_not_ready_until_it_can_though_nobody_calls() {
     let store = answer["checks"].as_array().unwrap().iter().find(|it| it["name"] == "store");
     assert_eq!(store.unwrap()["detail"], "the store cannot be written; see the log");
     vfs.fail_next_syncs(0);
+    // the store is looked at again when half a second has passed
     while client.ask(&ready).status != 200 {
-        thread::yield_now();
+        clock.advance(Duration::from_millis(500));
     }
     client.ask(&app.verify(&connection.access_token, SCOPES[0])).expect(200);
 }
