@@ -343,7 +343,8 @@ def test_the_command_looks_at_an_app(config: Config) -> None:
         "app, fine, nothing = FastAPI(), FastAPI(), 7\n"
         "for each in (app, fine):\n"
         "    for router in create_agentadmit_router('agentadmit.yaml'):\n"
-        "        each.include_router(router, prefix='/agentadmit' * (len(router.routes) > 2))\n"
+        "        prefix = '/agentadmit' if len(router.routes) > 2 else ''\n"
+        "        each.include_router(router, prefix=prefix)\n"
         "@app.get('/agentadmit/scopes')\n"
         "def scopes(): ...\n"
     )

@@ -5,6 +5,7 @@ pub(crate) mod ask;
 mod instructions;
 mod load;
 pub(crate) mod machine;
+mod python;
 mod overload;
 mod sdk;
 mod server;
@@ -35,6 +36,8 @@ enum What {
     Verify(verify::Verify),
     /// Verify as an app asks it: the clients of the SDK beside reqwest
     Sdk(sdk::Sdk),
+    /// Verify as a Python app asks it: our clients beside others, and beside PyJWT
+    Python(python::Python),
     /// Many times more calls than a slow disk or a full core can take: what is still done, and how
     /// the rest is told
     Overload(overload::Overload),
@@ -47,6 +50,7 @@ impl Chore for Bench {
         match self.what {
             What::Verify(verify) => verify.run(workspace),
             What::Sdk(sdk) => sdk.run(workspace),
+            What::Python(python) => python.run(workspace),
             What::Overload(overload) => overload.run(workspace),
             What::Instructions(instructions) => instructions.run(workspace),
         }

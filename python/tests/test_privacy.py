@@ -1,0 +1,139 @@
+"""The package connects to the configured service and nowhere else, and sends what is listed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from . import sent
+from .fake import APP, CONNECTION, TOKEN, FakeService
+
+HERE = Path(__file__).parent
+
+EVERY_CALL = """
+import asyncio, inspect, json, sys
+from agentadmit import AgentAdmit, AgentAdmitError, AsyncAgentAdmit
+told = json.loads(sys.argv[1])
+token, connection = told.pop("token"), told.pop("connection")
+text = {"on_behalf_of": "user:alice", "user_label": "Alice"}
+
+def calls(client):
+    yield client.verify(token, "a:b c:d", endpoint="/x", method="GET", agent_ip="192.0.2.1")
+    yield client.issue_token("alice", ["a:b"], duration_seconds=60, purpose="p",
+                             user_intent="i", agent_label="l", **text)
+    yield client.issue_token("alice", ["a:b"], until_revoked=True)
+    yield client.exchange(token, agent_label="l", agent_ip="192.0.2.1",
+                          idempotency_key="k" * 22)
+    yield client.revoke(connection, reason="r", on_behalf_of="user:alice")
+    yield client.revoke(user_id="alice")
+    yield client.revoke_of_user(connection, "alice")
+    yield client.connections(user_id="alice", status="active", limit=5, cursor="x")
+    yield client.connection(connection)
+    yield client.narrow(connection, remove_scopes=["a:b"], expires_at="2026-01-01T00:00:00Z",
+                        **text)
+    yield client.scopes()
+    yield client.put_scopes([{"name": "a:b", "description": "d"}], remove=["c:d"])
+    yield client.audit(connection_id=connection, user_id="alice", event="verified",
+                       since="2026-01-01T00:00:00Z", until="2026-01-02T00:00:00Z",
+                       limit=5, cursor="x")
+    yield client.usage(since="2026-01-01", until="2026-01-02")
+
+class Each:
+    # a call at a time, whatever it comes to: the service here answers every call as a verify
+    def __init__(self, client):
+        self.client = client
+    def __getattr__(self, name):
+        def call(*arguments, **members):
+            try:
+                made = getattr(self.client, name)(*arguments, **members)
+                if inspect.isawaitable(made):
+                    async def awaited():
+                        return await made
+                    asyncio.run(awaited())
+            except AgentAdmitError as error:
+                assert "not understood" in str(error), (name, error)
+        return call
+
+for kind in (AgentAdmit, AsyncAgentAdmit):
+    print(len(list(calls(Each(kind(**told))))))
+"""
+
+
+@pytest.fixture(scope="session")
+def guard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library that notes where a process connects to."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None or not sys.platform.startswith("linux"):
+        pytest.skip("needs a C compiler, and the loader of Linux")
+    library = tmp_path_factory.mktemp("guard") / "guard.so"
+    source = HERE / "connect_guard.c"
+    command = [compiler, "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"]
+    subprocess.run(command, check=True)
+    return library
+
+
+def guarded(guard: Path, notes: Path, program: str, **told: object) -> tuple[str, list[str]]:
+    """What a program printed, and where it connected to."""
+    environment = {**os.environ, "LD_PRELOAD": str(guard), "AGENTADMIT_GUARD": str(notes)}
+    command = [sys.executable, "-W", "error", "-c", program, json.dumps(told)]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout, notes.read_text().splitlines() if notes.exists() else []
+
+
+def test_the_guard_sees_what_happens(guard: Path, tmp_path: Path) -> None:
+    program = """if True:
+        import socket
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(("192.0.2.9", 53))
+        socket.getaddrinfo("localhost", None)
+    """
+    _, notes = guarded(guard, tmp_path / "notes", program)
+    assert "connect 192.0.2.9 53" in notes
+    assert "getaddrinfo localhost 0" in notes
+
+
+def test_an_import_and_a_client_connect_nowhere(guard: Path, tmp_path: Path) -> None:
+    program = """if True:
+        import agentadmit, json, sys
+        for name in ("AgentAdmit", "AsyncAgentAdmit"):
+            getattr(agentadmit, name)(**json.loads(sys.argv[1]))
+    """
+    with FakeService() as fake:
+        _, notes = guarded(guard, tmp_path / "notes", program, **fake.arguments)
+    assert notes == []
+
+
+def test_every_call_goes_to_the_service_and_sends_what_is_listed(
+    guard: Path, tmp_path: Path, fake: FakeService
+) -> None:
+    said, notes = guarded(
+        guard,
+        tmp_path / "notes",
+        EVERY_CALL,
+        token=TOKEN,
+        connection=CONNECTION,
+        **fake.arguments,
+    )
+    assert said == "14\n14\n"
+    place = urlsplit(fake.url)
+    assert set(notes) == {f"connect {place.hostname} {place.port}"}
+    assert len(fake.seen) == 28
+    found: dict[tuple[str, str], set[str]] = {}
+    headers: set[str] = set()
+    for seen in fake.seen:
+        target = urlsplit(seen.target)
+        path = target.path.replace(APP, "{app}").replace(CONNECTION, "{connection}")
+        members = set(seen.json) if seen.body else set(parse_qs(target.query))
+        found.setdefault((seen.method, path), set()).update(members)
+        headers |= set(seen.headers)
+    assert found == sent.MEMBERS
+    assert headers <= sent.HEADER
