@@ -91,6 +91,8 @@ fn forbidden_words(file: &str, content: &str) -> Vec<String> {
 fn installs_by_name(file: &str, content: &str) -> Vec<String> {
     let is_named = |line: &&str| {
         let Some((_, wanted)) = line.split_once(concat!("pip", " install")) else { return false };
+        // what stands behind the command is another one, or prose
+        let wanted = wanted.split(['`', '&', '|', ';']).next().unwrap_or_default();
         let quotes = |c: char| matches!(c, '"' | '\'' | '`' | ',' | '.' | ')' | ';');
         wanted.split_whitespace().map(|word| word.trim_matches(quotes)).any(|word| {
             let rest = word.strip_prefix("agentadmit");
@@ -176,9 +178,13 @@ mod tests {
                 "{wanted}"
             );
         }
-        for wanted in
-            ["./python", "'../../python[fastapi]'", "agentadmit-1.0-py3.whl", "agentadmit_x"]
-        {
+        for wanted in [
+            "./python",
+            "'../../python[fastapi]'",
+            "agentadmit_x",
+            "x`, then `agentadmit init",
+            "x && agentadmit init",
+        ] {
             assert_eq!(installs_by_name("a.md", &format!("{pip} {wanted}")).len(), 0, "{wanted}");
         }
     }
