@@ -3,6 +3,7 @@
 # no `from __future__ import annotations` here: FastAPI reads annotations that name locals
 
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -96,6 +97,17 @@ def test_the_whole_story(site: Site, spy: Spy) -> None:
     revokes = [seen.body for seen in spy.take() if seen.path == "/v1/revoke"]
     assert [it["on_behalf_of"] for it in revokes] == ["user:alice"]
     assert site.get("/agentadmit/prompt-templates", Cookie="session=alice").status == 200
+
+
+def test_the_connections_page(site: Site) -> None:
+    page = site.get("/agentadmit", Cookie="session=alice")
+    assert (page.status, page.headers.get_content_type()) == (200, "text/html")
+    assets = set(re.findall(rb"/agentadmit(/assets/[^\"]+)", page.body))
+    assert assets
+    for asset in assets:
+        assert site.get(f"/agentadmit{asset.decode()}").status == 200
+    assert site.get("/agentadmit/admin", Cookie="session=root").status == 200
+    assert site.get("/agentadmit/admin", Cookie="session=alice").status == 403
 
 
 def test_what_may_be_granted(site: Site) -> None:

@@ -95,7 +95,7 @@ class MountedRoutes(BaseRoute):
             self.asgi = APIRoute("/", self._endpoint, dependency_overrides_provider=app).app
         else:
             self.asgi = Route("/", self._endpoint).app
-        self.below = prefix + "/"
+        self.prefix = prefix
 
     def takes(self, scope: MutableMapping[str, Any]) -> bool:
         """Whether a request is for the mounted routes."""
@@ -104,7 +104,8 @@ class MountedRoutes(BaseRoute):
         path = route_path(scope)
         if path in DOCUMENTS:
             return not routes.own_route(self.app, scope, WELL_KNOWN)
-        return path.startswith(self.below) and not routes.own_route(self.app, scope, self.below)
+        is_below = path == self.prefix or path.startswith(self.prefix + "/")
+        return is_below and not routes.own_route(self.app, scope, self.prefix)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """All methods: a wrong one is answered here."""

@@ -15,6 +15,8 @@ from agentadmit.integrations.fastapi_integration.middleware import integration_o
 from agentadmit.integrations.fastapi_integration.mounted import DOCUMENTS, route_path, serve
 
 _USER = (
+    ("GET", "", "The page on which the signed-in user lets agents in and sees them"),
+    ("GET", "/assets/{name}", "Its script and its sheet"),
     ("GET", "/scopes", "What the signed-in user may grant"),
     ("POST", "/connections/generate-token", "A connection token for an agent of the user"),
     ("GET", "/connections", "The user's own connections"),
@@ -25,6 +27,7 @@ _USER = (
 )
 _AGENT = (("POST", "/token/exchange", "A connection token against an access token"),)
 _ADMIN = (
+    ("GET", "/admin", "The page with all connections of the app"),
     ("GET", "/admin/connections", "All connections of the app"),
     ("DELETE", "/admin/connections/{connection_id}", "Ends any of them"),
     ("POST", "/admin/connections/revoke", "Ends one, or all of a user's"),
