@@ -36,7 +36,7 @@ enum What {
     Verify(verify::Verify),
     /// Verify as an app asks it: the clients of the SDK beside reqwest
     Sdk(sdk::Sdk),
-    /// Verify as a Python app asks it: our clients beside others, and beside PyJWT
+    /// Verify as a Python app asks it: our clients beside others, and beside a check of a JWT
     Python(python::Python),
     /// Many times more calls than a slow disk or a full core can take: what is still done, and how
     /// the rest is told

@@ -269,9 +269,9 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> FastLane<'s, S> {
             Ok(allowed) => envelope.allowed(&allowed, &mut out),
             Err(error) => envelope.error(error, &mut out),
         };
-        let begun = Begun { began_ns: began.ns, context: None };
-        let asked = (&Method::POST, began.route);
-        observe::answered(&self.state, &begun, asked, status, request_id, trail);
+        let request = Begun { began_ns: began.ns, context: None };
+        let target = (&Method::POST, began.route);
+        observe::answered(&self.state, &request, target, status, request_id, trail);
         self.has_answered = true;
         self.stream.write_all(&out).await?;
         // a TLS session may hold some back
