@@ -8,7 +8,7 @@ use agentadmit_core::clock::ClockGuard;
 use agentadmit_core::rate::{BucketState, Charge, Rate};
 use agentadmit_protocol::id::{ConnectionId, KeyId};
 use agentadmit_protocol::secret::{Secret, SecretKind};
-use rand::rngs::StdRng;
+use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng};
 
 use crate::maps::{KeyMap, KeySet};
@@ -45,13 +45,13 @@ pub struct WriterState {
     /// Tenants with records since their last checkpoint.
     pub unchecked: KeySet<Option<Tenant>>,
     pub(crate) buckets: Buckets,
-    random: StdRng,
+    random: ChaCha12Rng,
 }
 
 impl WriterState {
     /// A new writer. `seed` is the only randomness it ever gets.
     pub fn new(seed: [u8; 32], options: WriterOptions) -> Self {
-        let mut random = StdRng::from_seed(seed);
+        let mut random = ChaCha12Rng::from_seed(seed);
         Self {
             // 53 bits: a JSON number that every reader keeps exactly
             writer: random.next_u64() >> 11,
@@ -109,6 +109,17 @@ impl WriterState {
     fn forget_chains(&mut self) {
         self.chains.clear();
         self.chains_at = None;
+    }
+
+    /// How much randomness has been drawn.
+    pub fn drawn(&self) -> u128 {
+        self.random.get_word_pos()
+    }
+
+    /// Draws the same randomness again, from where [`WriterState::drawn`] said. For a transaction
+    /// that is run again after it was rolled back, so that its ids and secrets stay what they were.
+    pub fn draw_again(&mut self, drawn: u128) {
+        self.random.set_word_pos(drawn);
     }
 
     /// Ten random bytes: the tail of an id.

@@ -1,0 +1,125 @@
+//! How a store is opened.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agentadmit_store::{Clock, SystemClock, WriterOptions};
+
+/// Whose wall clock decides.
+#[derive(Clone)]
+pub enum Time {
+    /// The database's, which all nodes share.
+    Database,
+    /// This one: for tests that move it.
+    Given(Arc<dyn Clock>),
+}
+
+/// The settings of a store.
+#[derive(Clone)]
+pub struct PostgresOptions {
+    /// What ids and secrets are made from. `None`, as it must be outside tests: the operating
+    /// system's randomness, drawn anew by each writer.
+    pub repeatable_seed: Option<[u8; 32]>,
+    /// Rules of the whole service that verbs need.
+    pub writer: WriterOptions,
+    /// Whose wall clock decides.
+    pub time: Time,
+    /// Batches under way at the same moment; each has a connection and a chain of its own.
+    pub writers: usize,
+    /// Connections for reading.
+    pub readers: usize,
+    /// A segment of the log is closed when it has so many records.
+    pub segment_records: u64,
+    /// A segment of the log is closed when its first record is so old, in milliseconds.
+    pub segment_ms: i64,
+    /// How long the log is kept; `None` is for ever.
+    pub retention: Option<Duration>,
+    /// Records without an index that one search looks at, at most; then it answers a short page.
+    pub search_budget: u64,
+    /// How often calls are folded into their connections.
+    pub fold_every: Duration,
+}
+
+impl PostgresOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self {
+            repeatable_seed: None,
+            writer: WriterOptions::default(),
+            time: Time::Database,
+            writers: 2,
+            readers: 4,
+            segment_records: 1_000_000,
+            segment_ms: 86_400_000,
+            retention: None,
+            search_budget: 50_000,
+            fold_every: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for PostgresOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresOptions")
+            .field("writer", &self.writer)
+            .field("writers", &self.writers)
+            .field("readers", &self.readers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where time comes from: the monotonic clock is always this machine's.
+#[derive(Clone)]
+pub(crate) struct TimeSource {
+    given: Option<Arc<dyn Clock>>,
+    own: Arc<dyn Clock>,
+}
+
+impl TimeSource {
+    pub(crate) fn new(time: &Time) -> Self {
+        match time {
+            Time::Database => Self { given: None, own: Arc::new(SystemClock::new()) },
+            Time::Given(clock) => Self { given: Some(Arc::clone(clock)), own: Arc::clone(clock) },
+        }
+    }
+
+    /// Both clocks, where the database said `database_ms`.
+    pub(crate) fn reading(&self, database_ms: i64) -> agentadmit_core::clock::Reading {
+        match &self.given {
+            Some(clock) => clock.read(),
+            None => agentadmit_core::clock::Reading {
+                wall: agentadmit_protocol::time::Timestamp::from_millis(database_ms),
+                monotonic_ns: self.own.monotonic_ns(),
+            },
+        }
+    }
+
+    /// The wall clock where nobody asked the database: what it last said, and the time since.
+    pub(crate) fn estimate(
+        &self,
+        last: Option<agentadmit_core::clock::Reading>,
+    ) -> agentadmit_core::clock::Reading {
+        match (&self.given, last) {
+            (None, Some(last)) => {
+                let monotonic_ns = self.own.monotonic_ns();
+                let since_ms = monotonic_ns.saturating_sub(last.monotonic_ns) / 1_000_000;
+                let since_ms = i64::try_from(since_ms).unwrap_or(i64::MAX);
+                agentadmit_core::clock::Reading {
+                    wall: last.wall.plus_millis(since_ms),
+                    monotonic_ns,
+                }
+            }
+            _ => self.own.read(),
+        }
+    }
+
+    pub(crate) fn monotonic_ns(&self) -> u64 {
+        self.own.monotonic_ns()
+    }
+}

@@ -1,0 +1,292 @@
+//! The reads: `Views` over SQL. Each is one statement or calls the file that has more to say.
+
+use agentadmit_core::app::{
+    App, CatalogueScope, ConnectionCounts, DayUsage, EnvironmentState, Tenant,
+};
+use agentadmit_core::connection::{Activity, Connection};
+use agentadmit_core::credential::{ApiKey, Operator, PublicKey};
+use agentadmit_protocol::id::{AppId, ChainId, ConnectionId, KeyId};
+use agentadmit_protocol::secret::SecretHash;
+use agentadmit_protocol::text::UserId;
+use agentadmit_protocol::time::Timestamp;
+use agentadmit_store::StoreError;
+use agentadmit_store::views::{
+    AuditFilter, AuditPage, Chain, ConnectionFilter, Found, LogPosition, LogSlice, Views,
+};
+use serde::de::DeserializeOwned;
+
+use crate::codec::{
+    app_uuid, column, connection_id, limit, packed, tenant_key, uncount, unpack, uuid,
+};
+use crate::link::Params;
+use crate::session::{CACHED, Role, Session};
+use crate::statements as st;
+
+impl Session<'_> {
+    /// The packed value in the only column of the row that a statement finds.
+    pub(crate) fn value<T: DeserializeOwned>(&mut self, sql: &str, params: Params<'_>) -> Found<T> {
+        self.one(sql, params)?.map(|row| packed(&row, 0)).transpose()
+    }
+
+    fn values<T: DeserializeOwned>(
+        &mut self,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.many(sql, params)?.iter().map(|row| packed(row, 0)).collect()
+    }
+
+    fn key(&mut self, key: i64) -> Found<ApiKey> {
+        if let Some(known) = self.cache.api_keys.get(&key) {
+            return Ok(known.clone());
+        }
+        let found: Option<ApiKey> = self.value(st::API_KEY, &[&key])?;
+        if self.cache.api_keys.len() < CACHED {
+            self.cache.api_keys.insert(key, found.clone());
+        }
+        Ok(found)
+    }
+}
+
+impl Views for Session<'_> {
+    fn app(&mut self, id: AppId) -> Found<App> {
+        self.lock_app(id)?;
+        if let Some(known) = self.cache.apps.get(&id) {
+            return Ok(known.clone());
+        }
+        let found: Option<App> = self.value(st::APP, &[&app_uuid(id)])?;
+        if self.cache.apps.len() < CACHED {
+            self.cache.apps.insert(id, found.clone());
+        }
+        Ok(found)
+    }
+
+    fn apps(&mut self, after: Option<AppId>, most: usize) -> Result<Vec<App>, StoreError> {
+        match after {
+            None => self.values(st::FIRST_APPS, &[&limit(most)]),
+            Some(after) => self.values(st::APPS_AFTER, &[&app_uuid(after), &limit(most)]),
+        }
+    }
+
+    fn environment(&mut self, tenant: Tenant) -> Result<EnvironmentState, StoreError> {
+        self.lock_app(tenant.app_id)?;
+        if let Some(state) = self.cache.environments.get(&tenant) {
+            return Ok(state.clone());
+        }
+        let (app_id, env) = tenant_key(Some(tenant));
+        let row = self.one(st::ENVIRONMENT, &[&app_id, &env])?;
+        let state: Option<&[u8]> = row.as_ref().map_or(Ok(None), |row| column(row, 0))?;
+        let state: EnvironmentState = state.map(unpack).transpose()?.unwrap_or_default();
+        if self.cache.environments.len() < CACHED {
+            self.cache.environments.insert(tenant, state.clone());
+        }
+        Ok(state)
+    }
+
+    fn connection_counts(&mut self, tenant: Tenant) -> Result<ConnectionCounts, StoreError> {
+        self.lock_app(tenant.app_id)?;
+        let (app_id, env) = tenant_key(Some(tenant));
+        let Some(row) = self.one(st::COUNTS, &[&app_id, &env])? else {
+            return Ok(ConnectionCounts::default());
+        };
+        Ok(ConnectionCounts {
+            pending: uncount(column(&row, 0)?),
+            active: uncount(column(&row, 1)?),
+            revoked: uncount(column(&row, 2)?),
+            expired: uncount(column(&row, 3)?),
+        })
+    }
+
+    fn catalogue(&mut self, tenant: Tenant) -> Result<Vec<CatalogueScope>, StoreError> {
+        self.lock_app(tenant.app_id)?;
+        let (app_id, env) = tenant_key(Some(tenant));
+        self.values(st::CATALOGUE, &[&app_id, &env])
+    }
+
+    fn holders(&mut self, tenant: Tenant, scope_id: u32) -> Result<u64, StoreError> {
+        self.lock_app(tenant.app_id)?;
+        let (app_id, env) = tenant_key(Some(tenant));
+        let row = self.one(st::HOLDERS, &[&app_id, &env, &i64::from(scope_id)])?;
+        row.map_or(Ok(0), |row| column(&row, 0).map(uncount))
+    }
+
+    fn api_key(&mut self, hash: &SecretHash) -> Found<ApiKey> {
+        let mut found = self.key(hash.key())?;
+        if let Some(key) = &found
+            && self.lock_app(key.app_id)?
+        {
+            // what was read before the lock may be old
+            found = self.key(hash.key())?;
+        }
+        Ok(found.filter(|found| found.hash.ct_eq(hash)))
+    }
+
+    fn api_key_by_id(&mut self, app_id: AppId, id: KeyId) -> Found<ApiKey> {
+        self.lock_app(app_id)?;
+        self.value(st::API_KEY_BY_ID, &[&app_uuid(app_id), &uuid(id.as_bytes())])
+    }
+
+    fn api_keys(&mut self, app_id: AppId) -> Result<Vec<ApiKey>, StoreError> {
+        self.lock_app(app_id)?;
+        self.values(st::API_KEYS, &[&app_uuid(app_id)])
+    }
+
+    fn public_keys(&mut self, app_id: AppId) -> Result<Vec<PublicKey>, StoreError> {
+        self.lock_app(app_id)?;
+        self.values(st::PUBLIC_KEYS, &[&app_uuid(app_id)])
+    }
+
+    fn operator(&mut self, hash: &SecretHash) -> Found<Operator> {
+        self.lock_service()?;
+        let found: Option<Operator> = self.value(st::OPERATOR, &[&hash.key()])?;
+        Ok(found.filter(|operator| operator.hash.ct_eq(hash)))
+    }
+
+    fn operators(&mut self) -> Result<Vec<Operator>, StoreError> {
+        self.lock_service()?;
+        self.values(st::OPERATORS, &[])
+    }
+
+    fn connection_by_access_token(&mut self, hash: &SecretHash) -> Found<Connection> {
+        self.find_by_access_token(hash)
+    }
+
+    fn connection_by_connection_token(&mut self, hash: &SecretHash) -> Found<Connection> {
+        self.find_by_connection_token(hash)
+    }
+
+    fn connection(&mut self, id: ConnectionId) -> Found<Connection> {
+        self.find_connection(id)
+    }
+
+    fn connections(
+        &mut self,
+        filter: &ConnectionFilter,
+        before: Option<ConnectionId>,
+        limit: usize,
+    ) -> Result<Vec<Connection>, StoreError> {
+        self.list_connections(filter, before, limit)
+    }
+
+    fn connection_total(&mut self, filter: &ConnectionFilter) -> Result<u64, StoreError> {
+        self.count_connections_of(filter)
+    }
+
+    fn live_connections_of(
+        &mut self,
+        tenant: Tenant,
+        user_id: &UserId,
+        limit: usize,
+    ) -> Result<Vec<ConnectionId>, StoreError> {
+        self.list_live_of(tenant, user_id, limit)
+    }
+
+    fn due_connections(
+        &mut self,
+        now: Timestamp,
+        most: usize,
+    ) -> Result<Vec<ConnectionId>, StoreError> {
+        if self.is_writer() {
+            // two nodes must not end the same connection, each with a record of its own
+            self.many(st::LOCK_UPKEEP, &[])?;
+        }
+        let rows = self.many(st::DUE_CONNECTIONS, &[&now.as_millis(), &limit(most)])?;
+        rows.iter().map(connection_id).collect()
+    }
+
+    fn activity(&mut self, id: ConnectionId) -> Result<Activity, StoreError> {
+        self.use_of(st::ACTIVITY, uuid(id.as_bytes()))
+    }
+
+    fn key_last_used_at(&mut self, id: KeyId) -> Found<Timestamp> {
+        Ok(self.use_of(st::KEY_USE, uuid(id.as_bytes()))?.last_used_at)
+    }
+
+    fn usage(
+        &mut self,
+        tenant: Tenant,
+        from: i32,
+        to: i32,
+    ) -> Result<Vec<(i32, DayUsage)>, StoreError> {
+        // whoever asks inside a transaction holds a limit against it: nobody else adds meanwhile
+        self.lock_app(tenant.app_id)?;
+        let (app_id, env) = tenant_key(Some(tenant));
+        let rows = self.many_of_log(st::USAGE, &[&app_id, &env, &from, &to])?;
+        let usage = |row: &tokio_postgres::Row| {
+            let (allowed, refused) = (uncount(column(row, 1)?), uncount(column(row, 2)?));
+            Ok((column(row, 0)?, DayUsage { allowed, refused }))
+        };
+        rows.iter().map(usage).collect()
+    }
+
+    fn usage_by_label(
+        &mut self,
+        tenant: Tenant,
+        from: i32,
+        to: i32,
+        most: usize,
+    ) -> Result<Vec<(Option<String>, u64)>, StoreError> {
+        let (app_id, env) = tenant_key(Some(tenant));
+        let rows = self.many(st::USAGE_LABELS, &[&app_id, &env, &from, &to, &limit(most)])?;
+        let labels = rows.iter().map(|row| {
+            let label: String = column(row, 0)?;
+            Ok((Some(label).filter(|label| !label.is_empty()), uncount(column(row, 1)?)))
+        });
+        labels.collect()
+    }
+
+    fn audit(
+        &mut self,
+        filter: &AuditFilter,
+        before: Option<LogPosition>,
+        limit: usize,
+    ) -> Result<AuditPage, StoreError> {
+        self.search(filter, before, limit)
+    }
+
+    fn log(
+        &mut self,
+        tenant: Option<Tenant>,
+        after: LogPosition,
+        up_to: LogPosition,
+        limit: usize,
+    ) -> Result<LogSlice, StoreError> {
+        self.read_log(tenant, after, up_to, limit)
+    }
+
+    fn chain_records(
+        &mut self,
+        chain: ChainId,
+        after: LogPosition,
+        up_to: LogPosition,
+        limit: usize,
+    ) -> Result<LogSlice, StoreError> {
+        self.read_chain(chain, after, up_to, limit)
+    }
+
+    fn log_end(&mut self) -> Result<LogPosition, StoreError> {
+        if let Role::Reader { settled } = self.role {
+            if let Some(settled) = settled {
+                return Ok(settled);
+            }
+            self.wants_settled = true;
+        }
+        Ok(self.tail()?.end)
+    }
+
+    fn newest_record_at(&mut self) -> Found<Timestamp> {
+        Ok(self.tail()?.newest_at)
+    }
+
+    fn chains(&mut self, tenant: Option<Tenant>) -> Result<Vec<Chain>, StoreError> {
+        let (app_id, env) = tenant_key(tenant);
+        let mut chains = self.find_chains(st::CHAINS, &[&app_id, &env])?;
+        chains.retain(|chain| chain.open || chain.tail.seq < chain.head.seq);
+        Ok(chains)
+    }
+
+    fn sealed_secret(&mut self, name: &str) -> Found<Vec<u8>> {
+        self.lock_service()?;
+        self.one(st::SEALED_SECRET, &[&name])?.map(|row| column(&row, 0)).transpose()
+    }
+}
