@@ -26,13 +26,35 @@ pub(crate) fn debian_program(name: &str) -> Result<PathBuf> {
     if let Some(found) = on_path(name) {
         return Ok(found);
     }
+    install(name)?;
+    on_path(name).with_context(|| format!("{name} was installed and is not there"))
+}
+
+/// Installs a Debian package, where this process may.
+fn install(package: &str) -> Result<()> {
     let is_root = process::output_of(Command::new("id").arg("-u"))?.trim() == "0";
     let mut install = Command::new("apt-get");
-    install.args(["install", "--yes", name]);
+    install.args(["install", "--yes", package]);
     if is_root && on_path("apt-get").is_some() && process::run(&mut install)? {
-        return on_path(name).with_context(|| format!("{name} was installed and is not there"));
+        return Ok(());
     }
-    bail!("this needs the program {name} (Debian: `apt-get install {name}`)")
+    bail!("this needs {package} (Debian: `apt-get install {package}`)")
+}
+
+/// The server programs of `PostgreSQL`, installed now where this process may. They are not on the search
+/// path: Debian keeps each version in a folder of its own.
+pub(crate) fn postgres() -> Result<()> {
+    let is_there = || {
+        let versions = std::fs::read_dir("/usr/lib/postgresql");
+        versions.is_ok_and(|mut all| {
+            all.any(|one| one.is_ok_and(|one| one.path().join("bin/initdb").is_file()))
+        })
+    };
+    if is_there() {
+        return Ok(());
+    }
+    install("postgresql")?;
+    if is_there() { Ok(()) } else { bail!("postgresql was installed and is not there") }
 }
 
 /// Whether this machine has nextest; without it the tests run under `cargo test`.

@@ -120,7 +120,9 @@ impl Session<'_> {
                     (known, new) => new.or(known),
                 };
             }
-            None => moves.push(Move { chain: id, was_open: was.open, open: chain.open, tail, head }),
+            None => {
+                moves.push(Move { chain: id, was_open: was.open, open: chain.open, tail, head });
+            }
         }
         Ok(())
     }

@@ -297,8 +297,7 @@ impl Session<'_> {
             self.later(st::NEW_GRANT, vec![Box::new(app_id), Box::new(new_key), Box::new(row)])?;
             if before.exchanged_at().is_none() {
                 let token = after.connection_token.key();
-                let params: Vec<crate::link::Param> =
-                    vec![Box::new(token), Box::new(key_of(id))];
+                let params: Vec<crate::link::Param> = vec![Box::new(token), Box::new(key_of(id))];
                 self.later(st::NEW_CONNECTION_TOKEN, params)?;
             }
             self.cache.grants.insert(key, None);
@@ -306,12 +305,7 @@ impl Session<'_> {
         let status = status_code(after.row_status());
         self.later(
             st::MOVE_CONNECTION,
-            vec![
-                Box::new(key_of(id)),
-                Box::new(status),
-                Box::new(new_key),
-                Box::new(millis(due)),
-            ],
+            vec![Box::new(key_of(id)), Box::new(status), Box::new(new_key), Box::new(millis(due))],
         )?;
         self.remember(new_key, Some(grant));
         Ok(())

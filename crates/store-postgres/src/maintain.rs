@@ -81,8 +81,7 @@ impl PostgresStore {
 
     fn fold_if_due(&self, maintenance: &mut Maintenance) -> Done {
         let now_ns = self.shared.time.monotonic_ns();
-        let every =
-            u64::try_from(self.shared.options.fold_every.as_nanos()).unwrap_or(u64::MAX);
+        let every = u64::try_from(self.shared.options.fold_every.as_nanos()).unwrap_or(u64::MAX);
         let is_due =
             maintenance.folded_at_ns.is_none_or(|last| now_ns.saturating_sub(last) >= every);
         if !is_due {

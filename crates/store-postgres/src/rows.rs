@@ -92,12 +92,7 @@ impl Rows for Session<'_> {
         let (app_id, env) = tenant_key(Some(tenant));
         self.later(
             st::COUNT_HOLDERS,
-            vec![
-                Box::new(app_id),
-                Box::new(env),
-                Box::new(i64::from(scope_id)),
-                Box::new(delta),
-            ],
+            vec![Box::new(app_id), Box::new(env), Box::new(i64::from(scope_id)), Box::new(delta)],
         )
     }
 
@@ -112,10 +107,7 @@ impl Rows for Session<'_> {
         self.cache.api_keys.clear();
         let (app_id, id, token_key) =
             (app_uuid(key.app_id), uuid(key.id.as_bytes()), key.hash.key());
-        self.later(
-            st::DROP_API_KEY,
-            vec![Box::new(app_id), Box::new(id), Box::new(token_key)],
-        )?;
+        self.later(st::DROP_API_KEY, vec![Box::new(app_id), Box::new(id), Box::new(token_key)])?;
         self.later(
             st::PUT_API_KEY,
             vec![Box::new(token_key), Box::new(app_id), Box::new(id), Box::new(pack(key)?)],

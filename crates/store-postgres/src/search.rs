@@ -176,7 +176,8 @@ impl Session<'_> {
         up_to: LogPosition,
         most: usize,
     ) -> Result<LogSlice, StoreError> {
-        let first = self.first_of(tenant.map_or(Owner::Everybody, |tenant| Owner::One(Some(tenant))))?;
+        let first =
+            self.first_of(tenant.map_or(Owner::Everybody, |tenant| Owner::One(Some(tenant))))?;
         let conditions = tenant.map(Conditions::of_tenant).unwrap_or_default();
         self.forward(conditions, first, after, up_to, most)
     }
@@ -192,7 +193,8 @@ impl Session<'_> {
         let Some(row) = self.one(st::CHAIN_OWNER, &[&id])? else {
             return Ok(LogSlice { records: Vec::new(), next: None });
         };
-        let first = self.first_of(Owner::One(tenant(column::<Uuid>(&row, 0)?, column(&row, 1)?)?))?;
+        let first =
+            self.first_of(Owner::One(tenant(column::<Uuid>(&row, 0)?, column(&row, 1)?)?))?;
         let mut conditions = Conditions::default();
         conditions.and("chain = ", id, true);
         self.forward(conditions, first, after, up_to, most)
@@ -264,8 +266,8 @@ impl Session<'_> {
     /// Looks for the conditions in one part.
     fn walk(&mut self, walk: &mut Walk, part: &Part) -> Result<(), StoreError> {
         let (mut first, mut last) = (part.first, part.last);
-        let is_bounded = walk.conditions.sql.is_empty()
-            || (part.is_indexed && walk.conditions.is_keyed);
+        let is_bounded =
+            walk.conditions.sql.is_empty() || (part.is_indexed && walk.conditions.is_keyed);
         if !is_bounded {
             let bound = self.bound(walk, part)?;
             match (bound, walk.order) {

@@ -65,9 +65,8 @@ pub(crate) struct ClockState {
 
 impl Shared {
     fn new(address: &str, options: PostgresOptions) -> Result<Self, OpenError> {
-        let mut config: tokio_postgres::Config = address
-            .parse()
-            .map_err(|error| OpenError::Address(crate::error::chain_of(&error)))?;
+        let mut config: tokio_postgres::Config =
+            address.parse().map_err(|error| OpenError::Address(crate::error::chain_of(&error)))?;
         let own = config.get_options().unwrap_or_default();
         config.options(format!("{own} {LIMITS}"));
         config.connect_timeout(WAIT);

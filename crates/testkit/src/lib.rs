@@ -4,6 +4,7 @@
 //!   `service`, which is on by default.
 //! - [`power`], [`gate`], [`disk`]: a disk that forgets what was not synced, one that is slow, a
 //!   small one.
+//! - [`postgres`]: a real `PostgreSQL`, and a database per test.
 //! - [`service`], [`process`]: the service in this process, or as its real binary.
 //! - [`client`], [`world`]: the referee that asks it, and what tests ask for.
 //! - [`load`], [`evidence`]: load that takes notes, and whether what was promised is still there.
@@ -21,6 +22,8 @@ pub mod fuzz;
 pub mod gate;
 #[cfg(feature = "service")]
 pub mod load;
+#[cfg(feature = "service")]
+pub mod postgres;
 #[cfg(feature = "service")]
 pub mod power;
 #[cfg(feature = "service")]

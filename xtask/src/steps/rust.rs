@@ -18,9 +18,20 @@ use crate::{
 /// are the step `docs`.
 const WHAT: &[&str] = &["--workspace", "--all-features", "--lib", "--bins", "--tests"];
 
+/// Tests of these packages run on a `PostgreSQL`.
+const ON_POSTGRES: &[&str] = &["agentadmit-store-postgres"];
+
 pub(super) fn run(run: &Run<'_>) -> Result<Counts> {
     build(run.workspace)?;
-    if tools::has_nextest(run.workspace) { nextest(run) } else { libtest(run) }
+    let mut left_out = Vec::new();
+    if let Err(why) = tools::postgres() {
+        println!("skipped: the tests of {}: {why:#}", ON_POSTGRES.join(", "));
+        left_out.extend(ON_POSTGRES.iter().flat_map(|name| ["--exclude", *name]));
+    }
+    let runner = if tools::has_nextest(run.workspace) { nextest } else { libtest };
+    let mut counts = runner(run, &left_out)?;
+    counts.skipped += u64::from(!left_out.is_empty());
+    Ok(counts)
 }
 
 /// Builds apart from running, so that code that does not compile is told from a test that fails.
@@ -30,17 +41,17 @@ fn build(workspace: &Workspace) -> Result<()> {
     if built { Ok(()) } else { Err(BuildFailed.into()) }
 }
 
-fn nextest(run: &Run<'_>) -> Result<Counts> {
+fn nextest(run: &Run<'_>, left_out: &[&str]) -> Result<Counts> {
     let mut cargo = run.workspace.cargo();
-    cargo.args(["nextest", "run", "--no-fail-fast"]).args(WHAT);
+    cargo.args(["nextest", "run", "--no-fail-fast"]).args(WHAT).args(left_out);
     let finished = process::run_captured(prepare(&mut cargo, run.full))?;
     let counts = report::of_nextest(&finished.stderr).unwrap_or_default();
     Ok(Counts::of_runner(counts, finished.status.success()))
 }
 
-fn libtest(run: &Run<'_>) -> Result<Counts> {
+fn libtest(run: &Run<'_>, left_out: &[&str]) -> Result<Counts> {
     let mut cargo = run.workspace.cargo();
-    cargo.args(["test", "--no-fail-fast"]).args(WHAT);
+    cargo.args(["test", "--no-fail-fast"]).args(WHAT).args(left_out);
     let finished = process::run_captured(prepare(&mut cargo, run.full))?;
     let counts = report::of_libtest(&finished.stdout);
     Ok(Counts::of_runner(counts, finished.status.success()))
