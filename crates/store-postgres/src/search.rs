@@ -283,7 +283,7 @@ impl Session<'_> {
              ORDER BY pos {order} LIMIT $4",
             walk.conditions.sql
         );
-        let room = limit(walk.limit - walk.hits.len());
+        let room = limit(walk.limit.saturating_sub(walk.hits.len()));
         let mut params: Vec<&(dyn ToSql + Sync)> = vec![&part.number, &first, &last, &room];
         for param in &walk.conditions.params {
             params.push(&**param);

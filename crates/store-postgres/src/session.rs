@@ -75,8 +75,8 @@ pub(crate) const CACHED: usize = 4_096;
 /// What distinguishes a snapshot from a transaction.
 #[derive(Debug)]
 pub(crate) enum Role {
-    /// A snapshot; up to here the log is known to be complete in it.
-    Reader { settled: Option<LogPosition> },
+    /// A snapshot.
+    Reader,
     /// A writing transaction.
     Writer(Box<Pending>),
 }
@@ -89,13 +89,13 @@ pub(crate) struct Session<'s> {
     pub(crate) cache: Cache,
     /// What went wrong first.
     pub(crate) fault: Option<Fault>,
-    /// A reader wants to know up to where the log is complete.
-    pub(crate) wants_settled: bool,
+    /// A reader asked for the end of the log.
+    pub(crate) asked_for_end: bool,
 }
 
 impl<'s> Session<'s> {
-    pub(crate) fn reader(link: &'s Link, search_budget: u64, settled: Option<LogPosition>) -> Self {
-        Self::new(link, search_budget, Role::Reader { settled })
+    pub(crate) fn reader(link: &'s Link, search_budget: u64) -> Self {
+        Self::new(link, search_budget, Role::Reader)
     }
 
     pub(crate) fn writer(link: &'s Link, search_budget: u64, pending: Pending) -> Self {
@@ -104,14 +104,14 @@ impl<'s> Session<'s> {
 
     fn new(link: &'s Link, search_budget: u64, role: Role) -> Self {
         let cache = Cache::default();
-        Self { link, search_budget, role, cache, fault: None, wants_settled: false }
+        Self { link, search_budget, role, cache, fault: None, asked_for_end: false }
     }
 
     /// What is pending; a snapshot must not write.
     pub(crate) fn pending(&mut self) -> Result<&mut Pending, StoreError> {
         match &mut self.role {
             Role::Writer(pending) => Ok(pending),
-            Role::Reader { .. } => Err(StoreError::Corrupt("a snapshot was written to".to_owned())),
+            Role::Reader => Err(StoreError::Corrupt("a snapshot was written to".to_owned())),
         }
     }
 

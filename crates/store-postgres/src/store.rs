@@ -6,7 +6,6 @@ use std::time::Duration;
 use agentadmit_core::clock::{ClockGuard, Doubt, Reading as ClockReading};
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::store::{Reading, Work};
-use agentadmit_store::views::LogPosition;
 use agentadmit_store::{ClockControl, MaintenanceReport, Store, StoreError, WriterState};
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use parking_lot::{Condvar, Mutex};
@@ -38,6 +37,14 @@ pub struct PostgresStore {
     writers: Mutex<Vec<Writer>>,
     is_free: Condvar,
     pub(crate) maintenance: Mutex<Maintenance>,
+}
+
+/// What came of a reading.
+enum Read {
+    Done,
+    /// It asked for the end of the log, and batches with positions below that may have been under
+    /// way.
+    MayMiss,
 }
 
 /// What all connections of a store have in common.
@@ -118,7 +125,7 @@ impl PostgresStore {
         } else if found < migrations::newest() {
             return Err(OpenError::SchemaTooOld { found, known: migrations::newest() });
         }
-        let tail = Session::reader(&link, 0, None).tail()?;
+        let tail = Session::reader(&link, 0).tail()?;
         shared.clock.lock().floor = tail.newest_at;
         drop(link);
         let mut writers = Vec::new();
@@ -160,19 +167,18 @@ impl PostgresStore {
         done
     }
 
-    fn read(
-        &self,
-        reading: Reading<'_>,
-        settled: Option<LogPosition>,
-    ) -> Result<Option<LogPosition>, Fault> {
+    fn read(&self, reading: Reading<'_>, is_complete: bool) -> Result<Read, Fault> {
         let link = self.shared.link()?;
-        link.script(st::BEGIN_SNAPSHOT)?;
-        let mut session = Session::reader(&link, self.shared.search_budget, settled);
+        if is_complete {
+            self.begin_complete(&link)?;
+        } else {
+            link.script(st::BEGIN_SNAPSHOT)?;
+        }
+        let mut session = Session::reader(&link, self.shared.search_budget);
         let read = reading(&mut session);
-        let unsettled = match (&read, session.wants_settled) {
-            (Ok(()), true) => unsettled(&mut session)?,
-            _ => None,
-        };
+        let asked = !is_complete && session.asked_for_end && read.is_ok();
+        // a batch of the only lane that is under way has positions above what is seen
+        let may_miss = asked && link.query(st::LANES, &[])?.len() > 1;
         let fault = session.fault.take();
         let ended = link.script(st::COMMIT);
         if let Some(fault) = fault {
@@ -181,7 +187,21 @@ impl PostgresStore {
         }
         read?;
         ended?;
-        Ok(unsettled)
+        Ok(if may_miss { Read::MayMiss } else { Read::Done })
+    }
+
+    /// Begins a snapshot at a moment when no batch is under way: of the log it has everything up to
+    /// its end.
+    fn begin_complete(&self, link: &Link) -> Result<(), Fault> {
+        let fence = self.shared.link()?;
+        fence.script(st::BEGIN)?;
+        let begun = fence.query(st::SETTLE, &[]).and_then(|_| {
+            link.script(st::BEGIN_SNAPSHOT)?;
+            // a snapshot is that of its first statement
+            link.query(st::TAIL, &[])
+        });
+        fence.script(st::COMMIT)?;
+        begun.map(|_| ())
     }
 
     /// Waits until every batch is over that may have positions up to here.
@@ -205,16 +225,12 @@ impl Store for PostgresStore {
     }
 
     fn snapshot(&self, name: &'static str, reading: Reading<'_>) -> Result<(), StoreError> {
-        let (mut settled, mut attempts) = (None, 0);
+        let (mut is_complete, mut attempts) = (false, 0);
         let done = loop {
             attempts += 1;
-            match self.read(reading, settled) {
-                Ok(None) => break Ok(()),
-                // once more, on a snapshot that has all of the log up to there
-                Ok(Some(end)) => match self.settle() {
-                    Ok(()) => settled = Some(end),
-                    Err(fault) => break Err(fault.into()),
-                },
+            match self.read(reading, is_complete) {
+                Ok(Read::Done) => break Ok(()),
+                Ok(Read::MayMiss) => is_complete = true,
                 Err(Fault::Lost(_) | Fault::Again(_)) if attempts < ATTEMPTS => {}
                 Err(fault) => break Err(fault.into()),
             }
@@ -248,13 +264,6 @@ impl ClockControl for PostgresStore {
         clock.floor_is_lifted = true;
         clock.accepted += 1;
     }
-}
-
-/// The end of the log that a snapshot sees, where batches with positions below it may have been
-/// under way.
-fn unsettled(session: &mut Session<'_>) -> Result<Option<LogPosition>, Fault> {
-    let lanes = session.link.query(st::LANES, &[])?;
-    Ok(if lanes.len() > 1 { Some(session.tail()?.end) } else { None })
 }
 
 /// The seed of one writer.

@@ -19,7 +19,7 @@ use crate::codec::{
     app_uuid, column, connection_id, limit, packed, tenant_key, uncount, unpack, uuid,
 };
 use crate::link::Params;
-use crate::session::{CACHED, Role, Session};
+use crate::session::{CACHED, Session};
 use crate::statements as st;
 
 impl Session<'_> {
@@ -265,12 +265,7 @@ impl Views for Session<'_> {
     }
 
     fn log_end(&mut self) -> Result<LogPosition, StoreError> {
-        if let Role::Reader { settled } = self.role {
-            if let Some(settled) = settled {
-                return Ok(settled);
-            }
-            self.wants_settled = true;
-        }
+        self.asked_for_end = true;
         Ok(self.tail()?.end)
     }
 
