@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use agentadmit_store::clock::Clock;
 use agentadmit_store::verbs::upkeep::Touch;
-use agentadmit_store::{Store, StoreError, Tx, Verb};
+use agentadmit_store::{Foreseen, Store, StoreError, Tx, Verb};
 use tokio::sync::oneshot;
 
 use crate::admission::{Executor, Histogram, Job, Refused, Sealed};
@@ -21,6 +21,7 @@ pub(crate) type AnyCall = Box<dyn Call>;
 /// What the executor asks of a call. It may be run again: only the last run counts.
 pub(crate) trait Call: Send {
     fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError>;
+    fn foresee(&self, foreseen: &mut Foreseen);
     fn sealed(&mut self, waited_ns: u64, batch: u32);
     fn committed(self: Box<Self>, store_ns: u64);
     fn failed(self: Box<Self>, error: EngineError, store_ns: u64);
@@ -58,6 +59,10 @@ impl<V: Verb> Call for Waiting<V> {
     fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         self.answer = Some(self.verb.run(tx)?);
         Ok(())
+    }
+
+    fn foresee(&self, foreseen: &mut Foreseen) {
+        self.verb.foresee(foreseen);
     }
 
     fn sealed(&mut self, waited_ns: u64, batch: u32) {
@@ -171,9 +176,13 @@ impl Batches {
     ///
     /// Its time with the store counts from `began_ns`, tries that failed included.
     fn run(&self, mut calls: Vec<AnyCall>, began_ns: u64) {
-        let result = self
-            .store
-            .transaction("admit", &mut |tx| calls.iter_mut().try_for_each(|call| call.run(tx)));
+        let mut foreseen = Foreseen::default();
+        if self.store.looks_ahead() {
+            calls.iter().for_each(|call| call.foresee(&mut foreseen));
+        }
+        let result = self.store.transaction_ahead("admit", &foreseen, &mut |tx| {
+            calls.iter_mut().try_for_each(|call| call.run(tx))
+        });
         match result {
             Ok(()) => {
                 self.writes.succeeded();

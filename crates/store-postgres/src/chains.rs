@@ -78,8 +78,12 @@ impl Session<'_> {
 
     pub(crate) fn find_register(&mut self, tenant: Option<Tenant>) -> Found<Chain> {
         let (app_id, env) = tenant_key(tenant);
-        let sql = if self.is_writer() { st::LOCK_REGISTER } else { st::REGISTER };
-        Ok(self.find_chains(sql, &[&app_id, &env])?.pop())
+        if !self.is_writer() {
+            return Ok(self.find_chains(st::REGISTER, &[&app_id, &env])?.pop());
+        }
+        let register = self.find_chains(st::LOCK_REGISTER, &[&app_id, &env])?.pop();
+        self.look_at_tail()?;
+        Ok(register)
     }
 
     pub(crate) fn write_chain(&mut self, chain: &Chain) -> Result<(), StoreError> {
@@ -87,7 +91,7 @@ impl Session<'_> {
         let was = self.pending()?.known_chains.insert(chain.id, chain.clone());
         let Some(was) = was else {
             let (app_id, env) = tenant_key(chain.tenant);
-            return self.later(
+            return self.later_still(
                 st::NEW_CHAIN,
                 vec![
                     Box::new(id),
@@ -105,7 +109,7 @@ impl Session<'_> {
         if !chain.open && chain.tail.seq >= chain.head.seq {
             // no record of it is left, and none will come
             self.send_moves()?;
-            return self.later(st::DROP_CHAIN, vec![Box::new(id)]);
+            return self.later_still(st::DROP_CHAIN, vec![Box::new(id)]);
         }
         let moves = &mut self.pending()?.moves.0;
         let tail = (was.tail != chain.tail).then_some(chain.tail);

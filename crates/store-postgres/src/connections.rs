@@ -55,8 +55,12 @@ impl Session<'_> {
     }
 
     fn grant(&mut self, key: i64) -> Found<Grant> {
-        if let Some(known) = self.cache.grants.get(&key) {
-            return Ok(known.clone());
+        match self.cache.grants.get(&key) {
+            // what was not there is looked for again by whoever changes something: it may have
+            // been looked for among one app's grants only
+            Some(None) if !self.is_shared => {}
+            Some(known) => return Ok(known.clone()),
+            None => {}
         }
         let rows = self.many(st::GRANT, &[&key])?;
         let found = rows.first().map(|row| packed(row, 1)).transpose()?;
@@ -64,7 +68,7 @@ impl Session<'_> {
         Ok(found)
     }
 
-    fn remember(&mut self, key: i64, grant: Option<Grant>) {
+    pub(crate) fn remember(&mut self, key: i64, grant: Option<Grant>) {
         if self.cache.grants.len() >= CACHED {
             self.cache.grants.clear();
             self.cache.opened_by.clear();

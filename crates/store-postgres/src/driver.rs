@@ -1,5 +1,7 @@
 //! The runtime that the driver's sockets live on. Whoever waits for it blocks a thread of its own.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::OpenError;
@@ -8,7 +10,10 @@ use crate::error::OpenError;
 const THREADS: usize = 2;
 
 /// The runtime.
-pub(crate) struct Driver(Option<Runtime>);
+pub(crate) struct Driver {
+    runtime: Option<Runtime>,
+    round_trips: AtomicU64,
+}
 
 impl Driver {
     pub(crate) fn start() -> Result<Self, OpenError> {
@@ -18,12 +23,18 @@ impl Driver {
             .enable_all()
             .build()
             .map_err(OpenError::Runtime)?;
-        Ok(Self(Some(runtime)))
+        Ok(Self { runtime: Some(runtime), round_trips: AtomicU64::new(0) })
+    }
+
+    /// How often somebody waited.
+    pub(crate) fn round_trips(&self) -> u64 {
+        self.round_trips.load(Ordering::Relaxed)
     }
 
     /// Waits for it on this thread.
     pub(crate) fn block_on<F: Future>(&self, work: F) -> F::Output {
-        match &self.0 {
+        self.round_trips.fetch_add(1, Ordering::Relaxed);
+        match &self.runtime {
             Some(runtime) => runtime.block_on(work),
             None => unreachable!("the runtime goes with its owner"),
         }
@@ -32,7 +43,7 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
+        if let Some(runtime) = self.runtime.take() {
             // whoever drops the last store may be a task that must not block
             runtime.shutdown_background();
         }

@@ -11,6 +11,7 @@
 //! | [`migrations`] | the schema's history |
 //! | `writer` | a connection, a lane of positions, retries, commits of unknown outcome |
 //! | `session`, `views`, `rows`, `connections`, `chains`, `usage` | reads and writes of one transaction |
+//! | `foresight` | what a batch will look up, fetched in one round trip |
 //! | `log`, `search` | the audit log, and reading it |
 //! | `maintain` | folding, parts, segments, indexes, retention |
 //! | `link`, `driver` | the driver |
@@ -20,6 +21,7 @@ mod codec;
 mod connections;
 mod driver;
 mod error;
+mod foresight;
 mod link;
 mod log;
 mod maintain;

@@ -16,6 +16,10 @@ use crate::session::Session;
 use crate::statements as st;
 
 impl Rows for Session<'_> {
+    fn share(&mut self, is_shared: bool) {
+        self.is_shared = is_shared;
+    }
+
     fn put_app(&mut self, app: &App) -> Result<(), StoreError> {
         self.lock_app(app.id)?;
         self.cache.apps.insert(app.id, Some(app.clone()));
@@ -182,6 +186,10 @@ impl Rows for Session<'_> {
     }
 
     fn writer_chain(&mut self, tenant: Option<Tenant>, writer: u64) -> Found<Chain> {
+        let foreseen = tenant.and_then(|tenant| self.foreseen_chain(tenant, writer));
+        if let Some(foreseen) = foreseen {
+            return Ok(foreseen);
+        }
         let (app_id, env) = tenant_key(tenant);
         Ok(self.find_chains(st::WRITER_CHAIN, &[&app_id, &env, &count(writer)])?.pop())
     }

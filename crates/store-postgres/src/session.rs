@@ -53,6 +53,8 @@ pub(crate) struct Pending {
     pub(crate) moves: Moves,
     /// Chains as they were read.
     pub(crate) known_chains: KeyMap<ChainId, Chain>,
+    /// The writer's chains of the tenants that were foreseen.
+    pub(crate) own_chains: KeyMap<Tenant, Option<Chain>>,
     /// Apps that are locked.
     pub(crate) locked: KeySet<AppId>,
     pub(crate) service_is_locked: bool,
@@ -67,6 +69,21 @@ pub(crate) struct Cache {
     pub(crate) grants: KeyMap<i64, Option<Grant>>,
     /// Where a connection's row stands.
     pub(crate) opened_by: KeyMap<ConnectionId, i64>,
+}
+
+impl Cache {
+    /// Forgets what belongs to an app.
+    fn forget_app(&mut self, id: AppId) {
+        self.apps.remove(&id);
+        self.environments.retain(|tenant, _| tenant.app_id != id);
+        // what was not found may be there by now, and be the app's
+        self.api_keys.retain(|_, key| key.as_ref().is_some_and(|key| key.app_id != id));
+        self.grants.retain(|_, grant| {
+            grant.as_ref().is_some_and(|grant| grant.connection.tenant.app_id != id)
+        });
+        let grants = &self.grants;
+        self.opened_by.retain(|_, key| grants.contains_key(key));
+    }
 }
 
 /// Entries per kind that a [`Cache`] keeps.
@@ -89,6 +106,8 @@ pub(crate) struct Session<'s> {
     pub(crate) cache: Cache,
     /// What went wrong first.
     pub(crate) fault: Option<Fault>,
+    /// What is read now is not changed: no lock is needed.
+    pub(crate) is_shared: bool,
     /// A reader asked for the end of the log.
     pub(crate) asked_for_end: bool,
 }
@@ -104,7 +123,15 @@ impl<'s> Session<'s> {
 
     fn new(link: &'s Link, search_budget: u64, role: Role) -> Self {
         let cache = Cache::default();
-        Self { link, search_budget, role, cache, fault: None, asked_for_end: false }
+        Self {
+            link,
+            search_budget,
+            role,
+            cache,
+            fault: None,
+            is_shared: false,
+            asked_for_end: false,
+        }
     }
 
     /// What is pending; a snapshot must not write.
@@ -156,6 +183,18 @@ impl<'s> Session<'s> {
         sql: &'static str,
         params: Vec<Param>,
     ) -> Result<(), StoreError> {
+        if self.is_shared {
+            return Err(StoreError::Corrupt("a call that changes nothing wrote a row".to_owned()));
+        }
+        self.later_still(sql, params)
+    }
+
+    /// As [`Session::later`], for what every call may write.
+    pub(crate) fn later_still(
+        &mut self,
+        sql: &'static str,
+        params: Vec<Param>,
+    ) -> Result<(), StoreError> {
         let pending = self.pending()?;
         pending.has_written = true;
         pending.waiting.push(Waiting { sql, params });
@@ -192,15 +231,42 @@ impl<'s> Session<'s> {
     /// Locks an app until the commit, and forgets what was read of it before. Says whether that is
     /// new: then what was read before may be old.
     pub(crate) fn lock_app(&mut self, id: AppId) -> Result<bool, StoreError> {
+        if self.is_shared { Ok(false) } else { self.hold_app(id) }
+    }
+
+    /// As [`Session::lock_app`], also where nothing else is locked.
+    pub(crate) fn hold_app(&mut self, id: AppId) -> Result<bool, StoreError> {
         let Role::Writer(pending) = &mut self.role else { return Ok(false) };
         if !pending.locked.insert(id) {
             return Ok(false);
         }
-        let row = self.one(st::LOCK_APP, &[&app_uuid(id)])?;
-        self.cache = Cache::default();
-        let app = row.map(|row| crate::codec::packed(&row, 0)).transpose()?;
+        self.send_rows()?;
+        let answers = self.link.together(&[
+            Waiting { sql: st::LOCK_APP, params: vec![Box::new(app_uuid(id))] },
+            Waiting { sql: st::TAIL, params: vec![] },
+        ]);
+        let answers = self.noted(answers)?;
+        let row = answers.first().and_then(|rows| rows.first());
+        if let Some(newest) = answers.get(1).and_then(|rows| rows.first()) {
+            self.go_on_after(tail(newest, 0)?)?;
+        }
+        self.cache.forget_app(id);
+        let app = row.map(|row| crate::codec::packed(row, 0)).transpose()?;
         self.cache.apps.insert(id, app);
         Ok(true)
+    }
+
+    /// A lock was waited for: what its former holder appended stands before what comes now.
+    fn go_on_after(&mut self, newest: Tail) -> Result<(), StoreError> {
+        let pending = self.pending()?;
+        pending.tail.end = pending.tail.end.max(newest.end);
+        Ok(())
+    }
+
+    /// As [`Session::go_on_after`], after a lock that was asked for alone.
+    pub(crate) fn look_at_tail(&mut self) -> Result<(), StoreError> {
+        let row = self.one(st::TAIL, &[])?;
+        row.map_or(Ok(()), |row| self.go_on_after(tail(&row, 0)?))
     }
 
     /// Locks what belongs to the service as a whole: operators, sealed secrets.
@@ -209,6 +275,7 @@ impl<'s> Session<'s> {
         if !pending.service_is_locked {
             pending.service_is_locked = true;
             self.many(st::LOCK_SERVICE, &[])?;
+            self.look_at_tail()?;
         }
         Ok(())
     }

@@ -70,6 +70,24 @@ statements! {
     WRITER_CHAIN = "SELECT chain, app_id, env, writer, open, tail_seq, tail_hash, head_seq, head_hash
         FROM chains WHERE app_id = $1 AND env = $2 AND writer = $3 AND open";
 
+    /// Once per batch: the keys of its calls, their apps and environments, and the grants that their
+    /// tokens open, each by its key, the app's rows by the app.
+    FORESEEN = "WITH calls AS (SELECT * FROM unnest($1::bigint[], $2::bigint[]) AS c (key, token)),
+        keys AS (SELECT k.token_key, k.app_id, k.row FROM api_keys AS k
+        WHERE k.token_key = ANY($1)),
+        owners AS (SELECT DISTINCT app_id FROM keys)
+        SELECT 0, token_key, app_id, 0::smallint, row FROM keys
+        UNION ALL SELECT 1, 0::bigint, a.app_id, 0::smallint, a.row FROM owners AS o JOIN apps AS a USING (app_id)
+        UNION ALL SELECT 2, 0::bigint, e.app_id, e.env, e.state FROM owners AS o
+        JOIN environments AS e USING (app_id)
+        UNION ALL SELECT 3, g.token_key, g.app_id, 0::smallint, g.row FROM calls AS c
+        JOIN keys AS k ON k.token_key = c.key
+        JOIN grants AS g ON g.app_id = k.app_id AND g.token_key = c.token";
+    /// Once per batch: the chains that the writer has for the apps of these keys.
+    FORESEEN_CHAINS = "SELECT chain, app_id, env, writer, open, tail_seq, tail_hash, head_seq, head_hash
+        FROM chains WHERE writer = $1 AND open
+        AND app_id IN (SELECT app_id FROM api_keys WHERE token_key = ANY($2))";
+
     LOCK_APP = "SELECT row FROM apps WHERE app_id = $1 FOR NO KEY UPDATE";
     LOCK_SERVICE = "SELECT pg_advisory_xact_lock(16743, -1)";
     LOCK_UPKEEP = "SELECT pg_advisory_xact_lock(16743, -2)";

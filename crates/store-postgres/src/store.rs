@@ -6,7 +6,7 @@ use std::time::Duration;
 use agentadmit_core::clock::{ClockGuard, Doubt, Reading as ClockReading};
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::store::{Reading, Work};
-use agentadmit_store::{ClockControl, MaintenanceReport, Store, StoreError, WriterState};
+use agentadmit_store::{ClockControl, Foreseen, MaintenanceReport, Store, StoreError, WriterState};
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use parking_lot::{Condvar, Mutex};
 use tokio_postgres::NoTls;
@@ -24,7 +24,7 @@ use crate::writer::Writer;
 /// What every session of ours says to the server: how long a statement, a lock and a pause within
 /// a transaction may take. A node that is stopped in the middle of a batch holds its locks no longer
 /// than that, and its batch is not committed later.
-const LIMITS: &str = "-c statement_timeout=10s -c lock_timeout=8s \
+const LIMITS: &str = "-c statement_timeout=10s -c lock_timeout=1s \
     -c idle_in_transaction_session_timeout=5s -c application_name=agentadmit";
 /// How long to wait for a connection of the pool, and for one to be made.
 const WAIT: Duration = Duration::from_secs(5);
@@ -150,6 +150,11 @@ impl PostgresStore {
         migrations::migrate(&shared.link()?)
     }
 
+    /// Round trips to the database since the store was opened.
+    pub fn round_trips(&self) -> u64 {
+        self.shared.driver.round_trips()
+    }
+
     /// Lends a writer to `work`, waiting for one if need be.
     fn with_writer<T>(&self, work: impl FnOnce(&mut Writer) -> T) -> T {
         let mut writer = {
@@ -217,7 +222,20 @@ impl PostgresStore {
 
 impl Store for PostgresStore {
     fn transaction(&self, name: &'static str, work: Work<'_>) -> Result<(), StoreError> {
-        let done = self.with_writer(|writer| writer.verbs(&self.shared, work));
+        self.transaction_ahead(name, &Foreseen::default(), work)
+    }
+
+    fn looks_ahead(&self) -> bool {
+        true
+    }
+
+    fn transaction_ahead(
+        &self,
+        name: &'static str,
+        foreseen: &Foreseen,
+        work: Work<'_>,
+    ) -> Result<(), StoreError> {
+        let done = self.with_writer(|writer| writer.verbs(&self.shared, foreseen, work));
         if let Err(error) = &done {
             tracing::warn!(name, %error, "a transaction was rolled back");
         }

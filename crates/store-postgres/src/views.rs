@@ -37,8 +37,10 @@ impl Session<'_> {
     }
 
     fn key(&mut self, key: i64) -> Found<ApiKey> {
-        if let Some(known) = self.cache.api_keys.get(&key) {
-            return Ok(known.clone());
+        match self.cache.api_keys.get(&key) {
+            Some(None) if !self.is_shared => {}
+            Some(known) => return Ok(known.clone()),
+            None => {}
         }
         let found: Option<ApiKey> = self.value(st::API_KEY, &[&key])?;
         if self.cache.api_keys.len() < CACHED {
@@ -209,7 +211,7 @@ impl Views for Session<'_> {
         to: i32,
     ) -> Result<Vec<(i32, DayUsage)>, StoreError> {
         // whoever asks inside a transaction holds a limit against it: nobody else adds meanwhile
-        self.lock_app(tenant.app_id)?;
+        self.hold_app(tenant.app_id)?;
         let (app_id, env) = tenant_key(Some(tenant));
         let rows = self.many_of_log(st::USAGE, &[&app_id, &env, &from, &to])?;
         let usage = |row: &tokio_postgres::Row| {

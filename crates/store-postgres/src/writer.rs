@@ -6,11 +6,12 @@
 //! commit is under way, the lane says whether it happened.
 
 use agentadmit_store::store::Work;
-use agentadmit_store::{StoreError, Tx, WriterState};
+use agentadmit_store::{Foreseen, StoreError, Tx, WriterState};
 use tokio_postgres::Row;
 
 use crate::codec::{column, count};
 use crate::error::Fault;
+use crate::foresight;
 use crate::link::{Link, Waiting};
 use crate::session::{Pending, Role, Session, tail};
 use crate::statements as st;
@@ -65,11 +66,16 @@ impl Writer {
     }
 
     /// Runs the verbs of one transaction.
-    pub(crate) fn verbs(&mut self, shared: &Shared, work: Work<'_>) -> Result<(), StoreError> {
+    pub(crate) fn verbs(
+        &mut self,
+        shared: &Shared,
+        foreseen: &Foreseen,
+        work: Work<'_>,
+    ) -> Result<(), StoreError> {
         let drawn = self.state.drawn();
         let (mut attempts, mut connections) = (0, 0);
         loop {
-            let fault = match self.attempt(shared, work) {
+            let fault = match self.attempt(shared, foreseen, work) {
                 Ok(()) => {
                     self.state.committed();
                     return Ok(());
@@ -110,19 +116,21 @@ impl Writer {
         }
     }
 
-    fn attempt(&mut self, shared: &Shared, work: Work<'_>) -> Result<(), End> {
+    fn attempt(&mut self, shared: &Shared, foreseen: &Foreseen, work: Work<'_>) -> Result<(), End> {
         self.connect(shared)?;
         let Some(link) = &self.link else {
             return Err(Fault::Lost("there is no connection".to_owned()).into());
         };
         let lane = self.lane;
-        let begun = link.together(&[
+        let mut first = vec![
             Waiting { sql: st::BEGIN, params: vec![] },
             Waiting { sql: st::LOCK_LANE, params: vec![Box::new(lane)] },
             Waiting { sql: st::LOG_STATE, params: vec![] },
-        ])?;
-        let [_, own, state] = begun.as_slice() else {
-            return Err(corrupt("three statements have three answers").into());
+        ];
+        first.extend(foresight::statements(foreseen, self.state.writer));
+        let begun = link.together(&first)?;
+        let [_, own, state, ahead @ ..] = begun.as_slice() else {
+            return Err(corrupt("each statement has an answer").into());
         };
         let (Some(own), Some(state)) = (own.first(), state.first()) else {
             return Err(corrupt("the lane or the state of the log is missing").into());
@@ -135,6 +143,7 @@ impl Writer {
         let reading = shared.time.reading(column(state, 4)?);
         let is_lifted = look_at_clock(shared, reading, &mut self.accepted, &mut self.state);
         let mut session = Session::writer(link, shared.search_budget, pending);
+        session.take_foreseen(foreseen, ahead)?;
         let worked = run(&mut session, &mut self.state, reading, is_lifted, work);
         if let Some(fault) = session.fault.take() {
             // also where the verb went on after it: the transaction is over

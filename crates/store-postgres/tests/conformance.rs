@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use agentadmit_store::conformance::Options;
 use agentadmit_store::store::{Reading, Work};
-use agentadmit_store::{ClockControl, MaintenanceReport, Store, StoreError};
+use agentadmit_store::{ClockControl, Foreseen, MaintenanceReport, Store, StoreError};
 use agentadmit_store_postgres::{PostgresOptions, PostgresStore, Time};
 use agentadmit_testkit::postgres::{Database, PostgresServer};
 
@@ -20,6 +20,19 @@ struct Temporary {
 impl Store for Temporary {
     fn transaction(&self, name: &'static str, work: Work<'_>) -> Result<(), StoreError> {
         self.store.transaction(name, work)
+    }
+
+    fn looks_ahead(&self) -> bool {
+        self.store.looks_ahead()
+    }
+
+    fn transaction_ahead(
+        &self,
+        name: &'static str,
+        foreseen: &Foreseen,
+        work: Work<'_>,
+    ) -> Result<(), StoreError> {
+        self.store.transaction_ahead(name, foreseen, work)
     }
 
     fn snapshot(&self, name: &'static str, reading: Reading<'_>) -> Result<(), StoreError> {

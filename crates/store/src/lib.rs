@@ -28,7 +28,7 @@ pub mod views;
 pub mod writer;
 
 pub use clock::{Clock, FakeClock, SystemClock};
-pub use store::{ClockControl, MaintenanceReport, Store, StoreError, read, write};
+pub use store::{ClockControl, Foreseen, MaintenanceReport, Store, StoreError, read, write};
 pub use tx::Tx;
 pub use verbs::Verb;
 pub use views::{Rows, Views};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use agentadmit_core::clock::Doubt;
+use agentadmit_protocol::secret::SecretHash;
 
 use crate::tx::Tx;
 use crate::verbs::Verb;
@@ -32,6 +33,13 @@ pub type Work<'w> = &'w mut dyn FnMut(&mut Tx<'_>) -> Result<(), StoreError>;
 /// What one reading does. It may be run more than once.
 pub type Reading<'w> = &'w mut dyn FnMut(&mut dyn Views) -> Result<(), StoreError>;
 
+/// What the verbs of a transaction will look up, as far as they say so beforehand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Foreseen {
+    /// An API key, and the access token that is looked up for it, if one is.
+    pub calls: Vec<(SecretHash, Option<SecretHash>)>,
+}
+
 /// A database. All methods block: call them where blocking is fine.
 pub trait Store: Send + Sync + 'static {
     /// Runs `work` in one transaction and returns when it is committed and flushed.
@@ -41,6 +49,25 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError`]: nothing of `work` has happened.
     fn transaction(&self, name: &'static str, work: Work<'_>) -> Result<(), StoreError>;
+
+    /// Whether this store uses what is foreseen; else nobody need gather it.
+    fn looks_ahead(&self) -> bool {
+        false
+    }
+
+    /// As [`Store::transaction`], with what `work` will look up: a store that is far away fetches
+    /// that in one go. What is not foreseen is found all the same.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing of `work` has happened.
+    fn transaction_ahead(
+        &self,
+        name: &'static str,
+        _foreseen: &Foreseen,
+        work: Work<'_>,
+    ) -> Result<(), StoreError> {
+        self.transaction(name, work)
+    }
 
     /// Runs `reading` on one consistent snapshot, which includes every transaction that returned
     /// before this call.
@@ -108,8 +135,11 @@ pub struct MaintenanceReport {
 /// # Errors
 /// [`StoreError`]: the verb has not happened.
 pub fn write<V: Verb>(store: &dyn Store, verb: &V) -> Result<V::Answer, StoreError> {
-    let mut answer = None;
-    store.transaction(V::NAME, &mut |tx| {
+    let (mut answer, mut foreseen) = (None, Foreseen::default());
+    if store.looks_ahead() {
+        verb.foresee(&mut foreseen);
+    }
+    store.transaction_ahead(V::NAME, &foreseen, &mut |tx| {
         answer = Some(verb.run(tx)?);
         Ok(())
     })?;

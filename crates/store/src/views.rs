@@ -318,6 +318,11 @@ pub trait Views {
 
 /// Keyed writes, in the same transaction as the reads. Reads see them.
 pub trait Rows: Views {
+    /// From here on (`true`), until `false`: nothing that is read is changed, records are appended and
+    /// calls counted, and it is enough that what is read is what stood there at one moment of this
+    /// transaction. A store with several writers need not keep others from changing it then.
+    fn share(&mut self, _is_shared: bool) {}
+
     /// Writes an app.
     fn put_app(&mut self, app: &App) -> Result<(), StoreError>;
     /// Writes an environment's state.

@@ -26,7 +26,7 @@ pub mod verify;
 
 use agentadmit_core::Refusal;
 
-use crate::store::StoreError;
+use crate::store::{Foreseen, StoreError};
 use crate::tx::Tx;
 
 /// What one caller asks of the store.
@@ -35,6 +35,9 @@ pub trait Verb: Send {
     type Answer: Send;
     /// A name for metrics and logs.
     const NAME: &'static str;
+
+    /// Says what it will look up, where it knows.
+    fn foresee(&self, _foreseen: &mut Foreseen) {}
 
     /// Reads, decides, writes. May be run again after a rollback.
     ///

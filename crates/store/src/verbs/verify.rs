@@ -16,7 +16,7 @@ use agentadmit_protocol::secret::SecretHash;
 
 use crate::record::{Entry, Origin};
 use crate::refusals::{Counted, WindowKey};
-use crate::store::StoreError;
+use crate::store::{Foreseen, StoreError};
 use crate::tx::Tx;
 use crate::verbs::Verb;
 use crate::verbs::auth::{AppCredential, AuthenticatedApp};
@@ -128,7 +128,26 @@ impl Verb for Verify {
     type Answer = VerifyAnswer;
     const NAME: &'static str = "verify";
 
+    fn foresee(&self, foreseen: &mut Foreseen) {
+        let token = match self.token {
+            PresentedToken::Access(hash) => Some(hash),
+            PresentedToken::Malformed => None,
+        };
+        if let AppCredential::ApiKey(key) = self.credential {
+            foreseen.calls.push((key, token));
+        }
+    }
+
     fn run(&self, tx: &mut Tx<'_>) -> Result<VerifyAnswer, StoreError> {
+        tx.rows.share(true);
+        let answer = self.answer(tx);
+        tx.rows.share(false);
+        answer
+    }
+}
+
+impl Verify {
+    fn answer(&self, tx: &mut Tx<'_>) -> Result<VerifyAnswer, StoreError> {
         let caller = match tx.authorize(&self.credential, Permission::Verify)? {
             Ok(caller) => caller,
             Err(refusal) => return Ok(VerifyAnswer::Refused(refusal)),
