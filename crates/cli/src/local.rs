@@ -1,8 +1,6 @@
 //! The service's routes in this process, on a store of this machine: what commands with `--store`
 //! send their requests to. Whoever can write the store is its operator.
 
-use std::path::Path;
-
 use agentadmit_config::StoreLocation;
 use agentadmit_engine::admission::AdmissionLimits;
 use agentadmit_engine::{Engine, EngineOptions};
@@ -34,9 +32,9 @@ impl Local {
     pub(crate) fn open(location: &StoreLocation) -> Result<Self, Failure> {
         let settings =
             storage::Settings { access: Access::Command, ..storage::Settings::default() };
-        let Opened { store, clock, keyring } = storage::open(location.path(), &settings)?;
+        let Opened { store, clock, keyring } = storage::open(location, &settings)?;
         let options = EngineOptions {
-            issuer: issuer_of(location.path()),
+            issuer: issuer_of(location),
             limits: AdmissionLimits::default(),
             retention: None,
             is_service: false,
@@ -102,7 +100,8 @@ impl Local {
 }
 
 /// A command has no address: its exports say on which store they were made.
-fn issuer_of(path: &Path) -> String {
+fn issuer_of(location: &StoreLocation) -> String {
+    let Some(path) = location.file() else { return location.to_string() };
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     format!("sqlite:{name}")
 }

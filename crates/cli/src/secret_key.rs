@@ -23,10 +23,31 @@ const VARIABLE: &str = "AGENTADMIT_SECRET_KEY";
 /// A key that is missing, unreadable, readable by others, or of another store.
 pub(crate) fn open_keyring(store: &dyn Store, store_path: &Path) -> Result<Keyring, Failure> {
     let key = find(store, &file_of(store_path), std::env::var(VARIABLE).ok())?;
-    Keyring::open(store, &key).map_err(|error| match error {
+    Keyring::open(store, &key).map_err(|error| failure(&error))
+}
+
+/// Opens the secrets of a store that several nodes share. Its key is not made here: every node must
+/// have the same one.
+///
+/// # Errors
+/// A key that is missing, or of another store.
+pub(crate) fn open_shared_keyring(store: &dyn Store) -> Result<Keyring, Failure> {
+    let text = std::env::var(VARIABLE).map(Zeroizing::new).ok().filter(|text| !text.is_empty());
+    let Some(text) = text else {
+        return Err(Failure::usage(format!(
+            "set {VARIABLE}: every node on this database needs the same one"
+        )));
+    };
+    let key =
+        SecretKey::parse(&text).map_err(|error| Failure::usage(format!("{VARIABLE}: {error}")))?;
+    Keyring::open(store, &key).map_err(|error| failure(&error))
+}
+
+fn failure(error: &KeyringError) -> Failure {
+    match error {
         KeyringError::SecretKey | KeyringError::WrongSecretKey => Failure::usage(error.to_string()),
         KeyringError::Store(_) | KeyringError::Crypto(_) => Failure::could_not(error.to_string()),
-    })
+    }
 }
 
 /// The key's file: the store's path and `.key`.

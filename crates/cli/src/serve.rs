@@ -143,7 +143,7 @@ pub(crate) async fn start_engine(config: ServeConfig, issuer: String) -> Result<
             retention: config.retention,
             segment_records: config.segment_records,
         };
-        let Opened { store, clock, keyring } = storage::open(config.store.path(), &settings)?;
+        let Opened { store, clock, keyring } = storage::open(&config.store, &settings)?;
         let options = EngineOptions {
             issuer,
             limits: AdmissionLimits::default(),

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agentadmit_config::{DatabaseAddress, StoreLocation};
 use agentadmit_engine::Keyring;
 use agentadmit_store::{Clock, Store, SystemClock, WriterOptions};
+use agentadmit_store_postgres::{PostgresOptions, PostgresStore};
 use agentadmit_store_sqlite::{Access, OpenError, SqliteStore, StoreOptions};
 
 use crate::exit::Failure;
@@ -44,7 +46,29 @@ pub(crate) struct Opened {
 ///
 /// # Errors
 /// When store or secret key cannot be used.
-pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Opened, Failure> {
+pub(crate) fn open(location: &StoreLocation, settings: &Settings) -> Result<Opened, Failure> {
+    match location {
+        StoreLocation::Sqlite(path) => open_file(path, settings),
+        StoreLocation::Postgres(address) => open_database(address, settings),
+    }
+}
+
+fn open_database(address: &DatabaseAddress, settings: &Settings) -> Result<Opened, Failure> {
+    let options = PostgresOptions {
+        writer: settings.writer,
+        retention: settings.retention,
+        segment_records: settings.segment_records,
+        ..PostgresOptions::new()
+    };
+    let store = PostgresStore::open(address.expose(), options).map_err(|error| match error {
+        agentadmit_store_postgres::OpenError::Address(_) => Failure::usage(error.to_string()),
+        error => Failure::could_not(error.to_string()),
+    })?;
+    let keyring = secret_key::open_shared_keyring(&store)?;
+    Ok(Opened { store: Arc::new(store), clock: Arc::new(SystemClock::new()), keyring })
+}
+
+fn open_file(path: &Path, settings: &Settings) -> Result<Opened, Failure> {
     let options = options(settings);
     let clock = Arc::clone(&options.clock);
     let store =
@@ -62,6 +86,18 @@ pub(crate) fn options(settings: &Settings) -> StoreOptions {
         segment_records: settings.segment_records,
         ..StoreOptions::new()
     }
+}
+
+/// The file of a store, for what only a store in a file can do.
+///
+/// # Errors
+/// Wrong usage: it is a database.
+pub(crate) fn file(location: &StoreLocation) -> Result<&Path, Failure> {
+    location.file().ok_or_else(|| {
+        Failure::usage(
+            "this works on a store in a file (`--store sqlite:PATH`); PostgreSQL has its own means",
+        )
+    })
 }
 
 /// 32 bytes of the system's randomness: the only ones that a component ever gets.

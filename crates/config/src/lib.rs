@@ -19,7 +19,7 @@ mod requests;
 mod serve;
 
 pub use address::{is_loopback, service_url};
-pub use location::{InvalidLocation, StoreLocation};
+pub use location::{DatabaseAddress, InvalidLocation, StoreLocation};
 pub use options::{LogFormat, ServeOptions};
 pub use redact::without_secrets;
 pub use requests::{InvalidLogRequests, LogRequests};

@@ -178,7 +178,9 @@ impl Batches {
     fn run(&self, mut calls: Vec<AnyCall>, began_ns: u64) {
         let mut foreseen = Foreseen::default();
         if self.store.looks_ahead() {
-            calls.iter().for_each(|call| call.foresee(&mut foreseen));
+            for call in &calls {
+                call.foresee(&mut foreseen);
+            }
         }
         let result = self.store.transaction_ahead("admit", &foreseen, &mut |tx| {
             calls.iter_mut().try_for_each(|call| call.run(tx))

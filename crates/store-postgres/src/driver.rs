@@ -35,7 +35,12 @@ impl Driver {
     pub(crate) fn block_on<F: Future>(&self, work: F) -> F::Output {
         self.round_trips.fetch_add(1, Ordering::Relaxed);
         match &self.runtime {
-            Some(runtime) => runtime.block_on(work),
+            Some(runtime) => {
+                // not the runtime's own way of waiting: that panics on a thread of another runtime,
+                // and a command may ask from one
+                let _timers_and_sockets = runtime.enter();
+                futures_executor::block_on(work)
+            }
             None => unreachable!("the runtime goes with its owner"),
         }
     }

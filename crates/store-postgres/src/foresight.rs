@@ -93,6 +93,7 @@ impl Session<'_> {
     }
 
     /// The writer's chain of a tenant, where it was foreseen.
+    #[expect(clippy::option_option, reason = "whether it was foreseen, and whether there is one")]
     pub(crate) fn foreseen_chain(&mut self, tenant: Tenant, writer: u64) -> Option<Option<Chain>> {
         // once: the transaction keeps it from there on
         let chain = self.pending().ok()?.own_chains.remove(&tenant)?;

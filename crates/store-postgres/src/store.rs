@@ -10,6 +10,7 @@ use agentadmit_store::{ClockControl, Foreseen, MaintenanceReport, Store, StoreEr
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use parking_lot::{Condvar, Mutex};
 use tokio_postgres::NoTls;
+use tokio_postgres::config::Host;
 
 use crate::driver::Driver;
 use crate::error::{Fault, OpenError};
@@ -74,6 +75,7 @@ impl Shared {
     fn new(address: &str, options: PostgresOptions) -> Result<Self, OpenError> {
         let mut config: tokio_postgres::Config =
             address.parse().map_err(|error| OpenError::Address(crate::error::chain_of(&error)))?;
+        refuse_open_network(&config)?;
         let own = config.get_options().unwrap_or_default();
         config.options(format!("{own} {LIMITS}"));
         config.connect_timeout(WAIT);
@@ -284,6 +286,26 @@ impl ClockControl for PostgresStore {
     }
 }
 
+/// Whoever listens on a network would read passwords and rows: without encryption the database must be
+/// on this machine, or behind a tunnel that ends here.
+fn refuse_open_network(config: &tokio_postgres::Config) -> Result<(), OpenError> {
+    let mut remote = config.get_hosts().iter().filter_map(|host| match host {
+        Host::Tcp(name) => Some(name),
+        Host::Unix(_) => None,
+    });
+    let is_here = |name: &String| {
+        name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+    };
+    let addresses = config.get_hostaddrs().iter().find(|ip| !ip.is_loopback());
+    match remote.find(|name| !is_here(name)).cloned().or(addresses.map(ToString::to_string)) {
+        None => Ok(()),
+        Some(name) => Err(OpenError::Address(format!(
+            "the connection to {name} would not be encrypted: use a Unix socket, localhost, or a \
+             tunnel that ends on this machine"
+        ))),
+    }
+}
+
 /// The seed of one writer.
 fn seed(repeatable: Option<[u8; 32]>, number: usize) -> Result<[u8; 32], OpenError> {
     let mut seed = [0; 32];
@@ -299,4 +321,26 @@ fn seed(repeatable: Option<[u8; 32]>, number: usize) -> Result<[u8; 32], OpenErr
         }
     }
     Ok(seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_over_a_network_is_refused() {
+        for (address, is_fine) in [
+            ("host=/run/postgresql dbname=a", true),
+            ("host=localhost dbname=a", true),
+            ("postgres://127.0.0.1/a", true),
+            ("postgres://[::1]/a", true),
+            ("host=db.example dbname=a", false),
+            ("postgres://10.0.0.1/a?sslmode=require", false),
+            ("host=localhost,db.example dbname=a", false),
+            ("host=localhost hostaddr=10.0.0.1 dbname=a", false),
+        ] {
+            let refused = refuse_open_network(&address.parse().unwrap());
+            assert_eq!(refused.is_ok(), is_fine, "{address}: {refused:?}");
+        }
+    }
 }

@@ -35,7 +35,9 @@ fn unlimited() -> Settings {
 
 fn foreseen(verbs: &[Verify]) -> Foreseen {
     let mut foreseen = Foreseen::default();
-    verbs.iter().for_each(|verb| verb.foresee(&mut foreseen));
+    for verb in verbs {
+        verb.foresee(&mut foreseen);
+    }
     foreseen
 }
 

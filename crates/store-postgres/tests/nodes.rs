@@ -247,7 +247,9 @@ fn what_was_answered_is_there_however_connections_end() {
                 })
             })
             .collect();
-        issuers.into_iter().for_each(|issuer| issuer.join().unwrap());
+        for issuer in issuers {
+            issuer.join().unwrap();
+        }
         is_over.store(true, Ordering::SeqCst);
         assert!(killer.join().unwrap() > 10, "connections were cut");
     });

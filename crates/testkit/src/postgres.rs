@@ -39,6 +39,11 @@ pub struct Database {
 }
 
 impl PostgresServer {
+    /// Whether whoever runs the tests has found that there is none, and says so.
+    pub fn is_left_out() -> bool {
+        std::env::var_os("AGENTADMIT_WITHOUT_POSTGRES").is_some_and(|value| value == "1")
+    }
+
     /// The server of this run, started by whoever asks first.
     ///
     /// # Panics
@@ -133,6 +138,12 @@ impl Database {
     /// Its address, as a store is opened with it.
     pub fn address(&self) -> String {
         PostgresServer::shared().address(&self.name)
+    }
+
+    /// Its address as `agentadmit serve --store` takes it.
+    pub fn url(&self) -> String {
+        let folder = PostgresServer::shared().folder.display().to_string();
+        format!("postgres://{USER}@{}/{}", folder.replace('/', "%2F"), self.name)
     }
 }
 

@@ -19,7 +19,7 @@ const READY: &str = "listening on http://";
 /// A service in a process of its own; killed when dropped.
 pub struct ServiceProcess {
     binary: PathBuf,
-    store: PathBuf,
+    store: String,
     child: Child,
     address: SocketAddr,
 }
@@ -32,7 +32,15 @@ impl ServiceProcess {
     /// # Panics
     /// When it ends, or says nothing, before it listens: with what it said.
     pub fn start(binary: impl AsRef<Path>, store: impl AsRef<Path>) -> Self {
-        let (binary, store) = (binary.as_ref().to_owned(), store.as_ref().to_owned());
+        Self::start_on(binary, &sqlite(store.as_ref()))
+    }
+
+    /// As [`ServiceProcess::start`], on the store that `--store` would name.
+    ///
+    /// # Panics
+    /// As [`ServiceProcess::start`].
+    pub fn start_on(binary: impl AsRef<Path>, store: &str) -> Self {
+        let (binary, store) = (binary.as_ref().to_owned(), store.to_owned());
         let (child, address) = spawn(&binary, &store);
         Self { binary, store, child, address }
     }
@@ -81,21 +89,29 @@ impl Drop for ServiceProcess {
     }
 }
 
-fn command(binary: &Path, store: &Path) -> Command {
+fn sqlite(store: &Path) -> String {
+    format!("sqlite:{}", store.display())
+}
+
+fn command(binary: &Path, store: &str) -> Command {
     let mut command = Command::new(binary);
-    told_by_variables(&mut command, store);
+    tell(&mut command, store);
     command
 }
 
 /// Tells a program by variables which store and which secrets to use.
 pub fn told_by_variables(command: &mut Command, store: &Path) {
+    tell(command, &sqlite(store));
+}
+
+fn tell(command: &mut Command, store: &str) {
     command
-        .env("AGENTADMIT_STORE", format!("sqlite:{}", store.display()))
+        .env("AGENTADMIT_STORE", store)
         .env("AGENTADMIT_OPERATOR_TOKEN", operator_token().expose())
         .env("AGENTADMIT_SECRET_KEY", secret_key().to_text().as_str());
 }
 
-fn spawn(binary: &Path, store: &Path) -> (Child, SocketAddr) {
+fn spawn(binary: &Path, store: &str) -> (Child, SocketAddr) {
     let mut command = command(binary, store);
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn"])

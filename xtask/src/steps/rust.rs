@@ -44,6 +44,7 @@ fn build(workspace: &Workspace) -> Result<()> {
 fn nextest(run: &Run<'_>, left_out: &[&str]) -> Result<Counts> {
     let mut cargo = run.workspace.cargo();
     cargo.args(["nextest", "run", "--no-fail-fast"]).args(WHAT).args(left_out);
+    say_what_is_missing(&mut cargo, left_out);
     let finished = process::run_captured(prepare(&mut cargo, run.full))?;
     let counts = report::of_nextest(&finished.stderr).unwrap_or_default();
     Ok(Counts::of_runner(counts, finished.status.success()))
@@ -52,9 +53,18 @@ fn nextest(run: &Run<'_>, left_out: &[&str]) -> Result<Counts> {
 fn libtest(run: &Run<'_>, left_out: &[&str]) -> Result<Counts> {
     let mut cargo = run.workspace.cargo();
     cargo.args(["test", "--no-fail-fast"]).args(WHAT).args(left_out);
+    say_what_is_missing(&mut cargo, left_out);
     let finished = process::run_captured(prepare(&mut cargo, run.full))?;
     let counts = report::of_libtest(&finished.stdout);
     Ok(Counts::of_runner(counts, finished.status.success()))
+}
+
+/// Tells the few tests of other packages that would use it that there is no `PostgreSQL`.
+fn say_what_is_missing(cargo: &mut Command, left_out: &[&str]) {
+    cargo.env_remove("AGENTADMIT_WITHOUT_POSTGRES");
+    if !left_out.is_empty() {
+        cargo.env("AGENTADMIT_WITHOUT_POSTGRES", "1");
+    }
 }
 
 /// The environment of the tests: no colours among the numbers that are read back, and long rounds

@@ -67,7 +67,7 @@ pub(super) async fn restore(args: Restore, output: Output) -> Result<Exit, Failu
     let answer = blocking(move || {
         let store = storage::options(&Settings::default());
         let options = RestoreOptions { store, keep_connections: args.keep_connections };
-        let report = restore_file(&args.from, args.store.path(), &options);
+        let report = restore_file(&args.from, storage::file(&args.store)?, &options);
         let report = report.map_err(|error| storage::failure(&error))?;
         Ok(json!({
             "expired": report.expired,
@@ -94,7 +94,7 @@ pub(super) async fn restore(args: Restore, output: Output) -> Result<Exit, Failu
 
 pub(super) async fn migrate(args: Migrate, output: Output) -> Result<Exit, Failure> {
     let answer = blocking(move || {
-        let path = args.store.path();
+        let path = storage::file(&args.store)?;
         let missing = missing_migrations(path)?;
         if !args.plan {
             let options = storage::options(&Settings::default());
@@ -138,8 +138,8 @@ fn missing_migrations(path: &Path) -> Result<Vec<Value>, Failure> {
 pub(super) async fn run(args: Store, output: Output) -> Result<Exit, Failure> {
     let location =
         args.store.ok_or_else(|| Failure::usage("say which store: `--store sqlite:PATH`"))?;
-    if !location.path().exists() {
-        return Err(storage::failure(&OpenError::Missing(location.path().to_owned())));
+    if let Some(path) = location.file().filter(|path| !path.exists()) {
+        return Err(storage::failure(&OpenError::Missing(path.to_owned())));
     }
     match args.command {
         StoreCommand::AcceptClock => {
@@ -169,7 +169,7 @@ async fn check(location: StoreLocation, output: Output) -> Result<Exit, Failure>
 
 /// Opens a store that must be there: looking must not make one.
 fn open_existing(location: &StoreLocation) -> Result<SqliteStore, Failure> {
-    let path = location.path();
+    let path = storage::file(location)?;
     if !path.exists() {
         return Err(storage::failure(&OpenError::Missing(path.to_owned())));
     }
