@@ -1,5 +1,4 @@
 //! Two nodes as their users run them, on one database.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::Command;
 
