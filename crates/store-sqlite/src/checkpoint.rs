@@ -12,6 +12,9 @@ use crate::store::SqliteStore;
 
 /// Between two checkpoints where nobody but `maintain` makes them.
 const EVERY_NS: u64 = 1_000_000_000;
+/// Between two checkpoints of whoever has a thread for them: by the store's own clock, so that none
+/// comes in the way of a test whose clock stands still.
+const SOON_NS: u64 = 400_000_000;
 /// Pages of write-ahead log from which on the writer is held for the last few pages of a
 /// checkpoint, so that the log can begin anew. 64 MiB.
 const LONG_WAL: i64 = 16_384;
@@ -34,10 +37,24 @@ impl Checkpoints {
 }
 
 impl SqliteStore {
-    /// Checkpoints, unless somebody else is about it.
-    pub(crate) fn checkpoint_now(&self) -> Result<(), StoreError> {
+    /// Checkpoints, where the last one was a while ago.
+    pub(crate) fn checkpoint_soon(&self) -> Result<(), StoreError> {
+        self.checkpoint_after(SOON_NS)
+    }
+
+    /// Checkpoints where nobody has done so lately.
+    pub(crate) fn checkpoint_if_due(&self) -> Result<(), StoreError> {
+        self.checkpoint_after(EVERY_NS)
+    }
+
+    /// Checkpoints where the last one is so long ago, unless somebody else is about it.
+    fn checkpoint_after(&self, pause_ns: u64) -> Result<(), StoreError> {
         let Some(mut checkpoints) = self.checkpoints.try_lock() else { return Ok(()) };
-        checkpoints.at_ns = self.now_ns();
+        let now_ns = self.now_ns();
+        if now_ns.saturating_sub(checkpoints.at_ns) < pause_ns {
+            return Ok(());
+        }
+        checkpoints.at_ns = now_ns;
         if checkpoints.run()? > LONG_WAL {
             // what came meanwhile, so that the writer waits for the last few pages only
             checkpoints.run()?;
@@ -45,17 +62,6 @@ impl SqliteStore {
             checkpoints.run()?;
         }
         Ok(())
-    }
-
-    /// Checkpoints where nobody has done so lately.
-    pub(crate) fn checkpoint_if_due(&self) -> Result<(), StoreError> {
-        let last_ns = self.checkpoints.try_lock().map(|checkpoints| checkpoints.at_ns);
-        match last_ns {
-            Some(last_ns) if self.now_ns().saturating_sub(last_ns) >= EVERY_NS => {
-                self.checkpoint_now()
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Moves the whole write-ahead log into the database while the writer waits: the next write

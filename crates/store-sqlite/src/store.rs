@@ -178,7 +178,7 @@ impl Store for SqliteStore {
     }
 
     fn checkpoint(&self) -> Result<(), StoreError> {
-        if self.shared.access == Access::Service { self.checkpoint_now() } else { Ok(()) }
+        if self.shared.access == Access::Service { self.checkpoint_soon() } else { Ok(()) }
     }
 
     fn free_bytes(&self) -> Option<u64> {
