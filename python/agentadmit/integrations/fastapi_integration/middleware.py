@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket
 
 from agentadmit._core import Guard
@@ -272,6 +272,3 @@ def late_state(integration: Integration, connection: HTTPConnection) -> RequestS
 def _as_it_came(scope: Scope) -> Scope:
     """A scope without what the router has found in it."""
     return {key: value for key, value in scope.items() if key not in ("path_params", "fastapi")}
-
-
-__all__ = ["AgentAdmitMiddleware", "Request", "integration_of"]

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 
 from agentadmit.integrations.fastapi_integration import routes
 from agentadmit.integrations.fastapi_integration.integration import Config, Integration
-from agentadmit.integrations.fastapi_integration.middleware import integration_of, protect
+from agentadmit.integrations.fastapi_integration.middleware import protect
 from agentadmit.integrations.fastapi_integration.mounted import DOCUMENTS, route_path, serve
 
 _USER = (
@@ -161,6 +161,3 @@ def own_scopes(app: Any, integration: Integration) -> str | None:
     if winner is None or routes.template_of(winner) != path:
         return None
     return None if routes.is_ours(winner) else path
-
-
-__all__ = ["create_agentadmit_router", "integration_of"]
