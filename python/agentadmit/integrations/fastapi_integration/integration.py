@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("agentadmit")
 
-Config = Settings | Mapping[str, object]
+Config = Settings | Mapping[str, str | os.PathLike[str] | int | None]
 
 # gates of one app: one for each place where it really is mounted
 _MOST_GATES = 32
