@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import threading
 import time
@@ -55,6 +56,7 @@ def requests_session() -> Callable[[], None]:
     import requests
 
     session = requests.Session()
+    session.trust_env = False  # else a variable names other certificates
     session.verify = CA or True
 
     def call() -> None:
@@ -180,9 +182,10 @@ class Clock:
         return time.perf_counter() >= self.end
 
     def say(self) -> None:
-        """Prints the sample."""
+        """Prints the sample, and ends."""
         seconds, cpu = time.perf_counter() - self.start, time.process_time() - self.cpu
         print(json.dumps({"calls": self.calls, "seconds": seconds, "cpu_seconds": cpu}), flush=True)
+        os._exit(0)  # sessions that nobody closes say so at the end
 
 
 def on_threads(call: Callable[[], None], at_a_time: int) -> None:
@@ -235,10 +238,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    import os
-    import warnings
-
-    warnings.simplefilter("ignore", ResourceWarning)
     main()
-    sys.stdout.flush()
-    os._exit(0)  # sessions that nobody closes say so at the end

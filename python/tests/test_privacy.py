@@ -25,7 +25,7 @@ token, connection = told.pop("token"), told.pop("connection")
 text = {"on_behalf_of": "user:alice", "user_label": "Alice"}
 
 def calls(client):
-    yield client.verify(token, "a:b c:d", endpoint="/x", method="GET", agent_ip="192.0.2.1")
+    yield client.verify(token, "read:orders", endpoint="/x", method="GET", agent_ip="192.0.2.1")
     yield client.issue_token("alice", ["a:b"], duration_seconds=60, purpose="p",
                              user_intent="i", agent_label="l", **text)
     yield client.issue_token("alice", ["a:b"], until_revoked=True)
@@ -93,7 +93,8 @@ def guarded(guard: Path, notes: Path, program: str, **told: object) -> tuple[str
 def test_the_guard_sees_what_happens(guard: Path, tmp_path: Path) -> None:
     program = """if True:
         import socket
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(("192.0.2.9", 53))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as there:
+            there.connect(("192.0.2.9", 53))
         socket.getaddrinfo("localhost", None)
     """
     _, notes = guarded(guard, tmp_path / "notes", program)
