@@ -194,7 +194,7 @@ impl Session<'_> {
             Some(_) => self.app(tenant.app_id)?,
             None => None,
         };
-        Ok(runs(status, app.as_ref()))
+        Ok(runs(status, app.as_deref()))
     }
 
     fn run(

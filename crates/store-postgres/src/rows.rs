@@ -1,5 +1,7 @@
 //! The writes: `Rows` over SQL, in a writing transaction.
 
+use std::sync::Arc;
+
 use agentadmit_core::app::{App, CatalogueScope, DayUsage, EnvironmentState, Tenant};
 use agentadmit_core::connection::{Activity, Connection, Status};
 use agentadmit_core::credential::{ApiKey, Operator, PublicKey};
@@ -22,7 +24,7 @@ impl Rows for Session<'_> {
 
     fn put_app(&mut self, app: &App) -> Result<(), StoreError> {
         self.lock_app(app.id)?;
-        self.cache.apps.insert(app.id, Some(app.clone()));
+        self.cache.apps.insert(app.id, Some(Arc::new(app.clone())));
         let limited = app.plan.call_limit.is_some();
         let row = pack(app)?;
         let params: Vec<crate::link::Param> =
@@ -36,7 +38,7 @@ impl Rows for Session<'_> {
         state: &EnvironmentState,
     ) -> Result<(), StoreError> {
         self.lock_app(tenant.app_id)?;
-        self.cache.environments.insert(tenant, state.clone());
+        self.cache.environments.insert(tenant, Arc::new(state.clone()));
         let (app_id, env) = tenant_key(Some(tenant));
         let row = pack(state)?;
         self.later(st::PUT_ENVIRONMENT, vec![Box::new(app_id), Box::new(env), Box::new(row)])

@@ -4,6 +4,8 @@
 //! with the commit. A transaction that writes locks the apps whose rows it reads, before it reads
 //! them, so that what it decides on holds until its commit; see `docs/POSTGRES.md`.
 
+use std::sync::Arc;
+
 use agentadmit_core::app::{App, EnvironmentState, Tenant};
 use agentadmit_core::connection::Activity;
 use agentadmit_core::credential::ApiKey;
@@ -63,8 +65,8 @@ pub(crate) struct Pending {
 /// Rows that one transaction reads for most of its calls, as they stand in this transaction.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
-    pub(crate) apps: KeyMap<AppId, Option<App>>,
-    pub(crate) environments: KeyMap<Tenant, EnvironmentState>,
+    pub(crate) apps: KeyMap<AppId, Option<Arc<App>>>,
+    pub(crate) environments: KeyMap<Tenant, Arc<EnvironmentState>>,
     pub(crate) api_keys: KeyMap<i64, Option<ApiKey>>,
     pub(crate) grants: KeyMap<i64, Option<Grant>>,
     /// Where a connection's row stands.

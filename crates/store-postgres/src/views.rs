@@ -1,5 +1,7 @@
 //! The reads: `Views` over SQL. Each is one statement or calls the file that has more to say.
 
+use std::sync::Arc;
+
 use agentadmit_core::app::{
     App, CatalogueScope, ConnectionCounts, DayUsage, EnvironmentState, Tenant,
 };
@@ -51,12 +53,13 @@ impl Session<'_> {
 }
 
 impl Views for Session<'_> {
-    fn app(&mut self, id: AppId) -> Found<App> {
+    fn app(&mut self, id: AppId) -> Found<Arc<App>> {
         self.lock_app(id)?;
         if let Some(known) = self.cache.apps.get(&id) {
             return Ok(known.clone());
         }
         let found: Option<App> = self.value(st::APP, &[&app_uuid(id)])?;
+        let found = found.map(Arc::new);
         if self.cache.apps.len() < CACHED {
             self.cache.apps.insert(id, found.clone());
         }
@@ -70,17 +73,18 @@ impl Views for Session<'_> {
         }
     }
 
-    fn environment(&mut self, tenant: Tenant) -> Result<EnvironmentState, StoreError> {
+    fn environment(&mut self, tenant: Tenant) -> Result<Arc<EnvironmentState>, StoreError> {
         self.lock_app(tenant.app_id)?;
         if let Some(state) = self.cache.environments.get(&tenant) {
-            return Ok(state.clone());
+            return Ok(Arc::clone(state));
         }
         let (app_id, env) = tenant_key(Some(tenant));
         let row = self.one(st::ENVIRONMENT, &[&app_id, &env])?;
         let state: Option<&[u8]> = row.as_ref().map_or(Ok(None), |row| column(row, 0))?;
         let state: EnvironmentState = state.map(unpack).transpose()?.unwrap_or_default();
+        let state = Arc::new(state);
         if self.cache.environments.len() < CACHED {
-            self.cache.environments.insert(tenant, state.clone());
+            self.cache.environments.insert(tenant, Arc::clone(&state));
         }
         Ok(state)
     }
@@ -112,7 +116,7 @@ impl Views for Session<'_> {
         row.map_or(Ok(0), |row| column(&row, 0).map(uncount))
     }
 
-    fn api_key(&mut self, hash: &SecretHash) -> Found<ApiKey> {
+    fn api_key(&mut self, hash: &SecretHash) -> Found<Arc<ApiKey>> {
         let mut found = self.key(hash.key())?;
         if let Some(key) = &found
             && self.lock_app(key.app_id)?
@@ -120,7 +124,7 @@ impl Views for Session<'_> {
             // what was read before the lock may be old
             found = self.key(hash.key())?;
         }
-        Ok(found.filter(|found| found.hash.ct_eq(hash)))
+        Ok(found.filter(|found| found.hash.ct_eq(hash)).map(Arc::new))
     }
 
     fn api_key_by_id(&mut self, app_id: AppId, id: KeyId) -> Found<ApiKey> {

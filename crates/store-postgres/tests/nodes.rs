@@ -1,5 +1,5 @@
 //! Several nodes, each with several writers, on one database: what is promised holds for all.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -111,8 +111,8 @@ fn no_call_after_a_revocation_passes_on_any_node() {
 fn one_of_many_exchanges_wins_over_all_nodes() {
     let nodes = Nodes::start(2);
     let caller = nodes.first().caller_with(unlimited());
-    let races = rounds(20, 200);
-    for _ in 0..races {
+    let wanted = rounds(20, 200);
+    for _ in 0..wanted {
         let issued = caller.issued("ann");
         let exchange = exchange(issued.token.hash());
         let won: Vec<_> = thread::scope(|scope| {
@@ -126,7 +126,7 @@ fn one_of_many_exchanges_wins_over_all_nodes() {
         let [won] = won.as_slice() else { panic!("{} of 16 won", won.len()) };
         assert_allowed(&caller.verify(&agent(&issued, won)));
     }
-    assert_eq!(nodes.first().events(AuditEvent::ConnectionExchanged).len(), races);
+    assert_eq!(nodes.first().events(AuditEvent::ConnectionExchanged).len(), wanted);
     nodes.check();
 }
 

@@ -8,23 +8,23 @@ use std::time::{Duration, Instant};
 use agentadmit_engine::admission::AdmissionLimits;
 use agentadmit_engine::keyring::SecretKey;
 use agentadmit_engine::{Engine, EngineOptions, EngineSteps, Keyring, WriterOptions};
-use agentadmit_http::serve::{ServeLimits, connection};
+use agentadmit_http::serve::{ServeLimits, Site, Stopping, connection};
 use agentadmit_http::{HttpOptions, ServiceState, router};
 use agentadmit_testkit::store::{SystemClock, model::ModelStore};
-use axum::Router;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
 use crate::support::{ISSUER, unknown};
 
 /// A service in which one call may wait, and that admits nothing by itself.
 struct Full {
-    router: Router,
+    site: Site,
+    stopping: Stopping,
     engine: Engine,
     _steps: EngineSteps,
 }
 
 impl Full {
-    fn new() -> Self {
+    fn new(site: fn(ServiceState) -> Site) -> Self {
         let clock = Arc::new(SystemClock::new());
         let store = ModelStore::new([1; 32], WriterOptions::default(), Arc::clone(&clock) as _);
         let keyring = Keyring::open(&store, &SecretKey::new([2; 32])).unwrap();
@@ -32,14 +32,15 @@ impl Full {
         let issuer = ISSUER.to_owned();
         let options = EngineOptions { issuer, limits, retention: None, is_service: true };
         let (engine, steps) = Engine::in_steps(Arc::new(store), clock, keyring, options).unwrap();
-        let router = router(ServiceState::new(engine.clone(), HttpOptions::default()));
-        Self { router, engine, _steps: steps }
+        let site = site(ServiceState::new(engine.clone(), HttpOptions::default()));
+        Self { site, stopping: Stopping::default(), engine, _steps: steps }
     }
 
     fn connect(&self) -> Connection {
         let (client, server) = tokio::io::duplex(16 * 1024);
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        tokio::spawn(connection(server, self.router.clone(), peer, ServeLimits::default()));
+        let stop = self.stopping.listen();
+        tokio::spawn(connection(server, self.site.clone(), peer, ServeLimits::default(), stop));
         Connection { stream: client }
     }
 }
@@ -69,9 +70,18 @@ impl Connection {
 }
 
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "a wait of the service cannot be too short")]
 async fn a_connection_that_ignores_retry_after_is_read_less_often() {
-    let full = Full::new();
+    is_read_less_often(|state| router(state).into()).await;
+}
+
+#[tokio::test]
+async fn so_is_one_that_is_answered_before_the_router() {
+    is_read_less_often(|state| Site::with_fast_lane(router(state.clone()), state)).await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "a wait of the service cannot be too short")]
+async fn is_read_less_often(site: fn(ServiceState) -> Site) {
+    let full = Full::new(site);
     let mut first = full.connect();
     first.send("/v1/verify").await;
     while full.engine.stats().queued.load(Ordering::SeqCst) == 0 {
