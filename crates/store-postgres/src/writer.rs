@@ -118,6 +118,8 @@ impl Writer {
 
     fn attempt(&mut self, shared: &Shared, foreseen: &Foreseen, work: Work<'_>) -> Result<(), End> {
         self.connect(shared)?;
+        // another node may have closed or trimmed them
+        self.state.forget_chains();
         let Some(link) = &self.link else {
             return Err(Fault::Lost("there is no connection".to_owned()).into());
         };

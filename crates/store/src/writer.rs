@@ -106,7 +106,9 @@ impl WriterState {
         }
     }
 
-    fn forget_chains(&mut self) {
+    /// Forgets the chains: for a store in which another writer may close or trim them while the log's
+    /// end stays where it is.
+    pub fn forget_chains(&mut self) {
         self.chains.clear();
         self.chains_at = None;
     }
