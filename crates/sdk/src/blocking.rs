@@ -62,7 +62,8 @@ pub struct Client {
 struct Inner {
     core: Core,
     pool: Pool<Stream>,
-    gives_up: fn() -> bool,
+    /// Asked whether a call shall end early, where the host wants to be asked.
+    gives_up: Option<fn() -> bool>,
 }
 
 /// How often a wait asks whether it shall go on.
@@ -102,11 +103,11 @@ impl Client {
         gives_up: fn() -> bool,
     ) -> Result<Self, ConfigurationError> {
         let core = Core::new(settings)?;
-        Ok(Self { inner: Arc::new(Inner { core, pool: Pool::new(), gives_up }) })
+        Ok(Self { inner: Arc::new(Inner { core, pool: Pool::new(), gives_up: Some(gives_up) }) })
     }
 
     fn of(core: Core) -> Self {
-        Self { inner: Arc::new(Inner { core, pool: Pool::new(), gives_up: || false }) }
+        Self { inner: Arc::new(Inner { core, pool: Pool::new(), gives_up: None }) }
     }
 
     /// What the client was made with.
@@ -212,7 +213,8 @@ impl Inner {
         let mut may_repeat = call.repeat == Repeat::Once;
         let mut retries = 0;
         loop {
-            let deadline = Deadline::unless(self.gives_up, core.settings.timeout);
+            let deadline =
+                Deadline::unless(self.gives_up.unwrap_or(|| false), core.settings.timeout);
             let answer = self.attempt(call, deadline, &mut may_repeat)?;
             if answer.status() != 429 {
                 return Ok(answer);
@@ -225,11 +227,15 @@ impl Inner {
     }
 
     fn wait(&self, mut left: Duration) -> Result<(), Error> {
+        let Some(gives_up) = self.gives_up else {
+            self.core.clock.block(left);
+            return Ok(());
+        };
         while !left.is_zero() {
             let now = left.min(ASK_EVERY);
             self.core.clock.block(now);
             left -= now;
-            if (self.gives_up)() {
+            if gives_up() {
                 return Err(outcome::unavailable("the call was given up".to_owned()));
             }
         }

@@ -1,5 +1,5 @@
 //! The statements with a fixed text, in one place; searches of the log put theirs together
-//! ([`crate::search`]). Hot statements come first.
+//! (`search`). Hot statements come first.
 #![expect(missing_docs, reason = "a statement says itself what it does")]
 
 /// Declares the statements and the list of them.
