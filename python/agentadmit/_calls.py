@@ -16,16 +16,12 @@ DEFAULT_FILE = "agentadmit.yaml"
 Path: TypeAlias = str | os.PathLike[str]
 
 
-def settings_of(config_path: Path | None, arguments: Mapping[str, Path | int | None]) -> Settings:
+def settings_of(config_path: Path | None, arguments: Mapping[str, object]) -> Settings:
     """Reads the file that is named, else `agentadmit.yaml` where there is one."""
     if config_path is None and os.path.exists(DEFAULT_FILE):
         config_path = DEFAULT_FILE
-    given = {name: _text(value) for name, value in arguments.items() if value is not None}
+    given = {name: str(value) for name, value in arguments.items() if value is not None}
     return Settings(config_path, given)
-
-
-def _text(value: Path | int) -> str:
-    return str(value) if isinstance(value, int) else os.fspath(value)
 
 
 def _request(verb: str, connection_id: str | None = None, /, **members: object) -> Request:
