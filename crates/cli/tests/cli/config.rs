@@ -47,7 +47,7 @@ fn a_file_that_cannot_be_understood_is_2_and_says_where() {
     assert!(unknown.contains("lissen") && unknown.contains("`listen`"), "{unknown}");
     assert!(unknown.contains("line 2"), "{unknown}");
     refused("listen = 3");
-    refused("store = \"postgres://localhost/x\"");
+    refused("store = \"mysql://localhost/x\"");
     refused("store = \"sqlite:x\"\nretention_days = 0");
     assert!(refused("listen = \"127.0.0.1:0\"").contains("--store"));
     Ran::of(agentadmit().args(["serve", "--config", "missing.toml"])).exits(2);
