@@ -188,6 +188,8 @@ def test_a_signal_does_not_break_a_call() -> None:
 def test_a_ctrl_c_ends_a_call_and_a_wait() -> None:
     said = run(
         f"""
+        # a shell starts what it puts into the background with the signal ignored
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         def answers(n):
             threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGINT)).start()
             return None if n == 1 else {_too_many(30)!r}
