@@ -17,7 +17,7 @@ const SLICE: Duration = Duration::from_millis(1);
 /// Between two looks when there was nothing to do.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Between two slices when there is more to do.
-const NEXT_SLICE: Duration = Duration::from_millis(5);
+const NEXT_SLICE: Duration = Duration::from_millis(1);
 const HOUR_MS: i64 = 3_600_000;
 const MINUTE_MS: i64 = 60_000;
 
