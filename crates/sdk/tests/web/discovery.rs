@@ -135,7 +135,9 @@ fn no_header_of_a_request_changes_an_address() {
 
 /// A key pair in a file, as `agentadmit init` leaves it.
 static KEY: LazyLock<PathBuf> = LazyLock::new(|| {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("web-key.pem");
+    // each test may be a process of its own, and none may read what another is writing
+    let name = format!("web-key-{}.pem", std::process::id());
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(&path, SigningKey::generate().unwrap().to_pem().unwrap().as_bytes()).unwrap();
     path
 });
