@@ -65,7 +65,7 @@ class CurrentUser:
 
         async def endpoint(
             response: Response,
-            user: Any = Depends(self.dependency),  # noqa: B008
+            user: Any = Depends(self.dependency),
         ) -> Solved:
             return Solved(user, response)
 
