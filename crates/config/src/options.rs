@@ -89,7 +89,7 @@ pub struct ServeOptions {
     #[arg(num_args = 1.., action = ArgAction::Append, help_heading = "Transport")]
     pub trusted_proxies: Option<Vec<IpNet>>,
 
-    /// The store; it is made when it is not there
+    /// The store: a file, made when it is not there, or `postgres://...` for many nodes
     #[arg(
         long,
         value_name = "sqlite:PATH",
