@@ -46,7 +46,7 @@ use serde::de::DeserializeOwned;
 use crate::client::call::{Call, Repeat, Requests};
 use crate::client::transport::Fault;
 use crate::client::transport::answer::Answer;
-use crate::client::transport::blocking::{Deadline, Stream};
+use crate::client::transport::blocking::{ASK_EVERY, Deadline, Stream};
 use crate::client::transport::pool::Pool;
 use crate::client::{Core, Verdict, outcome, retry, verdict};
 use crate::error::{ConfigurationError, Error};
@@ -65,9 +65,6 @@ struct Inner {
     /// Asked whether a call shall end early, where the host wants to be asked.
     gives_up: Option<fn() -> bool>,
 }
-
-/// How often a wait asks whether it shall go on.
-const ASK_EVERY: Duration = Duration::from_millis(50);
 
 impl Client {
     /// As [`crate::Client::new`].
@@ -92,8 +89,8 @@ impl Client {
     }
 
     /// A client whose calls can be given up: for a host that has its own way with signals, such as
-    /// an interpreter. `gives_up` is asked when a signal interrupts a call, and every 50 ms of a
-    /// wait; after a yes the call ends with
+    /// an interpreter. `gives_up` is asked when a signal interrupts a call, and every 50 ms that a
+    /// call or a wait lasts; after a yes the call ends with
     /// [`ServiceUnavailableError`](crate::error::ServiceUnavailableError).
     ///
     /// # Errors
@@ -213,8 +210,7 @@ impl Inner {
         let mut may_repeat = call.repeat == Repeat::Once;
         let mut retries = 0;
         loop {
-            let deadline =
-                Deadline::unless(self.gives_up.unwrap_or(|| false), core.settings.timeout);
+            let deadline = Deadline::unless(self.gives_up, core.settings.timeout);
             let answer = self.attempt(call, deadline, &mut may_repeat)?;
             if answer.status() != 429 {
                 return Ok(answer);

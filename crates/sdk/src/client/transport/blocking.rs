@@ -28,38 +28,47 @@ pub(crate) enum Stream {
 pub(crate) struct Limited {
     tcp: TcpStream,
     deadline: Deadline,
+    /// Whether a read waits for bytes, or takes what is there.
+    waits: bool,
 }
 
 impl Read for Limited {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.deadline.left("") {
+            _ if !self.waits => self.tcp.read(buffer),
             Ok(_) => read_on(&mut self.tcp, buffer, self.deadline),
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
         }
     }
 }
 
-/// Reads, whatever signals come: each interrupts a read, and is asked about.
+/// Reads until there are bytes or the time is over, and asks after every slice of it, and whenever
+/// a signal interrupts, whether the call is given up.
 fn read_on(tcp: &mut TcpStream, buffer: &mut [u8], deadline: Deadline) -> io::Result<usize> {
-    let mut read = tcp.read(buffer);
-    if !is_interrupted(&read) {
-        return read;
-    }
-    while is_interrupted(&read) {
+    let mut is_shortened = false;
+    loop {
+        let read = tcp.read(buffer);
+        if !read.as_ref().is_err_and(has_only_waited) {
+            if is_shortened {
+                tcp.set_read_timeout(Some(deadline.slice))?;
+            }
+            return read;
+        }
         let left = deadline.left("").map_err(|_| io::ErrorKind::TimedOut)?;
         if (deadline.gives_up)() {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        // else the time of the socket begins anew with each signal
-        tcp.set_read_timeout(Some(left))?;
-        read = tcp.read(buffer);
+        // else the time of the socket begins anew
+        if left < deadline.slice {
+            tcp.set_read_timeout(Some(left))?;
+            is_shortened = true;
+        }
     }
-    tcp.set_read_timeout(Some(deadline.whole))?;
-    read
 }
 
-fn is_interrupted(read: &io::Result<usize>) -> bool {
-    read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted)
+fn has_only_waited(error: &io::Error) -> bool {
+    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
 }
 
 impl Write for Limited {
@@ -72,21 +81,35 @@ impl Write for Limited {
     }
 }
 
+/// How often a call that can be given up asks whether it is. A signal that comes just before a read
+/// does not interrupt it, and another thread may be the one that it interrupts.
+pub(crate) const ASK_EVERY: Duration = Duration::from_millis(50);
+
 /// When a call has taken too long, on the machine's clock.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline {
     at_ns: u64,
-    /// What a kept connection has its time-out set to, so that the usual call sets none.
+    /// The longest that a write waits.
     whole: Duration,
-    /// Asked when a signal interrupts.
+    /// The longest that one read waits; what a kept connection has its time-out set to, so that the
+    /// usual call sets none.
+    slice: Duration,
+    /// Asked after each slice.
     gives_up: fn() -> bool,
 }
 
 impl Deadline {
-    /// One that is over early when a signal comes and `gives_up` says so.
-    pub(crate) fn unless(gives_up: fn() -> bool, duration: Duration) -> Self {
+    /// One that is over early when `gives_up` says so.
+    pub(crate) fn unless(gives_up: Option<fn() -> bool>, duration: Duration) -> Self {
         let at_ns = now_ns().saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
-        Self { at_ns, whole: duration, gives_up }
+        let slice = if gives_up.is_some() { duration.min(ASK_EVERY) } else { duration };
+        Self { at_ns, whole: duration, slice, gives_up: gives_up.unwrap_or(|| false) }
+    }
+
+    /// The same conditions for a part of the call.
+    fn within(self, duration: Duration) -> Self {
+        let part = Self::unless(Some(self.gives_up), duration);
+        Self { slice: self.slice.min(duration), ..part }
     }
 
     /// What is left; never zero, which the system would read as "for ever".
@@ -109,26 +132,25 @@ impl Stream {
         tls: Option<&Arc<ClientConfig>>,
         deadline: Deadline,
     ) -> Result<Self, Fault> {
-        let connecting =
-            Deadline::unless(deadline.gives_up, CONNECT.min(deadline.left("the call")?));
+        let connecting = deadline.within(CONNECT.min(deadline.left("the call")?));
         let tcp = tcp(address, connecting)?;
         let mut stream = match (tls, &address.tls_name) {
             (Some(config), Some(name)) => {
                 let connection = ClientConnection::new(Arc::clone(config), name.clone())
                     .map_err(|error| Fault::Unanswered(format!("no TLS: {error}")))?;
-                let limited = Limited { tcp, deadline: connecting };
+                let limited = Limited { tcp, deadline: connecting, waits: true };
                 Self::Tls(Box::new(StreamOwned::new(connection, limited)))
             }
             _ => Self::Plain(tcp),
         };
         stream.handshake(connecting)?;
-        stream.set_limits(deadline.whole).map_err(|error| Fault::connecting(&error))?;
+        stream.set_limits(deadline).map_err(|error| Fault::connecting(&error))?;
         Ok(stream)
     }
 
     fn handshake(&mut self, deadline: Deadline) -> Result<(), Fault> {
-        let left = deadline.left("connecting")?;
-        self.set_limits(left).map_err(|error| Fault::connecting(&error))?;
+        let rest = deadline.within(deadline.left("connecting")?);
+        self.set_limits(rest).map_err(|error| Fault::connecting(&error))?;
         let Self::Tls(stream) = self else { return Ok(()) };
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock).map_err(|error| match error.kind() {
@@ -162,11 +184,10 @@ impl Stream {
             }
             // the rest has only what is left of the time
             is_limited = true;
-            let left = deadline.left("the call")?;
-            self.set_limits(left).map_err(|error| failed(&error, true))?;
+            let rest = deadline.within(deadline.left("the call")?);
+            self.set_limits(rest).map_err(|error| failed(&error, true))?;
         };
-        let is_kept =
-            answer.is_reusable && (!is_limited || self.set_limits(deadline.whole).is_ok());
+        let is_kept = answer.is_reusable && (!is_limited || self.set_limits(deadline).is_ok());
         Ok((answer, is_kept.then_some(self)))
     }
 
@@ -202,7 +223,12 @@ impl Stream {
         match self {
             Self::Plain(stream) => stream.peek(&mut [0]),
             // records that carry no data, such as session tickets, are taken in here
-            Self::Tls(stream) => stream.read(&mut [0]),
+            Self::Tls(stream) => {
+                stream.sock.waits = false;
+                let heard = stream.read(&mut [0]);
+                stream.sock.waits = true;
+                heard
+            }
         }
     }
 
@@ -212,9 +238,9 @@ impl Stream {
         }
     }
 
-    fn set_limits(&self, limit: Duration) -> io::Result<()> {
-        self.tcp().set_read_timeout(Some(limit))?;
-        self.tcp().set_write_timeout(Some(limit))
+    fn set_limits(&self, deadline: Deadline) -> io::Result<()> {
+        self.tcp().set_read_timeout(Some(deadline.slice))?;
+        self.tcp().set_write_timeout(Some(deadline.whole))
     }
 
     fn tcp(&self) -> &TcpStream {
@@ -262,7 +288,30 @@ fn failed(error: &io::Error, has_begun: bool) -> Fault {
 mod tests {
     use std::net::TcpListener;
 
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
+
+    /// As after a signal that came before the read, or to another thread: nothing interrupts.
+    #[test]
+    fn a_call_is_given_up_though_nothing_interrupts_its_read() {
+        static IS_GIVEN_UP: AtomicBool = AtomicBool::new(false);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let tcp = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut other, _) = listener.accept().unwrap();
+        let service = std::thread::spawn(move || {
+            let asked = other.read(&mut [0; 1024]).unwrap();
+            IS_GIVEN_UP.store(true, Ordering::Release);
+            (asked, other)
+        });
+        let stream = Stream::Plain(tcp);
+        let asks = || IS_GIVEN_UP.load(Ordering::Acquire);
+        let deadline = Deadline::unless(Some(asks), Duration::from_hours(1));
+        stream.set_limits(deadline).unwrap();
+        let outcome = stream.call(b"GET / HTTP/1.1\r\n\r\n", deadline);
+        assert!(matches!(outcome, Err(Fault::TimedOut("the call"))));
+        assert_eq!(service.join().unwrap().0, 18);
+    }
 
     #[test]
     fn what_happens_on_an_idle_connection_is_heard() {
@@ -271,7 +320,7 @@ mod tests {
             let tcp = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let (mut other, _) = listener.accept().unwrap();
             let mut stream = Stream::Plain(tcp);
-            let soon = Deadline::unless(|| false, Duration::from_mins(1));
+            let soon = Deadline::unless(None, Duration::from_mins(1));
             assert!(stream.is_quiet(soon));
             assert!(stream.is_quiet(soon), "asking changes nothing");
             other.write_all(said).unwrap();
