@@ -55,28 +55,27 @@ impl PostgresStore {
             return Ok(Some(rows));
         }
         let link = self.shared.link()?;
-        let segments = segments(&link)?;
-        if let Some(rows) = self.close_segment(&link, &segments)? {
+        let log = Log::read(&link)?;
+        if let Some(rows) = self.close_segment(&link, &log)? {
             return Ok(Some(rows));
         }
-        let closing = segments.iter().find(|segment| segment.state == SegmentState::Closing);
-        if let Some(segment) = closing {
-            return alone(&link, |link| gather_chains(link, segment));
+        if let Some(closing) = log.first(SegmentState::Closing) {
+            return alone(&link, &log, |link| gather_chains(link, closing));
         }
-        if let Some(rows) = alone(&link, index_part)? {
+        if let Some(rows) = alone(&link, &log, index_part)? {
             return Ok(Some(rows));
         }
-        if let Some(rows) = self.trim(&segments)? {
+        if let Some(rows) = self.trim(&log.segments)? {
             return Ok(Some(rows));
         }
-        if let Some(dropped) = segments.iter().find(|s| s.state == SegmentState::Dropped) {
-            return alone(&link, |link| {
+        if let Some(dropped) = log.first(SegmentState::Dropped) {
+            return alone(&link, &log, |link| {
                 let chains = link.execute(st::FORGET_SEGMENT_CHAINS, &[&dropped.number])?;
                 link.execute(st::FORGET_SEGMENT, &[&dropped.number])?;
                 Ok(Some(chains + 1))
             });
         }
-        alone(&link, drop_part)
+        alone(&link, &log, drop_part)
     }
 
     fn fold_if_due(&self, maintenance: &mut Maintenance) -> Done {
@@ -102,9 +101,9 @@ impl PostgresStore {
 
     /// Closes the open segment when it is full or old. A segment ends in a part that is closed, so
     /// the part is closed first.
-    fn close_segment(&self, link: &Link, segments: &[Segment]) -> Done {
+    fn close_segment(&self, link: &Link, log: &Log) -> Done {
         let options = &self.shared.options;
-        let Some(open) = segments.last().filter(|s| s.state == SegmentState::Open) else {
+        let Some(open) = log.segments.last().filter(|s| s.state == SegmentState::Open) else {
             return Err(StoreError::Corrupt("the log has no open segment".to_owned()).into());
         };
         let Some(totals) = link.one(st::LOG_TOTALS, &[])? else { return Ok(None) };
@@ -119,15 +118,15 @@ impl PostgresStore {
         if !is_full && !is_old {
             return Ok(None);
         }
-        let closed_to = closed_to(link)?;
+        let closed_to = log.closed_to;
         let nth = full.saturating_sub(1);
         let last = match link.one(st::NTH_RECORD, &[&open.first, &closed_to, &nth])? {
             Some(row) => Some(column::<i64>(&row, 0)?),
             None => Some(closed_to).filter(|last| is_old && *last >= open.first),
         };
         match last {
-            Some(last) => alone(link, |link| end_segment(link, open, last)),
-            None if end > closed_to => alone(link, next_part),
+            Some(last) => alone(link, log, |link| end_segment(link, open, last)),
+            None if end > closed_to => alone(link, log, next_part),
             None => Ok(None),
         }
     }
@@ -165,20 +164,43 @@ fn in_transaction<T>(
     }
 }
 
-/// One transaction, unless another node does such work now.
-fn alone(link: &Link, work: impl FnOnce(&Link) -> Done) -> Done {
+/// What decides which slice comes next.
+#[derive(PartialEq, Eq)]
+struct Log {
+    segments: Vec<Segment>,
+    /// The last position of the closed parts.
+    closed_to: i64,
+}
+
+impl Log {
+    fn read(link: &Link) -> Result<Self, Fault> {
+        let rows = link.query(st::SEGMENTS, &[])?;
+        let segments = rows.iter().map(segment).collect::<Result<_, _>>()?;
+        let mut closed_to = 0;
+        for row in link.query(st::PARTS, &[])? {
+            closed_to = column::<Option<i64>>(&row, 2)?.unwrap_or(closed_to);
+        }
+        Ok(Self { segments, closed_to })
+    }
+
+    fn first(&self, state: SegmentState) -> Option<&Segment> {
+        self.segments.iter().find(|segment| segment.state == state)
+    }
+}
+
+/// One transaction, unless another node does such work now. One that did some since `seen` was read
+/// may have done just this: then nothing is done here, and the caller looks again.
+fn alone(link: &Link, seen: &Log, work: impl FnOnce(&Link) -> Done) -> Done {
     in_transaction(link, |link| {
         let free = link.one(st::TRY_UPKEEP, &[])?;
         if !free.map_or(Ok(false), |row| column(&row, 0))? {
             return Ok(None);
         }
+        if Log::read(link)? != *seen {
+            return Ok(Some(0));
+        }
         work(link)
     })
-}
-
-fn segments(link: &Link) -> Result<Vec<Segment>, Fault> {
-    let rows = link.query(st::SEGMENTS, &[])?;
-    Ok(rows.iter().map(segment).collect::<Result<_, _>>()?)
 }
 
 /// Folds what the records up to `end` say, all of which are settled.
@@ -197,15 +219,6 @@ fn fold(link: &Link, end: i64) -> Done {
     }
     link.execute(st::PUT_FOLD, &[&to])?;
     Ok(Some(records.unsigned_abs()))
-}
-
-/// The last position of the closed parts.
-fn closed_to(link: &Link) -> Result<i64, Fault> {
-    let mut closed_to = 0;
-    for row in link.query(st::PARTS, &[])? {
-        closed_to = column::<Option<i64>>(&row, 2)?.unwrap_or(closed_to);
-    }
-    Ok(closed_to)
 }
 
 /// Closes the open part of the log and opens the next one. No batch is under way meanwhile, so each
@@ -303,4 +316,42 @@ fn drop_part(link: &Link) -> Done {
     ))?;
     link.execute(st::FORGET_PART, &[&part])?;
     Ok(Some(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use agentadmit_store::conformance::world::World;
+    use agentadmit_store::{FakeClock, Store};
+    use agentadmit_testkit::postgres::PostgresServer;
+
+    use super::*;
+    use crate::{PostgresOptions, Time};
+
+    #[test]
+    fn what_another_node_has_done_meanwhile_is_not_done_again() {
+        let database = PostgresServer::shared().database();
+        let clock = Arc::new(FakeClock::new("2026-05-14T08:00:00.000Z".parse().unwrap()));
+        let node = || {
+            let time = Time::Given(Arc::<FakeClock>::clone(&clock));
+            let options = PostgresOptions { time, segment_records: 3, ..PostgresOptions::new() };
+            Arc::new(PostgresStore::open(&database.address(), options).unwrap())
+        };
+        let (one, other) = (node(), node());
+        let world = World { store: Arc::<PostgresStore>::clone(&one), clock: Arc::clone(&clock) };
+        world.caller().connect("ann");
+
+        let link = one.shared.link().unwrap();
+        let seen = Log::read(&link).unwrap();
+        while other.maintain(Duration::from_secs(1)).unwrap().more {}
+        assert!(seen != Log::read(&link).unwrap(), "the other one closed a segment");
+
+        let mut again = 0;
+        let done = alone(&link, &seen, |_| {
+            again += 1;
+            Ok(Some(1))
+        });
+        assert_eq!((done.unwrap(), again), (Some(0), 0));
+    }
 }
