@@ -287,7 +287,6 @@ fn failed(error: &io::Error, has_begun: bool) -> Fault {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
-
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
