@@ -2,6 +2,7 @@
 //! as in the binary, on a store and a clock that the test brings.
 
 use std::future::pending;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -136,11 +137,19 @@ impl TestService {
     ///
     /// # Panics
     /// When the store fails.
-    pub fn stop(mut self) {
-        self.pull_the_plug();
-        if let Err(error) = self.engine.clone().shut_down() {
+    pub fn stop(self) {
+        if let Err(error) = self.end() {
             panic!("the service does not end in good order: {error}");
         }
+    }
+
+    /// Ends it as [`Self::stop`] does, where the store may fail.
+    ///
+    /// # Errors
+    /// The store's, or the writer's that had died.
+    pub fn end(mut self) -> io::Result<()> {
+        self.pull_the_plug();
+        self.engine.clone().shut_down()
     }
 
     fn pull_the_plug(&mut self) {
