@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["tests/**/*.test.{ts,tsx}"],
+    // a step of its own: vitest.oauth.config.ts
+    exclude: ["tests/oauth/**", "**/node_modules/**"],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     // each file starts a service, a shop and a browser

@@ -21,6 +21,7 @@ use agentadmit_store::verbs::auth::{AppCredential, OperatorCredential};
 use agentadmit_store::verbs::keys::CreateApiKey;
 use agentadmit_store::verbs::token::{Exchange, Issue};
 use agentadmit_store::{Clock, Store, Tx, Verb, store};
+use agentadmit_store_postgres::{PostgresOptions, PostgresStore};
 use agentadmit_store_sqlite::{Access, SqliteStore, StoreOptions};
 use anyhow::{Context, Result, anyhow};
 
@@ -54,21 +55,53 @@ pub fn fill(
     // nothing is left to be read again at the start of whoever is measured on it
     options.fold_every = Duration::ZERO;
     let store = SqliteStore::open(path, options, Access::Service)?;
-    let issuer = Issuer::new(&store, has_limits)?;
+    fill_store(&store, folder, connections, has_limits, &say)
+}
+
+/// Fills an empty database; the folder gets key and tokens.
+///
+/// # Errors
+/// What could not be written.
+pub fn fill_database(
+    address: &str,
+    folder: &Path,
+    connections: u32,
+    has_limits: bool,
+    say: impl Fn(String),
+) -> Result<()> {
+    fs::create_dir(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    let options = PostgresOptions {
+        repeatable_seed: Some(SEED),
+        writers: 1,
+        fold_every: Duration::ZERO,
+        ..PostgresOptions::new()
+    };
+    let store = PostgresStore::open(address, options)?;
+    fill_store(&store, folder, connections, has_limits, &say)
+}
+
+fn fill_store(
+    store: &dyn Store,
+    folder: &Path,
+    connections: u32,
+    has_limits: bool,
+    say: &dyn Fn(String),
+) -> Result<()> {
+    let issuer = Issuer::new(store, has_limits)?;
     fs::write(folder.join("api_key"), format!("{}\n", issuer.key.expose()))?;
     let mut tokens = BufWriter::new(File::create(folder.join("tokens"))?);
     for start in (0..connections).step_by(usize::try_from(BATCH)?) {
-        for token in issuer.connect(&store, start..connections.min(start + BATCH))? {
+        for token in issuer.connect(store, start..connections.min(start + BATCH))? {
             writeln!(tokens, "{}", token.expose())?;
         }
         say(format!("{} connections", connections.min(start + BATCH)));
     }
     tokens.flush()?;
-    settle(&store, say)
+    settle(store, say)
 }
 
 /// Lets the store do what it would do in its own time: folding, segments, their index.
-fn settle(store: &SqliteStore, say: impl Fn(String)) -> Result<()> {
+fn settle(store: &dyn Store, say: &dyn Fn(String)) -> Result<()> {
     let mut rows = 0;
     loop {
         let report = store.maintain(Duration::from_millis(500))?;
@@ -88,7 +121,7 @@ struct Issuer {
 }
 
 impl Issuer {
-    fn new(store: &SqliteStore, has_limits: bool) -> Result<Self> {
+    fn new(store: &dyn Store, has_limits: bool) -> Result<Self> {
         let scope: ScopeName = SCOPE.parse().map_err(|why| anyhow!("{SCOPE}: {why}"))?;
         let rate = has_limits.then_some(RATE_PER_SECOND);
         let rate_limit = RateLimits { per_key_per_second: rate, per_connection_per_second: rate };
@@ -125,7 +158,7 @@ impl Issuer {
     }
 
     /// Makes connections in one transaction; their access tokens.
-    fn connect(&self, store: &SqliteStore, numbers: std::ops::Range<u32>) -> Result<Vec<Secret>> {
+    fn connect(&self, store: &dyn Store, numbers: std::ops::Range<u32>) -> Result<Vec<Secret>> {
         let mut tokens = Vec::new();
         store.transaction("fill", &mut |tx| {
             tokens.clear();

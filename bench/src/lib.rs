@@ -11,3 +11,19 @@
 //! | `count-verify` | the whole way of a verify on one thread, the same at every run, to be counted |
 
 pub mod fill;
+
+use std::num::NonZero;
+use std::{io, thread};
+
+use tokio::runtime::{Builder, Runtime};
+
+/// The runtime of a yardstick: as the service's, a thread for each core that it may use.
+///
+/// # Errors
+/// When the system gives no threads.
+pub fn runtime() -> io::Result<Runtime> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let mut builder =
+        if cores > 1 { Builder::new_multi_thread() } else { Builder::new_current_thread() };
+    builder.enable_all().build()
+}

@@ -42,12 +42,12 @@ def fill() -> None:
     """The shop's first customers. Several workers may do this at once."""
     with sqlite3.connect(DATABASE, timeout=30) as database:
         database.executescript(TABLES)
-        for name in ("alice", "bob"):
-            row = (name, hashed(f"{name}'s password"))
-            database.execute("INSERT OR IGNORE INTO users (user_id, password) VALUES (?, ?)", row)
+        for name in ("alice", "bob", "root"):
+            user = (name, hashed(f"{name}'s password"))
+            database.execute("INSERT OR IGNORE INTO users (user_id, password) VALUES (?, ?)", user)
         for number, name, what in ((1, "alice", "tea"), (2, "alice", "bread"), (3, "bob", "salt")):
-            row = (number, name, what)
-            database.execute("INSERT OR IGNORE INTO orders VALUES (?, ?, ?, 'open')", row)
+            order = (number, name, what)
+            database.execute("INSERT OR IGNORE INTO orders VALUES (?, ?, ?, 'open')", order)
     database.close()
 
 
@@ -78,12 +78,18 @@ def get_current_user(
     return {"user_id": user["user_id"]}
 
 
+def is_admin(user: dict[str, Any]) -> bool:
+    """Who looks after the shop, and so after everybody's agents: /agentadmit/admin."""
+    return bool(user["user_id"] == "root")
+
+
 app = FastAPI(title="Shop")
 app.add_middleware(
     AgentAdmitMiddleware,
     config_path=os.path.join(os.path.dirname(os.path.abspath(__file__)), "agentadmit.yaml"),
     get_current_user=get_current_user,
     users_collection="users",
+    is_admin=is_admin,
 )
 
 Caller = Annotated[Any, Depends(get_current_user_or_agent)]

@@ -43,8 +43,10 @@ if TYPE_CHECKING:
     from agentadmit.integrations.fastapi_integration import (
         require_scope_if_agent as require_scope_if_agent,
     )
+    from agentadmit.integrations.flask_integration import AgentAdmitFlask as AgentAdmitFlask
 
 _FASTAPI = "agentadmit.integrations.fastapi_integration"
+_FLASK = "agentadmit.integrations.flask_integration"
 
 # where each public name is, and the extra that it needs
 _NAMES: dict[str, tuple[str, str | None]] = {
@@ -58,6 +60,7 @@ _NAMES: dict[str, tuple[str, str | None]] = {
     "InvalidTokenError": ("agentadmit.exceptions", None),
     "RateLimitError": ("agentadmit.exceptions", None),
     "ServiceUnavailableError": ("agentadmit.exceptions", None),
+    "AgentAdmitFlask": (_FLASK, "flask"),
     "AgentAdmitMiddleware": (_FASTAPI, "fastapi"),
     "create_agentadmit_router": (_FASTAPI, "fastapi"),
     "get_agentadmit_user": (_FASTAPI, "fastapi"),
@@ -72,6 +75,7 @@ __all__ = [
     "Agent",
     "AgentAdmit",
     "AgentAdmitError",
+    "AgentAdmitFlask",
     "AgentAdmitMiddleware",
     "AsyncAgentAdmit",
     "AuthContext",
@@ -98,13 +102,11 @@ def __getattr__(name: str) -> Any:
     try:
         value = getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
-        if extra is None or (error.name or "").split(".")[0] == "agentadmit":
+        if extra is None:
             raise
-        text = (
-            f"agentadmit.{name} needs the package {error.name!r}: install agentadmit with its "
-            f"extra `{extra}`, by path, as in `pip install './python[{extra}]'`"
-        )
-        raise ModuleNotFoundError(text, name=error.name) from error
+        from agentadmit._extras import missing
+
+        raise missing(f"agentadmit.{name}", error, extra) from error
     globals()[name] = value
     return value
 

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from agentadmit import _calls
-from agentadmit._calls import Path, settings_of
+from agentadmit._calls import Call, Path, settings_of
 from agentadmit._core import AsyncClient, Request
 from agentadmit._loop import call
-from agentadmit.answers import (
-    AuditPage,
-    Catalogue,
-    CatalogueChange,
-    Connection,
-    ConnectionPage,
-    ExchangedToken,
-    IssuedToken,
-    Revocation,
-    Scope,
-    Usage,
-)
 
 if TYPE_CHECKING:
     from agentadmit._core import Agent, Settings
+    from agentadmit.answers import (
+        AuditPage,
+        Catalogue,
+        CatalogueChange,
+        Connection,
+        ConnectionPage,
+        ConsentSession,
+        Credential,
+        ExchangedToken,
+        IssuedToken,
+        Revocation,
+        Scope,
+        Usage,
+    )
+
+Answer = TypeVar("Answer")
 
 
 class AsyncAgentAdmit:
@@ -120,7 +123,46 @@ class AsyncAgentAdmit:
             agent_label,
             on_behalf_of,
         )
-        return IssuedToken.of(await self._json(request))
+        return await self._ask(request)
+
+    async def open_consent_session(
+        self,
+        user_id: str | None = None,
+        *,
+        user_label: str | None = None,
+        scopes: Iterable[str] | None = None,
+        preselected: Iterable[str] | None = None,
+        connection_id: str | None = None,
+        add_scopes: Iterable[str] | None = None,
+        duration_seconds: int | None = None,
+        purpose: str | None = None,
+        return_url: str | None = None,
+        locale: str | None = None,
+        prompt_templates: Iterable[Mapping[str, object]] | None = None,
+        on_behalf_of: str | None = None,
+    ) -> ConsentSession:
+        """Opens a session of the hosted consent page. Never retried.
+
+        With `user_id` the user is asked for a new connection; with `connection_id`, for more scopes
+        (`add_scopes`) or a later end (`duration_seconds`) of one that there is.
+        """
+        opening = _calls.open_consent(
+            {
+                "user_id": user_id,
+                "user_label": user_label,
+                "scopes": scopes,
+                "preselected": preselected,
+                "connection_id": connection_id,
+                "add_scopes": add_scopes,
+                "duration_seconds": duration_seconds,
+                "purpose": purpose,
+                "return_url": return_url,
+                "locale": locale,
+                "prompt_templates": prompt_templates,
+                "on_behalf_of": on_behalf_of,
+            }
+        )
+        return await self._ask(opening)
 
     async def exchange(
         self,
@@ -135,8 +177,8 @@ class AsyncAgentAdmit:
         Retried after a failure of the connection only with an idempotency key (22 to 64 of
         `A-Za-z0-9_-`), which whoever holds the token has made.
         """
-        request = Request.exchange(token, agent_label, agent_ip, idempotency_key)
-        return ExchangedToken.of(await self._json(request))
+        request = _calls.exchange(token, agent_label, agent_ip, idempotency_key)
+        return await self._ask(request)
 
     async def revoke(
         self,
@@ -151,11 +193,11 @@ class AsyncAgentAdmit:
         When this has returned, every call that starts later is refused.
         """
         request = _calls.revoke(connection_id, user_id, reason, on_behalf_of)
-        return Revocation.of(await self._json(request))
+        return await self._ask(request)
 
     async def revoke_of_user(self, connection_id: str, user_id: str) -> Revocation:
         """Ends a user's own connection; another user's is `not_found`."""
-        return Revocation.of(await self._json(_calls.revoke_of_user(connection_id, user_id)))
+        return await self._ask(_calls.revoke_of_user(connection_id, user_id))
 
     async def connections(
         self,
@@ -167,11 +209,11 @@ class AsyncAgentAdmit:
     ) -> ConnectionPage:
         """A page of connections, newest first."""
         request = _calls.connections(user_id, status, limit, cursor)
-        return ConnectionPage.of(await self._json(request))
+        return await self._ask(request)
 
     async def connection(self, connection_id: str) -> Connection:
         """One connection, its counts exact as of the answer."""
-        return Connection.of(await self._json(_calls.connection(connection_id)))
+        return await self._ask(_calls.connection(connection_id))
 
     async def narrow(
         self,
@@ -184,17 +226,17 @@ class AsyncAgentAdmit:
     ) -> Connection:
         """Takes scopes away, or brings the end forward. Adding needs the user's consent."""
         request = _calls.narrow(connection_id, remove_scopes, expires_at, user_label, on_behalf_of)
-        return Connection.of(await self._json(request))
+        return await self._ask(request)
 
     async def scopes(self) -> Catalogue:
         """The catalogue at the service, of the credential's environment."""
-        return Catalogue.of(await self._json(_calls.scopes()))
+        return await self._ask(_calls.scopes())
 
     async def put_scopes(
         self, scopes: Iterable[Scope | Mapping[str, object]], *, remove: Iterable[str] = ()
     ) -> CatalogueChange:
         """Replaces the catalogue, and answers what changed."""
-        return CatalogueChange.of(await self._json(_calls.put_scopes(scopes, remove)))
+        return await self._ask(_calls.put_scopes(scopes, remove))
 
     async def audit(
         self,
@@ -209,16 +251,25 @@ class AsyncAgentAdmit:
     ) -> AuditPage:
         """A page of the audit log, newest first; from `since`, before `until`."""
         request = _calls.audit(connection_id, user_id, event, since, until, limit, cursor)
-        return AuditPage.of(await self._json(request))
+        return await self._ask(request)
 
     async def usage(
         self, *, since: date | str | None = None, until: date | str | None = None
     ) -> Usage:
         """What was used, from the first day to the last; without them, in the plan's period."""
-        return Usage.of(await self._json(_calls.usage(since, until)))
+        return await self._ask(_calls.usage(since, until))
 
-    async def _json(self, request: Request) -> Any:
-        return json.loads(await call(self._core, request))
+    async def credential(self) -> Credential:
+        """What this client's key is and may do; any key may ask."""
+        return await self._ask(_calls.credential())
+
+    async def _ask(self, asked: Call[Answer]) -> Answer:
+        return asked.read(await call(self._core, asked.request))
+
+    @property
+    def native(self) -> AsyncClient:
+        """The native half, for flows of guards."""
+        return self._core
 
     def __repr__(self) -> str:
         """Names the service, no secret."""

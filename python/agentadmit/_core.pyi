@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal, final
 
@@ -139,12 +139,17 @@ class AsyncClient:
 class EventLoop:
     """One event loop's end: which of its futures wait, and for which call."""
 
-    def __new__(cls) -> EventLoop:
-        """Nothing waits yet."""
-    def fileno(self) -> int:
-        """What the loop watches."""
+    def __new__(cls, ring: Callable[[], object] | None = None) -> EventLoop:
+        """Nothing waits yet. Without `ring`, which any thread may call, `fileno()` is watched.
+
+        Raises `NotImplementedError` where there is nothing to watch, as on Windows.
+        """
+    def fileno(self) -> int | None:
+        """What the loop watches; `None` where it is called instead."""
     def is_of_this_process(self) -> bool:
         """Whether it was made by this process: a forked child needs one of its own."""
+    def arrived(self) -> int:
+        """How many answers are here that were not delivered yet."""
     def start(self, client: AsyncClient, request: Request, future: asyncio.Future[Any]) -> int:
         """Makes a call, whose outcome goes to `future`; answers its number."""
     def give_up(self, call: int) -> None:
@@ -264,6 +269,11 @@ class Gate:
         """Where the routes are mounted."""
     def is_agents(self, head: Head) -> bool:
         """Whether a request is an agent's. Raises for a token in the wrong place."""
+    @property
+    def documents(self) -> list[str]:
+        """The paths of the documents that anyone may read."""
+    def challenges(self, guard: Guard, present: list[bytes]) -> list[bytes] | None:
+        """`WWW-Authenticate` of a 401 that the app itself gave, where agents may come."""
     def check_form(self, form: bytes) -> None:
         """Raises when a form holds an agent's token."""
     def admit(self, guard: Guard, head: Head, endpoint: str | None) -> Flow:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from agentadmit._core import AsyncClient, BlockingClient, Carriage, Flow
 from agentadmit._loop import call
-from agentadmit.context import id_of, label_of, member_of
+from agentadmit.context import label_of, member_of
 
 log = logging.getLogger("agentadmit")
 
@@ -23,20 +23,23 @@ log = logging.getLogger("agentadmit")
 class Hooks(Protocol):
     """What an app says of its users. Async code may return awaitables."""
 
-    user_id_field: str
-    """The member of a user object that holds its id."""
-
     def current_user(self) -> Any:
         """The signed-in user of the request at hand, or `None`. What it raises goes through."""
 
     def load_user(self, user_id: str) -> Any:
         """The user in whose name an agent calls, or `None`. An error refuses the agent (503)."""
 
+    def sign_in_page(self, back: str) -> Any:
+        """Where people sign in and come back to `back`, or `None` where there is no such page."""
+
     def is_admin(self, user: Any) -> Any:
         """Whether a user is an admin, now. An error is a no."""
 
     def filter_scopes(self, user: Any, scopes: list[dict[str, Any]]) -> Any:
         """The scopes that a user may grant, or their names. What it raises goes through."""
+
+    def id_of(self, user: Any, *, is_loaded: bool) -> str | None:
+        """A user's id. `is_loaded`: it is the user of an agent."""
 
 
 class _Desk:
@@ -51,12 +54,16 @@ class _Desk:
             return self.hooks.current_user()
         if kind == "load_user":
             return self.hooks.load_user(payload)
+        if kind == "sign_in_page":
+            return self.hooks.sign_in_page(payload)
         if kind == "is_admin":
             return self.hooks.is_admin(self.people[payload])
         number, scopes = payload
         return self.hooks.filter_scopes(self.people[number], json.loads(scopes))
 
     def wrap(self, kind: str, answer: Any) -> Any:
+        if kind == "sign_in_page":
+            return answer
         if kind == "is_admin":
             return answer is True
         if kind == "filter_scopes":
@@ -64,10 +71,7 @@ class _Desk:
         if answer is None:
             return None
         self.people.append(answer)
-        user_id = id_of(answer, self.hooks.user_id_field)
-        if kind == "load_user":
-            # whatever it is called in the database, a loaded user has it by this name
-            user_id = id_of(answer, "user_id") or user_id
+        user_id = self.hooks.id_of(answer, is_loaded=kind == "load_user")
         return len(self.people) - 1, user_id, label_of(answer)
 
     def failed(self, kind: str, flow: Flow, error: Exception) -> tuple[str, Any] | None:

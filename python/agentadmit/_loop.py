@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import weakref
-from typing import Any
+from typing import Any, cast
 
 from agentadmit._core import AsyncClient, EventLoop, Request
 
@@ -17,10 +18,28 @@ _LOOPS: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, EventLoop] = (
 def _end_of(loop: asyncio.AbstractEventLoop) -> EventLoop:
     end = _LOOPS.get(loop)
     if end is None or not end.is_of_this_process():
-        end = EventLoop()
-        loop.add_reader(end.fileno(), end.deliver)
+        try:
+            end = EventLoop()
+            loop.add_reader(cast("int", end.fileno()), end.deliver)
+        except NotImplementedError:
+            end = _called(loop)
         _LOOPS[loop] = end
     return end
+
+
+def _called(loop: asyncio.AbstractEventLoop) -> EventLoop:
+    """For a loop that watches no descriptors, as the usual one of Windows: a thread calls it."""
+    there = weakref.ref(loop)
+
+    def ring() -> None:
+        loop = there()
+        end = None if loop is None else _LOOPS.get(loop)
+        if loop is not None and end is not None:
+            # a loop that is closed waits for nothing
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(end.deliver)
+
+    return EventLoop(ring)
 
 
 async def call(client: AsyncClient, request: Request) -> Any:

@@ -24,6 +24,8 @@ __all__ = [
     "CatalogueChange",
     "Connection",
     "ConnectionPage",
+    "ConsentSession",
+    "Credential",
     "DayCalls",
     "ExchangedToken",
     "IssuedToken",
@@ -117,6 +119,17 @@ class IssuedToken(Answer):
     expires_at: datetime | None
 
     _times = frozenset({"token_expires_at", "expires_at"})
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentSession(Answer):
+    """A session of the hosted consent page: where to send the user's browser, once."""
+
+    session_id: str
+    session_url: str = field(repr=False)
+    expires_at: datetime
+
+    _times = frozenset({"expires_at"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,3 +334,13 @@ class Usage(Answer):
         "breakdown": LabelUsage,
         "series": DayCalls,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Credential(Answer):
+    """What a credential is and may do: some of `verify`, `issue`, `manage`."""
+
+    key_id: str
+    app_id: str
+    environment: Literal["test", "live"]
+    permissions: tuple[str, ...]

@@ -14,10 +14,11 @@ import weakref
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from uuid import UUID
 
+from agentadmit._extras import how_to_install
 from agentadmit.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy import Engine, Select, Table
     from sqlalchemy.engine import URL
@@ -62,8 +63,8 @@ def source_of(settings: Settings, collection: str | None) -> UserSource | None:
 
 def _missing(extra: str, error: ModuleNotFoundError) -> ConfigurationError:
     return ConfigurationError(
-        f"storage.url needs the package {error.name!r}: install agentadmit with its extra "
-        f"`{extra}`, as in `pip install './python[{extra}]'`, and the database's driver"
+        f"storage.url needs the package {error.name!r}: {how_to_install(extra)}, and the "
+        "database's driver"
     )
 
 
@@ -99,6 +100,16 @@ class _PerProcess:
 
     def forget(self) -> None:
         raise NotImplementedError
+
+    def close_at_the_end(self, close: Callable[[], object]) -> None:
+        """Calls `close` when this is gone or the process ends: threads have no event for that."""
+        weakref.finalize(self, _close_here, close, self._process)
+
+
+def _close_here(close: Callable[[], object], process: int) -> None:
+    # a forked child has no business with its parent's connections
+    if os.getpid() == process:
+        close()
 
 
 class SqlUsers(_PerProcess):
@@ -148,6 +159,7 @@ class SqlUsers(_PerProcess):
         with self.lock():
             if self._engine is None:
                 self._engine = create_engine(self._url, pool_pre_ping=True)
+                self.close_at_the_end(self._engine.dispose)
             engine = self._engine
         with engine.connect() as connection:
             query = self._query(self._reflected(connection), user_id)
@@ -298,6 +310,7 @@ class MongoUsers(_PerProcess):
         with self.lock():
             if self._client is None:
                 self._client = MongoClient(self._url)
+                self.close_at_the_end(self._client.close)
             users = self._client.get_default_database()[self._collection]
         found = list(users.find(self._filter(user_id), limit=2))
         return _checked(cast("list[dict[str, Any]]", found), user_id, self._field, self._active)

@@ -14,7 +14,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-SCOPE = "read:orders"
+from world import SCOPE
+
 ENDPOINT = "/orders/{id}"
 
 told = json.loads(sys.argv[1])

@@ -89,6 +89,9 @@ pub(crate) fn misconfigured(py: Python<'_>, text: String) -> PyErr {
 pub(crate) fn refuse(py: Python<'_>, status: u16, error: &str, description: String) -> PyErr {
     let refused = match (status, error) {
         (401, "unauthenticated") => Refused::unauthenticated(description),
+        (403, "agent_not_allowed") => {
+            Refused::new(StatusCode::FORBIDDEN, "agent_not_allowed", description)
+        }
         (400, _) => Refused::new(StatusCode::BAD_REQUEST, "invalid_request", description),
         (501, _) => Refused::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", description),
         _ => Refused::internal(),

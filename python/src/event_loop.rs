@@ -1,22 +1,20 @@
 //! Calls of an asyncio event loop, and how their answers come back to it.
 
 use std::collections::HashMap;
-use std::io::{Read as _, Write as _};
-use std::os::fd::AsRawFd as _;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
 use agentadmit::error::ServiceUnavailableError;
 use agentadmit::{Client, Error};
 use parking_lot::Mutex;
-use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use tokio::sync::Semaphore;
+use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use crate::answer;
 use crate::background::{Background, CallId};
+use crate::bell::{Bell, Ear};
 use crate::errors;
 use crate::process::PerProcess;
 use crate::request::{Outcome, Request, Verb};
@@ -85,13 +83,12 @@ impl AsyncClient {
 
 /// One event loop's end: which of its futures wait, and for which call.
 ///
-/// The loop watches `fileno()` and calls `deliver` when it can be read: one byte says that answers
-/// are there, however many. So the thread that has them needs no GIL, and a loop that is busy finds
-/// all that came meanwhile in one piece.
+/// The loop calls `deliver` when it is told that answers are there, once for however many: a loop
+/// that is busy finds all that came meanwhile in one piece.
 #[pyclass(frozen, module = "agentadmit._core")]
 pub(crate) struct EventLoop {
     arrivals: Arc<Arrivals>,
-    awake: UnixStream,
+    ear: Ear,
     /// Touched under the GIL alone.
     waiting: Mutex<HashMap<CallId, Py<PyAny>>>,
     background: Arc<Background>,
@@ -102,47 +99,46 @@ pub(crate) struct EventLoop {
 struct Arrivals {
     /// With each, whether it goes unopened to a flow.
     answers: Mutex<Vec<(CallId, bool, Outcome)>>,
-    wake: UnixStream,
+    bell: Bell,
 }
 
 impl Arrivals {
-    fn put(&self, call: CallId, is_carried: bool, outcome: Outcome) {
+    /// Called on the thread of the calls alone.
+    fn put(self: &Arc<Self>, call: CallId, is_carried: bool, outcome: Outcome) {
         let mut answers = self.answers.lock();
         let is_first = answers.is_empty();
         answers.push((call, is_carried, outcome));
         drop(answers);
         if is_first {
-            // a pipe that is full wakes as well; one that is closed belongs to a loop that is gone
-            let _full_or_closed = (&self.wake).write(&[1]);
+            // behind all calls whose answers are being read in this turn of the thread
+            let arrivals = Arc::clone(self);
+            spawn_local(async move { arrivals.bell.ring() });
         }
     }
 }
 
 #[pymethods]
 impl EventLoop {
+    /// Without `ring`, which any thread may call, there is a descriptor to watch.
     #[new]
-    fn new() -> PyResult<Self> {
-        let pair = || {
-            let (awake, wake) = UnixStream::pair()?;
-            awake.set_nonblocking(true)?;
-            wake.set_nonblocking(true)?;
-            Ok((awake, wake))
+    #[pyo3(signature = (ring=None))]
+    fn new(ring: Option<Py<PyAny>>) -> PyResult<Self> {
+        let (bell, ear) = match ring {
+            Some(ring) => (Bell::Call(ring), Ear::none()),
+            None => Bell::watched()?,
         };
-        let (awake, wake) = pair().map_err(|error: std::io::Error| {
-            PyOSError::new_err(format!("no pair of sockets for an event loop: {error}"))
-        })?;
         Ok(Self {
-            arrivals: Arc::new(Arrivals { answers: Mutex::default(), wake }),
-            awake,
+            arrivals: Arc::new(Arrivals { answers: Mutex::default(), bell }),
+            ear,
             waiting: Mutex::default(),
             background: Background::get()?,
             process: std::process::id(),
         })
     }
 
-    /// What the loop watches.
-    fn fileno(&self) -> i32 {
-        self.awake.as_raw_fd()
+    /// What the loop watches; `None` where it is called instead.
+    fn fileno(&self) -> Option<i32> {
+        self.ear.fileno()
     }
 
     /// Whether it was made by this process: a forked child needs one of its own.
@@ -153,6 +149,11 @@ impl EventLoop {
     /// How many calls wait.
     fn __len__(&self) -> usize {
         self.waiting.lock().len()
+    }
+
+    /// How many answers are here that were not delivered yet.
+    fn arrived(&self) -> usize {
+        self.arrivals.answers.lock().len()
     }
 
     /// Makes a call, whose outcome goes to `future`; answers its number.
@@ -189,8 +190,8 @@ impl EventLoop {
 
     /// Hands over all answers that have come.
     fn deliver(&self, py: Python<'_>) -> PyResult<()> {
-        // what comes after this writes another byte
-        let _nothing_there = (&self.awake).read(&mut [0; 64]);
+        // what comes after this rings again
+        self.ear.has_heard();
         let answers = std::mem::take(&mut *self.arrivals.answers.lock());
         for (call, is_carried, outcome) in answers {
             let found = self.waiting.lock().remove(&call);

@@ -18,14 +18,16 @@ use agentadmit::{Settings, protocol};
 use http::request::Parts;
 use parking_lot::Mutex;
 use protocol::api::audit::{AuditList, AuditQuery};
+use protocol::api::authorization::{AuthorizationRequestView, BindAnswer, BindRequest};
 use protocol::api::connections::{
     ConnectionList, ConnectionView, ConnectionsQuery, PatchConnectionRequest,
 };
+use protocol::api::consent::{ConsentSessionAnswer, ConsentSessionRequest};
 use protocol::api::revoke::{RevokeAnswer, RevokeRequest};
 use protocol::api::token::{ExchangeAnswer, ExchangeCall, IssueAnswer, IssueRequest};
 use protocol::api::usage::{UsageAnswer, UsageQuery};
 use protocol::api::verify::VerifyCall;
-use protocol::id::ConnectionId;
+use protocol::id::{AuthorizationRequestId, ConnectionId};
 use protocol::scope::Scope;
 use protocol::text::UserId;
 use serde::de::DeserializeOwned;
@@ -40,6 +42,8 @@ pub(crate) enum Question {
     CurrentUser,
     /// The user in whose name an agent calls.
     LoadUser(UserId),
+    /// Where a person signs in and comes back to this path.
+    SignInPage(String),
     /// Whether a user is an admin, now.
     IsAdmin(Person),
     /// What of the catalogue a user may grant.
@@ -53,6 +57,8 @@ pub(crate) enum Answer {
     /// It could not be found out; why stands in the app's log.
     Failed,
     Flag(bool),
+    /// A path or an address, if there is one.
+    Place(Option<String>),
     /// Names of scopes.
     Names(Vec<String>),
 }
@@ -155,6 +161,13 @@ impl App for PythonApp {
         person(ask(Question::LoadUser(user_id.clone())).await)
     }
 
+    async fn sign_in_page(&self, _: &Parts, next: &str) -> Option<String> {
+        match ask(Question::SignInPage(next.to_owned())).await {
+            Answer::Place(place) => place,
+            _ => None,
+        }
+    }
+
     fn admins(&self) -> bool {
         self.admins
     }
@@ -230,6 +243,28 @@ impl ServiceClient for Carried {
 
     async fn issue(&self, request: &IssueRequest) -> Result<IssueAnswer, Error> {
         self.json(Verb::Issue(request.clone())).await
+    }
+
+    async fn open_consent(
+        &self,
+        request: &ConsentSessionRequest,
+    ) -> Result<ConsentSessionAnswer, Error> {
+        self.json(Verb::OpenConsent(Box::new(request.clone()))).await
+    }
+
+    async fn authorization_request(
+        &self,
+        request: AuthorizationRequestId,
+    ) -> Result<AuthorizationRequestView, Error> {
+        self.json(Verb::AuthorizationRequest(request)).await
+    }
+
+    async fn bind_authorization(
+        &self,
+        request: AuthorizationRequestId,
+        bind: &BindRequest,
+    ) -> Result<BindAnswer, Error> {
+        self.json(Verb::BindAuthorization(request, Box::new(bind.clone()))).await
     }
 
     async fn exchange(

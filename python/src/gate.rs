@@ -7,7 +7,7 @@ use agentadmit::admit::Builder;
 use agentadmit::guard::{self, Admission, GuardedRoute};
 use agentadmit::refusal::Refused;
 use bytes::Bytes;
-use http::{Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
@@ -60,9 +60,30 @@ impl Gate {
 
     /// Whether a request is an agent's. Raises what the caller hears for a token that stands in the
     /// wrong place, or opens nothing.
-    #[expect(clippy::unused_self, reason = "a rule of the gate, though it needs no settings")]
     fn is_agents(&self, py: Python<'_>, head: &Head) -> PyResult<bool> {
-        guard::is_agents(&head.parts).map_err(|refused| errors::refused_by_guard(py, refused))
+        let is_agents = self.agents.is_agents(&head.parts);
+        is_agents.map_err(|refused| errors::refused_by_guard(py, refused))
+    }
+
+    /// The paths of the documents that anyone may read.
+    #[getter]
+    fn documents(&self) -> Vec<&str> {
+        self.agents.document_paths()
+    }
+
+    /// The values of `WWW-Authenticate` of a 401 that the app itself gave to nobody, at a route with
+    /// this guard; `present` are those that it has. `None` leaves it as it is.
+    #[expect(clippy::needless_pass_by_value, reason = "Python hands over its own")]
+    fn challenges<'py>(
+        &self,
+        py: Python<'py>,
+        guard: &Guard,
+        present: Vec<Vec<u8>>,
+    ) -> Option<Vec<Bound<'py, PyBytes>>> {
+        let value = |bytes: &Vec<u8>| HeaderValue::from_bytes(bytes).ok();
+        let present: Vec<HeaderValue> = present.iter().filter_map(value).collect();
+        let challenges = self.agents.challenges(&guard.inner, &present)?;
+        Some(challenges.iter().map(|value| PyBytes::new(py, value.as_bytes())).collect())
     }
 
     /// Raises what the caller hears when a form holds an agent's token.
@@ -136,6 +157,7 @@ enum Finished {
 /// | `service` | a `Request` | what a client's `call` returned |
 /// | `current_user` | `None` | `None`, or number, id and label of the user |
 /// | `load_user` | the user's id | the same |
+/// | `sign_in_page` | the path to come back to | where people sign in, or `None` |
 /// | `is_admin` | the user's number | a bool |
 /// | `filter_scopes` | the user's number, and the scopes as JSON | the names that are left |
 ///
@@ -152,6 +174,7 @@ pub(crate) struct Flow {
 enum Kind {
     Service,
     User,
+    Place,
     Flag,
     Names,
 }
@@ -233,6 +256,9 @@ fn show(py: Python<'_>, question: Question) -> PyResult<(Kind, &'static str, Bou
         Question::LoadUser(id) => {
             (Kind::User, "load_user", id.as_str().into_pyobject(py)?.into_any())
         }
+        Question::SignInPage(next) => {
+            (Kind::Place, "sign_in_page", next.into_pyobject(py)?.into_any())
+        }
         Question::IsAdmin(person) => {
             (Kind::Flag, "is_admin", person.number.into_pyobject(py)?.into_any())
         }
@@ -261,6 +287,9 @@ fn read(kind: Kind, answer: Option<&Bound<'_, PyAny>>) -> PyResult<Answer> {
                 Answer::User(Some(Person { number, id, label }))
             }
         },
+        Kind::Place => {
+            Answer::Place(answer.filter(|it| !it.is_none()).map(PyAnyMethods::extract).transpose()?)
+        }
         Kind::Flag => Answer::Flag(given()?.extract()?),
         Kind::Names => Answer::Names(given()?.extract()?),
     })

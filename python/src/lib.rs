@@ -6,17 +6,19 @@
 //! | `settings` | `agentadmit.yaml`, variables and arguments |
 //! | `request`, `answer` | a call and its answer, for both clients |
 //! | `blocking` | calls on the thread that makes them, without the GIL |
-//! | `background`, `event_loop` | calls of event loops, on one thread of our own |
+//! | `background`, `event_loop`, `bell` | calls of event loops, on one thread of our own |
 //! | `command` | the command `agentadmit`, and the service for tests (feature `service`) |
 //! | `process` | what a forked child must not take over |
 //! | `guard`, `parts`, `gate` | guards and mounted routes, for any web framework |
 //! | `frame`, `carried` | how their questions reach Python, and the answers come back |
 //! | `errors` | the exceptions of `agentadmit.exceptions` |
 //!
-//! No thread of ours ever takes the GIL: an interpreter can end, or fork, at any moment.
+//! No thread of ours ever takes the GIL where an event loop can watch a descriptor: an interpreter
+//! can end, or fork, at any moment.
 
 mod answer;
 mod background;
+mod bell;
 mod blocking;
 mod carried;
 #[cfg(feature = "service")]

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, ORIGIN};
+use http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, COOKIE, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use pyo3::exceptions::PyValueError;
@@ -16,10 +16,14 @@ fn known(name: &[u8]) -> Option<HeaderName> {
     let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
     match name.len() {
         6 if is("cookie") => Some(COOKIE),
+        5 if is("x-moz") => Some(HeaderName::from_static("x-moz")),
         6 if is("origin") => Some(ORIGIN),
+        7 if is("purpose") => Some(HeaderName::from_static("purpose")),
+        11 if is("sec-purpose") => Some(HeaderName::from_static("sec-purpose")),
         12 if is("content-type") => Some(CONTENT_TYPE),
         13 if is("authorization") => Some(AUTHORIZATION),
         14 if is("sec-fetch-site") => Some(HeaderName::from_static("sec-fetch-site")),
+        15 if is("accept-language") => Some(ACCEPT_LANGUAGE),
         15 if is("idempotency-key") => Some(HeaderName::from_static("idempotency-key")),
         15 if is("x-forwarded-for") => Some(HeaderName::from_static("x-forwarded-for")),
         _ => None,

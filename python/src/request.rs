@@ -4,14 +4,16 @@ use agentadmit::client::{Refusal, Verdict};
 use agentadmit::error::{Error, RefusedError};
 use agentadmit::{Client, blocking};
 use agentadmit_protocol::api::audit::AuditQuery;
+use agentadmit_protocol::api::authorization::BindRequest;
 use agentadmit_protocol::api::connections::{ConnectionsQuery, PatchConnectionRequest};
+use agentadmit_protocol::api::consent::ConsentSessionRequest;
 use agentadmit_protocol::api::revoke::RevokeRequest;
 use agentadmit_protocol::api::scopes::PutScopesRequest;
 use agentadmit_protocol::api::token::{ExchangeCall, IssueRequest};
 use agentadmit_protocol::api::usage::UsageQuery;
 use agentadmit_protocol::api::verify::VerifyCall;
 use agentadmit_protocol::error::{ErrorBody, ErrorCode};
-use agentadmit_protocol::id::ConnectionId;
+use agentadmit_protocol::id::{AuthorizationRequestId, ConnectionId};
 use agentadmit_protocol::json::{self, BadBody};
 use agentadmit_protocol::text::UserId;
 use pyo3::prelude::*;
@@ -59,6 +61,9 @@ pub(crate) struct Request {
 pub(crate) enum Verb {
     Verify(Verify),
     Issue(IssueRequest),
+    OpenConsent(Box<ConsentSessionRequest>),
+    AuthorizationRequest(AuthorizationRequestId),
+    BindAuthorization(AuthorizationRequestId, Box<BindRequest>),
     Exchange(Exchange),
     Revoke(RevokeRequest),
     RevokeOfUser(ConnectionId, UserId),
@@ -69,6 +74,7 @@ pub(crate) enum Verb {
     PutScopes(PutScopesRequest),
     Audit(AuditQuery),
     Usage(UsageQuery),
+    Credential,
 }
 
 /// A [`VerifyCall`] that owns its texts.
@@ -139,6 +145,7 @@ impl Request {
 fn verb(name: &str, members: &[u8], connection: Option<&str>) -> Result<Verb, Error> {
     Ok(match name {
         "issue" => Verb::Issue(read(members)?),
+        "open_consent" => Verb::OpenConsent(Box::new(read(members)?)),
         "revoke" => Verb::Revoke(checked(read(members)?)?),
         "revoke_of_user" => {
             let of: RevokeRequest = read(members)?;
@@ -154,6 +161,7 @@ fn verb(name: &str, members: &[u8], connection: Option<&str>) -> Result<Verb, Er
         "put_scopes" => Verb::PutScopes(read(members)?),
         "audit" => Verb::Audit(read(members)?),
         "usage" => Verb::Usage(read(members)?),
+        "credential" => Verb::Credential,
         other => return Err(bad(&BadBody::member("", format!("there is no verb `{other}`")))),
     })
 }
@@ -239,6 +247,9 @@ impl Verb {
         match self {
             Self::Verify(verify) => of_verdict(client.verify(&verify.call())?),
             Self::Issue(request) => json_of(client.issue(request)?),
+            Self::OpenConsent(request) => json_of(client.open_consent(request)?),
+            Self::AuthorizationRequest(id) => json_of(client.authorization_request(*id)?),
+            Self::BindAuthorization(id, bind) => json_of(client.bind_authorization(*id, bind)?),
             Self::Exchange(exchange) => {
                 json_of(client.exchange(&exchange.call(), exchange.idempotency_key.as_deref())?)
             }
@@ -251,6 +262,7 @@ impl Verb {
             Self::PutScopes(request) => json_of(client.put_scopes(request)?),
             Self::Audit(query) => json_of(client.audit(query)?),
             Self::Usage(query) => json_of(client.usage(query)?),
+            Self::Credential => json_of(client.credential()?),
         }
     }
 
@@ -259,6 +271,11 @@ impl Verb {
         match self {
             Self::Verify(verify) => of_verdict(client.verify(&verify.call()).await?),
             Self::Issue(request) => json_of(client.issue(request).await?),
+            Self::OpenConsent(request) => json_of(client.open_consent(request).await?),
+            Self::AuthorizationRequest(id) => json_of(client.authorization_request(*id).await?),
+            Self::BindAuthorization(id, bind) => {
+                json_of(client.bind_authorization(*id, bind).await?)
+            }
             Self::Exchange(exchange) => {
                 let key = exchange.idempotency_key.as_deref();
                 json_of(client.exchange(&exchange.call(), key).await?)
@@ -272,6 +289,7 @@ impl Verb {
             Self::PutScopes(request) => json_of(client.put_scopes(request).await?),
             Self::Audit(query) => json_of(client.audit(query).await?),
             Self::Usage(query) => json_of(client.usage(query).await?),
+            Self::Credential => json_of(client.credential().await?),
         }
     }
 }

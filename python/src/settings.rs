@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use agentadmit::config::{self, Sources};
+use agentadmit::settings::Product;
 use agentadmit_protocol::environment::Environment;
 use pyo3::prelude::*;
 
@@ -33,10 +34,11 @@ impl Settings {
         let environment = |name: &str| std::env::var(name).ok();
         let sources =
             Sources { file: file.as_deref(), environment: &environment, arguments: &arguments };
-        match config::load_from(sources).into_settings() {
-            Ok(inner) => Ok(Self { inner }),
-            Err(error) => Err(errors::configuration(py, &error)),
-        }
+        let read = config::load_from(sources).into_settings().and_then(|mut inner| {
+            inner.user_agent = Product::new("agentadmit-python", env!("CARGO_PKG_VERSION"))?;
+            Ok(Self { inner })
+        });
+        read.map_err(|error| errors::configuration(py, &error))
     }
 
     /// The service's origin.

@@ -12,13 +12,26 @@ from typing import Any
 
 import pytest
 import trustme
+from support import NO_LIMITS
 
 from agentadmit import AgentAdmit, AsyncAgentAdmit
 from agentadmit.testing import App, Service
 
 from .fake import FakeService
 
-NO_LIMITS = {"rate_limit": {"per_key_per_second": None, "per_connection_per_second": None}}
+# of tests/shared: fixtures for every test, and asserts that say what they saw
+pytest_plugins = (
+    "databases",
+    "guard_table",
+    "mounted_story",
+    "no_answer",
+    "panel_calls",
+    "readme",
+    "shop_fixtures",
+    "shop_story",
+    "bridge_story",  # which imports the one before
+    "stream_story",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from agentadmit import (
     InsufficientScopeError,
     InvalidTokenError,
 )
-from agentadmit.answers import AuditRecord, Connection, IssuedToken, Scope
+from agentadmit.answers import AuditRecord, Connection, ConsentSession, IssuedToken, Scope
 from agentadmit.testing import App
 
 from .conftest import Both
@@ -88,6 +88,33 @@ def test_a_token_that_opens_nothing_has_a_reason(ours: Both, app: App) -> None:
         assert token not in str(caught.value)
 
 
+def test_a_consent_session_is_an_address_for_one_browser(ours: Both) -> None:
+    templates = [{"name": "Look", "text": "Look at {what}."}]
+    opened = ours.open_consent_session(
+        "bob",
+        user_label="Bob",
+        scopes=["read:orders", "write:orders"],
+        preselected="read:orders",
+        prompt_templates=templates,
+        locale="ar",
+    )
+    assert isinstance(opened, ConsentSession)
+    assert opened.session_id.startswith("cs_")
+    assert f"/consent/{opened.session_id}?code=" in opened.session_url
+    assert opened.session_url not in repr(opened)
+    assert timedelta(0) < opened.expires_at - datetime.now(timezone.utc) <= timedelta(minutes=10)
+    issued = ours.issue_token("bob", ["read:orders"])
+    more = ours.open_consent_session(
+        connection_id=issued.connection_id, add_scopes=["write:orders"], duration_seconds=31536000
+    )
+    assert more.session_id != opened.session_id
+    with pytest.raises(CallRefusedError) as caught:
+        ours.open_consent_session(
+            "mallory", connection_id=issued.connection_id, duration_seconds=60
+        )
+    assert caught.value.error == "not_found"
+
+
 def test_issue_exchange_narrow_revoke(ours: Both) -> None:
     issued = ours.issue_token("bob", ["read:orders", "write:orders"], duration_seconds=3600)
     assert isinstance(issued, IssuedToken)
@@ -156,6 +183,13 @@ def test_audit_and_usage(ours: Both, app: App) -> None:
     assert usage.plan.calls_used == 1
     assert usage.series[0].allowed == 1
     assert ours.usage(since=start.date(), until="2020-01-02").series == ()
+
+
+def test_a_key_says_what_it_is(ours: Both, app: App) -> None:
+    key = ours.credential()
+    assert (key.app_id, key.environment) == (app.app_id, "test")
+    assert key.permissions == ("verify", "issue", "manage")
+    assert key.key_id.startswith("key_")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import copy
 import inspect
 import os
 import pickle
+import re
 import subprocess
 import sys
 import sysconfig
@@ -28,6 +29,10 @@ def test_the_wheel_is_what_is_tested() -> None:
     assert str(Path(agentadmit.__file__)).startswith(sysconfig.get_path("purelib"))
 
 
+def test_it_is_typed() -> None:
+    assert Path(agentadmit.__file__).with_name("py.typed").is_file()
+
+
 def test_every_name_is_there_and_documented() -> None:
     assert set(agentadmit.__all__) <= set(dir(agentadmit))
     for name in agentadmit.__all__:
@@ -37,11 +42,24 @@ def test_every_name_is_there_and_documented() -> None:
         agentadmit.nothing  # noqa: B018
 
 
+def test_the_table_of_names_has_tests_that_exist() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "differences.md").read_text()
+    named = set(re.findall(r"`([a-z_/]*test_[a-z_]+\.py)`", page))
+    there = {
+        str(path.relative_to(Path(__file__).parent)) for path in Path(__file__).parent.rglob("*.py")
+    }
+    # a name without a folder is one of the row's folder
+    names = {Path(path).name for path in there}
+    assert named
+    assert {path for path in named if path not in there and path not in names} == set()
+
+
 def test_an_import_loads_no_framework_and_nothing_early() -> None:
     program = f"""if True:
         import sys, agentadmit
         assert "agentadmit._core" not in sys.modules
         agentadmit.AgentAdmit, agentadmit.AsyncAgentAdmit
+        assert "agentadmit.answers" not in sys.modules, "a process that only verifies has no use"
         loaded = [name for name in {FRAMEWORKS!r} if name in sys.modules]
         assert not loaded, loaded
     """
@@ -55,8 +73,9 @@ def test_both_clients_have_the_same_calls() -> None:
 
     assert calls(AgentAdmit) == calls(AsyncAgentAdmit)
     assert set(calls(AgentAdmit)) == {
-        "audit", "connection", "connections", "exchange", "issue_token", "narrow", "put_scopes",
-        "revoke", "revoke_of_user", "scopes", "usage", "verify",
+        "audit", "connection", "connections", "credential", "exchange", "issue_token", "narrow",
+        "open_consent_session", "put_scopes", "revoke", "revoke_of_user", "scopes", "usage",
+        "verify",
     }  # fmt: skip
 
 

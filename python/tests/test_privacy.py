@@ -7,13 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from . import sent
-from .fake import APP, CONNECTION, TOKEN, FakeService
+from .fake import APP, CONNECTION, TOKEN, FakeService, Seen
 
 HERE = Path(__file__).parent
 
@@ -29,6 +30,10 @@ def calls(client):
     yield client.issue_token("alice", ["a:b"], duration_seconds=60, purpose="p",
                              user_intent="i", agent_label="l", **text)
     yield client.issue_token("alice", ["a:b"], until_revoked=True)
+    yield client.open_consent_session(
+        "alice", scopes=["a:b"], preselected=["a:b"], connection_id=connection, add_scopes=["c:d"],
+        duration_seconds=60, purpose="p", return_url="https://shop.example/", locale="en",
+        prompt_templates=[{"name": "n", "text": "t"}], **text)
     yield client.exchange(token, agent_label="l", agent_ip="192.0.2.1",
                           idempotency_key="k" * 22)
     yield client.revoke(connection, reason="r", on_behalf_of="user:alice")
@@ -44,12 +49,14 @@ def calls(client):
                        since="2026-01-01T00:00:00Z", until="2026-01-02T00:00:00Z",
                        limit=5, cursor="x")
     yield client.usage(since="2026-01-01", until="2026-01-02")
+    yield client.credential()
 
 class Each:
     # a call at a time, whatever it comes to: the service here answers every call as a verify
     def __init__(self, client):
-        self.client = client
+        self.client, self.made = client, set()
     def __getattr__(self, name):
+        self.made.add(name)
         def call(*arguments, **members):
             try:
                 made = getattr(self.client, name)(*arguments, **members)
@@ -62,7 +69,51 @@ class Each:
         return call
 
 for kind in (AgentAdmit, AsyncAgentAdmit):
-    print(len(list(calls(Each(kind(**told))))))
+    each = Each(kind(**told))
+    print(len(list(calls(each))))
+    there = {name for name, _ in inspect.getmembers(kind, inspect.isfunction) if name[0] != "_"}
+    assert each.made == there, "a call of the client is not made here"
+"""
+
+
+GUARDED_APP = """
+import json, logging, sys
+from typing import Any
+from fastapi import Depends, FastAPI, Header
+from starlette.testclient import TestClient
+from agentadmit import AgentAdmitMiddleware, get_current_user_or_agent, require_scope_if_agent
+
+told = json.loads(sys.argv[1])
+agent = {"Authorization": "Bearer " + told.pop("token")}
+user = {"X-User": "alice", "Origin": "https://shop.example"}
+connection = told.pop("connection")
+
+def get_current_user(x_user: str = Header()):
+    return {"user_id": x_user, "email": "alice@example.com"}
+
+app = FastAPI()
+scopes = '[{"name": "read:orders", "description": "See your orders"}]'
+config = {**told, "public_url": "https://shop.example", "scopes": scopes}
+app.add_middleware(AgentAdmitMiddleware, config=config, get_current_user=get_current_user)
+
+@app.post("/orders/{order}", dependencies=[Depends(require_scope_if_agent("read:orders"))])
+async def order(auth_ctx: Any = Depends(get_current_user_or_agent)):
+    return auth_ctx["user"]["user_id"]
+
+logging.disable()
+client = TestClient(app, client=("192.0.2.7", 5))
+cookie = {"Cookie": "session=secret"}
+for who in (agent, user):
+    reply = client.post("/orders/7?note=secret", headers={**who, **cookie}, json={"card": "4111"})
+    assert reply.json() == "alice", reply.text
+client.get("/.well-known/agentadmit")
+# what the service answers makes no sense for these: what they send does
+at = "/agentadmit/connections"
+grant = {"scopes": ["read:orders"], "duration_seconds": 3600}
+client.post(at + "/generate-token", headers={**user, **cookie}, json=grant)
+client.post("/agentadmit/token/exchange", headers=cookie, json={"token": "ag_ct_x"})
+for method, path in (("GET", ""), ("DELETE", "/" + connection)):
+    client.request(method, at + path, headers={**user, **cookie})
 """
 
 
@@ -124,17 +175,47 @@ def test_every_call_goes_to_the_service_and_sends_what_is_listed(
         connection=CONNECTION,
         **fake.arguments,
     )
-    assert said == "14\n14\n"
+    assert said == "16\n16\n"
     place = urlsplit(fake.url)
     assert set(notes) == {f"connect {place.hostname} {place.port}"}
-    assert len(fake.seen) == 28
+    assert len(fake.seen) == 32
+    assert members_of(fake.seen) == sent.MEMBERS
+    assert {name for seen in fake.seen for name in seen.headers} == sent.HEADER
+    ours = f"agentadmit-python/{version('agentadmit')}"
+    assert {seen.headers["user-agent"] for seen in fake.seen} == {ours}
+
+
+def members_of(requests: list[Seen]) -> dict[tuple[str, str], set[str]]:
+    """By method and path: every member of a body or a query."""
     found: dict[tuple[str, str], set[str]] = {}
-    headers: set[str] = set()
-    for seen in fake.seen:
+    for seen in requests:
         target = urlsplit(seen.target)
-        path = target.path.replace(APP, "{app}").replace(CONNECTION, "{connection}")
+        path = target.path.replace(APP, "{app_id}").replace(CONNECTION, "{connection_id}")
         members = set(seen.json) if seen.body else set(parse_qs(target.query))
         found.setdefault((seen.method, path), set()).update(members)
-        headers |= set(seen.headers)
-    assert found == sent.MEMBERS
-    assert headers <= sent.HEADER
+    return found
+
+
+def test_an_app_with_guards_sends_no_more_and_nothing_of_its_people(
+    guard: Path, tmp_path: Path, fake: FakeService
+) -> None:
+    told = {"token": TOKEN, "connection": CONNECTION, **fake.arguments}
+    _, notes = guarded(guard, tmp_path / "notes", GUARDED_APP, **told)
+    place = urlsplit(fake.url)
+    assert set(notes) == {f"connect {place.hostname} {place.port}"}
+    verify, *others = fake.seen
+    assert verify.json == {
+        "token": TOKEN,
+        "scope_used": "read:orders",
+        "endpoint": "/orders/{order}",
+        "method": "POST",
+        "agent_ip": "192.0.2.7",
+    }
+    assert "/v1/verify" not in {seen.target for seen in others}, "nothing is asked about people"
+    found = members_of(fake.seen)
+    assert len(found) == 5
+    for call, members in found.items():
+        assert members <= sent.MEMBERS[call], call
+    said = b"".join(seen.target.encode() + seen.body for seen in fake.seen).decode()
+    for private in ("secret", "4111", "alice@example.com", "/orders/7"):
+        assert private not in said

@@ -5,6 +5,9 @@ import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { choose, launch, VIEWPORTS, visit } from "./support/browser.js";
+import { BACK, come, stranger } from "./support/consent.js";
+import { takeDashboard } from "./support/dashboard-pictures.js";
+import { takeDevelopers } from "./support/developer-pictures.js";
 import { World } from "./support/world.js";
 
 const FOLDER =
@@ -46,7 +49,11 @@ test("screenshots", async () => {
     await world.call(clerk, "/orders");
 
     for (const theme of ["light", "dark"] as const) {
-      const user = await visit(browser, world, { theme });
+      const user = await visit(browser, world, { theme, viewport: { width: 800, height: 900 } });
+      await user.getByRole("button", { name: "Connect an agent" }).waitFor();
+      await user.getByRole("checkbox").first().waitFor();
+      if (theme === "light") await user.screenshot({ path: join(FOLDER, "shop-light.png") });
+      await user.setViewportSize(VIEWPORTS.desktop);
       await user.goto(`${world.shop}/agentadmit`);
       await user.getByRole("listitem", { name: "Baker" }).waitFor();
       await choose(user, /See your orders/);
@@ -96,6 +103,30 @@ test("screenshots", async () => {
       await take(admin, `admin-${theme}`);
       await admin.context().close();
     }
+
+    await world.returnTo(BACK);
+    const ask = {
+      user_id: "u_ada",
+      user_label: "Ada",
+      return_url: BACK,
+      purpose: "Watch your parcels while you are away",
+      preselected: ["read:orders"],
+    };
+    const looks = [
+      ["consent-desktop", { theme: "light" }],
+      ["consent-phone", { theme: "dark", viewport: VIEWPORTS.phone, locale: "ar" }],
+    ] as const;
+    for (const [name, look] of looks) {
+      const context = await stranger(browser, look);
+      const consent = await come(context, world, ask);
+      await take(consent, name);
+      await context.close();
+    }
+
+    const takeView = (page: Page, name: string) =>
+      page.screenshot({ path: join(FOLDER, `${name}.png`), animations: "disabled" });
+    await takeDashboard(browser, world, series(new Date()), takeView);
+    await takeDevelopers(browser, takeView);
 
     const arabic = await visit(browser, world, { locale: "ar" });
     await arabic.goto(`${world.shop}/agentadmit`);

@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::{
     Chore, Verdict, process,
-    report::Counts,
+    report::{self, Counts},
     tools,
     workspace::{BuildFailed, Workspace},
 };
@@ -56,7 +56,8 @@ impl Faults {
             command.arg("--only").args(&self.only);
         }
         let finished = process::run_captured(&mut command)?;
-        let counted = last_line(&finished.stdout).context("the faults printed no sum")?;
+        let counted =
+            report::of_last_line(&finished.stdout).context("the faults printed no sum")?;
         Ok(Counts::of_runner(counted, finished.status.success()))
     }
 }
@@ -69,34 +70,4 @@ fn faketime() -> Result<PathBuf> {
     let library = said.trim().split(':').find(|path| path.contains("libfaketime"));
     // it may hold a `$LIB`, which the dynamic linker expands
     library.map(PathBuf::from).context("faketime names no library")
-}
-
-/// Reads `21 passed, 0 failed, 1 skipped`.
-fn last_line(output: &str) -> Option<Counts> {
-    let mut counts = Counts::default();
-    for part in output.trim_end().lines().last()?.split(", ") {
-        let (number, word) = part.split_once(' ')?;
-        let number = number.parse().ok()?;
-        match word {
-            "passed" => counts.passed = number,
-            "failed" => counts.failed = number,
-            "skipped" => counts.skipped = number,
-            _ => return None,
-        }
-    }
-    Some(counts)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_sum_is_read() {
-        let expected = Counts { passed: 20, failed: 1, skipped: 2 };
-        let counted = last_line("| a | table |\n\n20 passed, 1 failed, 2 skipped\n");
-        assert_eq!(counted, Some(expected));
-        assert_eq!(last_line("error: something\n"), None);
-        assert_eq!(last_line(""), None);
-    }
 }

@@ -67,11 +67,13 @@ impl Chore for Gen {
 }
 
 impl Gen {
-    /// The types of the wire, from the contract as it is now; and what the SDK embeds, from the
-    /// lockfile. Nothing that cargo builds needs npm, so that without it there is nothing to do.
+    /// The types of the wire, from the contract as it is now; and what the SDK and the service embed,
+    /// from the lockfile. Nothing that cargo builds needs npm, so that without it there is nothing to do.
     fn is_web_done(&self, workspace: &Workspace) -> Result<bool> {
         let Some(web) = Web::install(workspace)? else {
-            println!("crates/sdk/assets: not looked at, there is no npm");
+            println!(
+                "crates/sdk/assets, crates/http/assets/dashboard: not looked at, there is no npm"
+            );
             return Ok(true);
         };
         let arguments: &[&str] = if self.check { &["--check"] } else { &[] };

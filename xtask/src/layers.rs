@@ -64,12 +64,16 @@ const RULES: &[Rule] = &[
     row("crates/store-sqlite", &["store", "core", "protocol"], &[WEB, POSTGRES]),
     row("crates/store-postgres", &["store", "core", "protocol"], &[WEB, SQLITE]),
     row("crates/engine", &["store", "core", "protocol"], &[WEB, SQLITE, POSTGRES]),
-    row("crates/http", &["engine", "core", "protocol"], &[SQLITE, POSTGRES]),
+    row("crates/fetch", &[], &[SQLITE, POSTGRES]),
+    row("crates/agent", &["protocol"], &[SQLITE, POSTGRES]),
+    row("crates/http", &["engine", "core", "protocol", "fetch"], &[SQLITE, POSTGRES]),
     row(
         "crates/cli",
         &[
+            "agent",
             "config",
             "http",
+            "fetch",
             "engine",
             "store-sqlite",
             "store-postgres",

@@ -11,6 +11,7 @@ mod faults;
 mod features;
 mod generate;
 mod layers;
+mod postgres;
 mod process;
 mod python;
 mod report;
@@ -19,6 +20,7 @@ mod soak;
 mod steps;
 mod tidy;
 mod tools;
+mod upgrade;
 mod web;
 mod workspace;
 
@@ -71,6 +73,7 @@ chores! {
     Screenshots(screenshots::Screenshots),
     Faults(faults::Faults),
     Python(python::Python),
+    Upgrade(upgrade::Upgrade),
 }
 
 /// The chores of the AgentAdmit repository.

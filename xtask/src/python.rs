@@ -127,7 +127,7 @@ pub(crate) fn environment(
     if !process::run(make.args(["-m", "venv", "--clear"]).arg(&venv))? {
         bail!("no virtual environment could be made (Debian: `apt-get install python3-venv`)");
     }
-    if !process::run(&mut install)? {
+    if !requirements.is_empty() && !process::run(&mut install)? {
         bail!("{} could not be installed", requirements.join(" and "));
     }
     fs::write(&stamp, wanted).with_context(|| format!("{} cannot be written", stamp.display()))?;

@@ -178,6 +178,22 @@ impl Stopwatch {
     }
 }
 
+/// Reads `21 passed, 0 failed, 1 skipped`, the last line of programs of ours.
+pub(crate) fn of_last_line(output: &str) -> Option<Counts> {
+    let mut counts = Counts::default();
+    for part in output.trim_end().lines().last()?.split(", ") {
+        let (number, word) = part.split_once(' ')?;
+        let number = number.parse().ok()?;
+        match word {
+            "passed" => counts.passed = number,
+            "failed" => counts.failed = number,
+            "skipped" => counts.skipped = number,
+            _ => return None,
+        }
+    }
+    Some(counts)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,5 +260,14 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(*lines.last().unwrap(), "41 passed, 2 failed, 3 skipped");
         assert_eq!(lines[3], "rust           |     40 |      2 |       3 |    0.75 |   75%");
+    }
+
+    #[test]
+    fn the_sum_of_a_last_line_is_read() {
+        let expected = Counts { passed: 20, failed: 1, skipped: 2 };
+        let counted = of_last_line("| a | table |\n\n20 passed, 1 failed, 2 skipped\n");
+        assert_eq!(counted, Some(expected));
+        assert_eq!(of_last_line("error: something\n"), None);
+        assert_eq!(of_last_line(""), None);
     }
 }

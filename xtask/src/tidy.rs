@@ -10,8 +10,9 @@ use crate::{process, workspace::Workspace};
 /// A file longer than this holds more than one idea.
 const MOST_LINES: usize = 600;
 
-/// Source files that may be longer, each with its reason. There are none.
-const LONGER_FILES: &[(&str, &str)] = &[];
+/// Source files that may be longer, each with its reason.
+const LONGER_FILES: &[(&str, &str)] =
+    &[("web/dashboard/src/contract.ts", "the types of the contract, generated")];
 
 /// What counts as source: written and read by people.
 const SOURCE: &[&str] = &["rs", "py", "pyi", "ts", "tsx", "js", "mjs", "css", "html", "sql", "sh"];

@@ -30,31 +30,37 @@ pub(crate) fn debian_program(name: &str) -> Result<PathBuf> {
     on_path(name).with_context(|| format!("{name} was installed and is not there"))
 }
 
+/// Whether this process may do everything.
+pub(crate) fn is_root() -> Result<bool> {
+    Ok(process::output_of(Command::new("id").arg("-u"))?.trim() == "0")
+}
+
 /// Installs a Debian package, where this process may.
 fn install(package: &str) -> Result<()> {
-    let is_root = process::output_of(Command::new("id").arg("-u"))?.trim() == "0";
     let mut install = Command::new("apt-get");
     install.args(["install", "--yes", package]);
-    if is_root && on_path("apt-get").is_some() && process::run(&mut install)? {
+    if is_root()? && on_path("apt-get").is_some() && process::run(&mut install)? {
         return Ok(());
     }
     bail!("this needs {package} (Debian: `apt-get install {package}`)")
 }
 
-/// The server programs of `PostgreSQL`, installed now where this process may. They are not on the search
-/// path: Debian keeps each version in a folder of its own.
-pub(crate) fn postgres() -> Result<()> {
-    let is_there = || {
-        let versions = std::fs::read_dir("/usr/lib/postgresql");
-        versions.is_ok_and(|mut all| {
-            all.any(|one| one.is_ok_and(|one| one.path().join("bin/initdb").is_file()))
-        })
-    };
-    if is_there() {
-        return Ok(());
+/// The folder of the newest server programs of `PostgreSQL`, installed now where this process may. They
+/// are not on the search path: Debian keeps each version in a folder of its own.
+pub(crate) fn postgres() -> Result<PathBuf> {
+    if let Some(programs) = newest_postgres() {
+        return Ok(programs);
     }
     install("postgresql")?;
-    if is_there() { Ok(()) } else { bail!("postgresql was installed and is not there") }
+    newest_postgres().context("postgresql was installed and is not there")
+}
+
+fn newest_postgres() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+    let number = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
+    let found = versions.filter_map(|entry| Some(entry.ok()?.path()));
+    let found = found.filter(|version| version.join("bin/initdb").is_file());
+    found.max_by_key(number).map(|version| version.join("bin"))
 }
 
 /// Whether this machine has nextest; without it the tests run under `cargo test`.

@@ -1,5 +1,5 @@
-//! A second yardstick of `cargo xtask bench`: axum on one thread, which reads the same body as a
-//! verify and gives every one the same answer. What lies between it and bare hyper is the price of
+//! A second yardstick of `cargo xtask bench`: axum on as many threads, which reads the same body
+//! as a verify and gives every one the same answer. What lies between it and bare hyper is the price of
 //! routing, extractors and JSON; what lies below it is ours.
 //!
 //! Prints `listening on http://…` on stderr when it is ready, as the service does.
@@ -41,8 +41,11 @@ struct Answer {
     scopes: [&'static str; 0],
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<()> {
+fn main() -> Result<()> {
+    agentadmit_bench::runtime()?.block_on(serve())
+}
+
+async fn serve() -> Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     eprintln!("listening on http://{}", listener.local_addr()?);
     let router = Router::new().route("/v1/verify", post(answer));

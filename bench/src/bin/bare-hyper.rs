@@ -1,5 +1,5 @@
-//! The yardstick of `cargo xtask bench`: hyper on one thread, which reads every request whole and
-//! gives every one the same answer.
+//! The yardstick of `cargo xtask bench`: hyper with a thread for each core that it may use, which reads
+//! every request whole and gives every one the same answer.
 //!
 //! Prints `listening on http://…` on stderr when it is ready, as the service does.
 
@@ -23,8 +23,11 @@ const ANSWER: &[u8; 207] = b"{\"active\":true,\"app_id\":\"app_01h2xcehg0f3bbbz9
     \"environment\":\"test\",\"connection_id\":\"conn_01h2xcehg0f3bbbz9vbb3zb9e1\",\
     \"user_id\":\"user-00001\",\"audit_id\":\"evt_01h2xcehg0f3bbbz9vbb3zb9e1\",\"scopes\":[]}";
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<()> {
+fn main() -> Result<()> {
+    agentadmit_bench::runtime()?.block_on(serve())
+}
+
+async fn serve() -> Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     eprintln!("listening on http://{}", listener.local_addr()?);
     loop {

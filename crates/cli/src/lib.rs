@@ -7,15 +7,14 @@
 //! | `serve`, `signals` | the service, from start to drained end |
 //! | `embedded` | the service in the process of another command |
 //! | `client`, `http_client`, `local` | one way in for every command: an HTTP request, to a service or to the same routes on a store |
-//! | `commands` | the administrative commands, and those of app developers |
-//! | `storage`, `secret_key`, `chains` | opening a store, its key, checking its chains |
+//! | `commands` | the administrative commands, those of app developers, and those of whoever has agents |
+//! | `storage`, `secret_key` | opening a store, its key |
 //! | `demo` | the whole story |
 //! | [`test_service`] | the service for an app's own tests |
 //! | `exit`, `output` | exit codes, stdout and stderr, and no secret on them |
 //! | `generate` | the generated files of the repository |
 
 mod args;
-mod chains;
 mod client;
 mod commands;
 mod config;
@@ -28,6 +27,7 @@ mod local;
 mod output;
 mod secret_key;
 mod serve;
+mod sign_in;
 mod signals;
 mod storage;
 pub mod test_service;
@@ -72,6 +72,7 @@ fn run(command: Command, output: Output) -> Result<Exit, Failure> {
                 demo::run_app(address, until_stdin_ends).await
             }
             Command::DemoAgent => demo::run_agent().await,
+            Command::Agent(args) => demo::play_agent(args.url, output.is_json()).await,
             Command::Generate { what } => generate::run(what).await,
             command => commands::run(command, output).await,
         }

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agentadmit_config::{LogFormat, LogRequests, ServeConfig};
+use agentadmit_config::{DashboardConfig, LogFormat, LogRequests, ServeConfig};
+use agentadmit_core::dashboard::SessionLimits;
 use agentadmit_engine::admission::AdmissionLimits;
 use agentadmit_engine::verbs::operators::AdoptFirstOperator;
 use agentadmit_engine::{Engine, EngineOptions, Lane};
+use agentadmit_fetch::{FetchLimits, Fetcher, Reach};
+use agentadmit_http::dashboard::{DashboardOptions, page_url};
+use agentadmit_http::oauth::OAuthOptions;
 use agentadmit_http::observe::{Observation, RequestLog};
 use agentadmit_http::serve::{Ended, ServeLimits, Site, writer_stopped};
 use agentadmit_http::tls::TlsCertificate;
@@ -22,6 +26,7 @@ use crate::args::Serve;
 use crate::config;
 use crate::exit::{Exit, Failure};
 use crate::output::note;
+use crate::sign_in;
 use crate::signals::Signals;
 use crate::storage::{self, Opened, Settings};
 use crate::traces::Traces;
@@ -45,6 +50,13 @@ pub(crate) async fn run(args: &Serve) -> Result<Exit, Failure> {
     let sockets = Sockets::bind(&config).await?;
     let issuer = config.public_url.clone().unwrap_or_else(|| sockets.url.clone());
     let engine = start_engine(config.clone(), issuer).await?;
+    let dashboard = config.dashboard.clone();
+    let page =
+        dashboard.as_ref().map(|told| page_url(&sockets.dashboard_url(told, engine.issuer())));
+    if let (Some(told), Some(page)) = (&dashboard, &page) {
+        // before anybody is adopted: with an operator it is no first run
+        sign_in::invite(&engine, page, told.prints_code).await;
+    }
     greet(&engine, &config, first_operator).await?;
 
     let traces = Traces::as_the_environment_says()?;
@@ -55,6 +67,18 @@ pub(crate) async fn run(args: &Serve) -> Result<Exit, Failure> {
             observation: Observation {
                 log: request_log(config.log_requests),
                 observer: traces.observer(),
+            },
+            dashboard: dashboard.map(|told| DashboardOptions {
+                url: Some(sockets.dashboard_url(&told, engine.issuer())),
+                limits: limits(&told),
+                sign_up: told.sign_up,
+            }),
+            oauth: OAuthOptions {
+                registration: config.client_registration,
+                fetcher: Fetcher::new(
+                    FetchLimits::default(),
+                    if config.loopback_clients { Reach::PublicAndLoopback } else { Reach::Public },
+                ),
             },
             trusted_proxies: config.trusted_proxies,
             seed: storage::seed()?,
@@ -142,6 +166,7 @@ pub(crate) async fn start_engine(config: ServeConfig, issuer: String) -> Result<
             writer: WriterOptions { live_requires_plan: config.live_requires_plan },
             retention: config.retention,
             segment_records: config.segment_records,
+            store_writers: config.store_writers,
         };
         let Opened { store, clock, keyring } = storage::open(&config.store, &settings)?;
         let options = EngineOptions {
@@ -156,6 +181,11 @@ pub(crate) async fn start_engine(config: ServeConfig, issuer: String) -> Result<
     tokio::task::spawn_blocking(start)
         .await
         .map_err(|error| Failure::could_not(error.to_string()))?
+}
+
+fn limits(told: &DashboardConfig) -> SessionLimits {
+    let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    SessionLimits { idle_seconds: seconds(told.idle), seconds: seconds(told.session) }
 }
 
 /// Takes the first operator in, or says how to make one.
@@ -203,6 +233,12 @@ impl Sockets {
             }
         };
         Ok(Self { app, url, operator, operator_url })
+    }
+
+    /// The service's address as the dashboard's browsers know it.
+    fn dashboard_url(&self, told: &DashboardConfig, issuer: &str) -> String {
+        let listens = self.operator_url.as_deref().unwrap_or(issuer);
+        told.url.clone().unwrap_or_else(|| listens.to_owned())
     }
 
     /// Says where it listens.

@@ -23,4 +23,4 @@ pub use location::{DatabaseAddress, InvalidLocation, StoreLocation};
 pub use options::{LogFormat, ServeOptions};
 pub use redact::without_secrets;
 pub use requests::{InvalidLogRequests, LogRequests};
-pub use serve::{BadConfig, ServeConfig, TlsFiles};
+pub use serve::{BadConfig, DashboardConfig, ServeConfig, TlsFiles};

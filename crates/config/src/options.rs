@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use agentadmit_protocol::account::SignUp;
 use clap::{ArgAction, Args, ValueEnum};
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -16,6 +17,9 @@ const RETENTION_DAYS: RangeInclusive<i64> = 1..=36_500;
 /// Up to a day, from which on days are said.
 const RETENTION_SECONDS: RangeInclusive<i64> = 1..=86_400;
 const SEGMENT_RECORDS: RangeInclusive<i64> = 1_000..=10_000_000;
+const STORE_WRITERS: RangeInclusive<i64> = 1..=64;
+const SESSION_IDLE_MINUTES: RangeInclusive<i64> = 1..=1_440;
+const SESSION_HOURS: RangeInclusive<i64> = 1..=168;
 
 /// What `serve` can be told; nothing here has a value unless somebody gave it one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args, Deserialize)]
@@ -130,6 +134,17 @@ pub struct ServeOptions {
     )]
     #[arg(value_parser = clap::value_parser!(u32).range(SEGMENT_RECORDS))]
     pub segment_records: Option<u32>,
+    /// Batches that this node has under way at once on a `postgres://` store; each takes a connection,
+    /// and an app's calls go to one of them [default: 4]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "AGENTADMIT_STORE_WRITERS",
+        hide_env_values = true,
+        help_heading = "Store"
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(STORE_WRITERS))]
+    pub store_writers: Option<u32>,
 
     /// Live keys and live grants only for apps whose plan is paid
     #[arg(
@@ -141,6 +156,89 @@ pub struct ServeOptions {
     #[arg(num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     #[arg(value_name = "BOOL", value_parser = clap::builder::BoolishValueParser::new())]
     pub live_requires_plan: Option<bool>,
+
+    /// Serve no dashboard
+    #[arg(
+        long,
+        env = "AGENTADMIT_NO_DASHBOARD",
+        hide_env_values = true,
+        help_heading = "Dashboard"
+    )]
+    #[arg(num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[arg(value_name = "BOOL", value_parser = clap::builder::BoolishValueParser::new())]
+    pub no_dashboard: Option<bool>,
+    /// Print no one-time code for the dashboard on a first run; `agentadmit operator sign-in` makes one
+    #[arg(
+        long,
+        env = "AGENTADMIT_NO_SIGN_IN_CODE",
+        hide_env_values = true,
+        help_heading = "Dashboard"
+    )]
+    #[arg(num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[arg(value_name = "BOOL", value_parser = clap::builder::BoolishValueParser::new())]
+    pub no_sign_in_code: Option<bool>,
+    /// The address under which browsers reach the dashboard, if it is not where the operator API
+    /// listens, nor `--public-url`
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "AGENTADMIT_DASHBOARD_URL",
+        hide_env_values = true,
+        help_heading = "Dashboard"
+    )]
+    pub dashboard_url: Option<String>,
+    /// Minutes after which a session that is not used ends [default: 30]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "AGENTADMIT_SESSION_IDLE_MINUTES",
+        hide_env_values = true,
+        help_heading = "Dashboard"
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(SESSION_IDLE_MINUTES))]
+    pub session_idle_minutes: Option<u32>,
+    /// Hours after which a session ends in any case [default: 12]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "AGENTADMIT_SESSION_HOURS",
+        hide_env_values = true,
+        help_heading = "Dashboard"
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(SESSION_HOURS))]
+    pub session_hours: Option<u32>,
+    /// Who may make a developer's account: `open` (everybody), `invite` (who has a link), `closed`
+    /// (nobody; accounts that there are sign in as before) [default: closed]
+    #[arg(
+        long,
+        value_name = "WHO",
+        env = "AGENTADMIT_SIGN_UP",
+        hide_env_values = true,
+        help_heading = "Dashboard"
+    )]
+    pub sign_up: Option<SignUp>,
+
+    /// OAuth clients cannot register themselves; those with a metadata document need not
+    #[arg(
+        long,
+        env = "AGENTADMIT_NO_CLIENT_REGISTRATION",
+        hide_env_values = true,
+        help_heading = "OAuth clients"
+    )]
+    #[arg(num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[arg(value_name = "BOOL", value_parser = clap::builder::BoolishValueParser::new())]
+    pub no_client_registration: Option<bool>,
+    /// Fetch metadata documents of OAuth clients from this machine too, and without TLS: for tests and
+    /// development, on a loopback address alone
+    #[arg(
+        long,
+        env = "AGENTADMIT_LOOPBACK_CLIENTS",
+        hide_env_values = true,
+        help_heading = "OAuth clients"
+    )]
+    #[arg(num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[arg(value_name = "BOOL", value_parser = clap::builder::BoolishValueParser::new())]
+    pub loopback_clients: Option<bool>,
 
     /// What is logged to stderr, such as `warn` or `info,agentadmit_http=debug` [default: info]
     #[arg(
@@ -197,6 +295,9 @@ impl ServeOptions {
             ("retention_days", options.retention_days, RETENTION_DAYS),
             ("retention_seconds", options.retention_seconds, RETENTION_SECONDS),
             ("segment_records", options.segment_records, SEGMENT_RECORDS),
+            ("store_writers", options.store_writers, STORE_WRITERS),
+            ("session_idle_minutes", options.session_idle_minutes, SESSION_IDLE_MINUTES),
+            ("session_hours", options.session_hours, SESSION_HOURS),
         ] {
             if value.is_some_and(|value| !range.contains(&i64::from(value))) {
                 let (least, most) = range.into_inner();
@@ -221,7 +322,16 @@ impl ServeOptions {
             retention_days: self.retention_days.or(others.retention_days),
             retention_seconds: self.retention_seconds.or(others.retention_seconds),
             segment_records: self.segment_records.or(others.segment_records),
+            store_writers: self.store_writers.or(others.store_writers),
             live_requires_plan: self.live_requires_plan.or(others.live_requires_plan),
+            no_dashboard: self.no_dashboard.or(others.no_dashboard),
+            no_sign_in_code: self.no_sign_in_code.or(others.no_sign_in_code),
+            dashboard_url: self.dashboard_url.or(others.dashboard_url),
+            session_idle_minutes: self.session_idle_minutes.or(others.session_idle_minutes),
+            session_hours: self.session_hours.or(others.session_hours),
+            sign_up: self.sign_up.or(others.sign_up),
+            no_client_registration: self.no_client_registration.or(others.no_client_registration),
+            loopback_clients: self.loopback_clients.or(others.loopback_clients),
             log: self.log.or(others.log),
             log_format: self.log_format.or(others.log_format),
             log_requests: self.log_requests.or(others.log_requests),

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use agentadmit_protocol::account::SignUp;
 use ipnet::IpNet;
 
 use crate::address::service_url;
@@ -18,6 +19,8 @@ use crate::requests::LogRequests;
 const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8_700);
 const DAY: Duration = Duration::from_hours(24);
+const HOUR: Duration = Duration::from_hours(1);
+const MINUTE: Duration = Duration::from_mins(1);
 /// Records in a segment of the log when nobody says.
 const SEGMENT_RECORDS: u32 = 1_000_000;
 
@@ -53,12 +56,35 @@ pub struct ServeConfig {
     pub retention: Option<Duration>,
     /// Records in a segment of the log.
     pub segment_records: u64,
+    /// Batches under way at once on a database; `None` is the store's default.
+    pub store_writers: Option<u32>,
+    /// The dashboard; `None` where there is none.
+    pub dashboard: Option<DashboardConfig>,
+    /// Whether OAuth clients may register themselves.
+    pub client_registration: bool,
+    /// Whether metadata documents of OAuth clients may lie on this machine.
+    pub loopback_clients: bool,
     /// What is logged: a filter.
     pub log: String,
     /// The form of the log.
     pub log_format: LogFormat,
     /// Which requests leave a line in the log.
     pub log_requests: LogRequests,
+}
+
+/// How the dashboard is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DashboardConfig {
+    /// Where browsers reach it; `None` is where the operator API does, or the issuer.
+    pub url: Option<String>,
+    /// How long a session lasts without use.
+    pub idle: Duration,
+    /// How long it lasts in all.
+    pub session: Duration,
+    /// Whether a first run prints a one-time code.
+    pub prints_code: bool,
+    /// Who may make a developer's account.
+    pub sign_up: SignUp,
 }
 
 /// Where the certificate lies.
@@ -94,6 +120,13 @@ impl ServeConfig {
                 return Err(unsafe_listen(address));
             }
         }
+        if options.loopback_clients == Some(true) && !listen.ip().is_loopback() {
+            return Err(BadConfig::new(
+                "--loopback-clients is for tests and development: whoever reaches this service could \
+                 make it ask what only this machine can reach; listen on a loopback address, or leave \
+                 it out",
+            ));
+        }
         let public_url = options.public_url.as_deref().map(public_url).transpose()?;
         Ok(Self {
             listen,
@@ -105,11 +138,39 @@ impl ServeConfig {
             live_requires_plan: options.live_requires_plan.unwrap_or(false),
             retention: retention(options.retention_days, options.retention_seconds)?,
             segment_records: u64::from(options.segment_records.unwrap_or(SEGMENT_RECORDS)),
+            store_writers: options.store_writers,
+            dashboard: dashboard(
+                options.no_dashboard,
+                options.no_sign_in_code,
+                options.dashboard_url.as_deref(),
+                (options.session_idle_minutes, options.session_hours),
+                options.sign_up,
+            )?,
+            client_registration: options.no_client_registration != Some(true),
+            loopback_clients: options.loopback_clients == Some(true),
             log: options.log.unwrap_or_else(|| "info".to_owned()),
             log_format: options.log_format.unwrap_or_default(),
             log_requests: options.log_requests.unwrap_or_default(),
         })
     }
+}
+
+fn dashboard(
+    is_off: Option<bool>,
+    prints_no_code: Option<bool>,
+    url: Option<&str>,
+    (idle_minutes, hours): (Option<u32>, Option<u32>),
+    sign_up: Option<SignUp>,
+) -> Result<Option<DashboardConfig>, BadConfig> {
+    let url = url.map(|text| address("--dashboard-url", text)).transpose()?;
+    let config = DashboardConfig {
+        url,
+        idle: MINUTE.saturating_mul(idle_minutes.unwrap_or(30)),
+        session: HOUR.saturating_mul(hours.unwrap_or(12)),
+        prints_code: prints_no_code != Some(true),
+        sign_up: sign_up.unwrap_or_default(),
+    };
+    Ok(Some(config).filter(|_| is_off != Some(true)))
 }
 
 fn retention(days: Option<u32>, seconds: Option<u32>) -> Result<Option<Duration>, BadConfig> {
@@ -131,7 +192,11 @@ fn unsafe_listen(address: SocketAddr) -> BadConfig {
 }
 
 fn public_url(text: &str) -> Result<String, BadConfig> {
-    let url = service_url(text).map_err(|why| BadConfig::new(format!("--public-url {why}")))?;
+    address("--public-url", text)
+}
+
+fn address(option: &str, text: &str) -> Result<String, BadConfig> {
+    let url = service_url(text).map_err(|why| BadConfig::new(format!("{option} {why}")))?;
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
@@ -178,10 +243,50 @@ mod tests {
             ("retention_days = 0", "retention_days must be 1 to 36500"),
             ("retention_seconds = 0", "retention_seconds must be 1 to 86400"),
             ("segment_records = 999", "segment_records must be 1000 to 10000000"),
+            ("store_writers = 65", "store_writers must be 1 to 64"),
+            ("session_idle_minutes = 0", "session_idle_minutes must be 1 to 1440"),
+            ("session_hours = 169", "session_hours must be 1 to 168"),
         ] {
             let error = ServeOptions::from_toml(line, "file").unwrap_err().to_string();
             assert_eq!(error, format!("file: {told}"));
         }
+    }
+
+    #[test]
+    fn the_dashboard_is_there_unless_somebody_says_no() {
+        let of = |lines: &str| {
+            let text = format!("store = 'sqlite:a'\n{lines}");
+            ServeConfig::check(options(&text)).map(|config| config.dashboard)
+        };
+        let told = of("").unwrap().unwrap();
+        assert_eq!((told.idle, told.session), (Duration::from_mins(30), Duration::from_hours(12)));
+        assert!(told.prints_code && told.url.is_none());
+        assert_eq!(told.sign_up, SignUp::Closed);
+        let told = of("no_sign_in_code = true\nsession_idle_minutes = 5\nsession_hours = 1\n\
+                       dashboard_url = 'https://ops.example.com/'\nsign_up = 'invite'");
+        let told = told.unwrap().unwrap();
+        assert_eq!((told.idle, told.session), (Duration::from_mins(5), Duration::from_hours(1)));
+        assert_eq!(told.url.as_deref(), Some("https://ops.example.com"));
+        assert!(!told.prints_code);
+        assert_eq!(told.sign_up, SignUp::Invite);
+        assert!(ServeOptions::from_toml("sign_up = 'yes'", "file").is_err());
+        assert_eq!(of("no_dashboard = true"), Ok(None));
+        let error = of("dashboard_url = 'http://ops.example.com'").unwrap_err().to_string();
+        assert!(error.starts_with("--dashboard-url"), "{error}");
+    }
+
+    #[test]
+    fn documents_of_clients_lie_elsewhere_unless_somebody_says_so() {
+        let of = |lines: &str| {
+            let text = format!("store = 'sqlite:a'\nbehind_proxy = true\n{lines}");
+            ServeConfig::check(options(&text))
+        };
+        let told = of("").unwrap();
+        assert!(told.client_registration && !told.loopback_clients);
+        let told = of("no_client_registration = true\nloopback_clients = true").unwrap();
+        assert!(!told.client_registration && told.loopback_clients);
+        let error = of("listen = '0.0.0.0:8700'\nloopback_clients = true").unwrap_err().to_string();
+        assert!(error.starts_with("--loopback-clients"), "{error}");
     }
 
     #[test]

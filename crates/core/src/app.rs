@@ -3,12 +3,15 @@
 use agentadmit_protocol::environment::Environment;
 use agentadmit_protocol::id::AppId;
 use agentadmit_protocol::scope::Scope;
-use agentadmit_protocol::settings::{Plan, Settings};
+use agentadmit_protocol::settings::{Plan, Resource, Settings};
 use agentadmit_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::connection::Status;
+
 /// An app: a program that lets its users' agents in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "AppRow", into = "AppRow")]
 pub struct App {
     /// Never used again, even after deletion.
     pub id: AppId,
@@ -26,6 +29,67 @@ pub struct App {
     pub deleted_at: Option<Timestamp>,
     /// One mark revokes every connection created at or before it.
     pub revoked_before: Option<Timestamp>,
+}
+
+/// An app as stores keep it. What settings there were not from the beginning stands behind all else:
+/// rows of before end earlier, and who does not know of it reads no further.
+#[derive(Debug, Serialize, Deserialize)]
+struct AppRow {
+    id: AppId,
+    name: String,
+    description: Option<String>,
+    settings: Settings,
+    plan: Plan,
+    created_at: Timestamp,
+    deleted_at: Option<Timestamp>,
+    revoked_before: Option<Timestamp>,
+    #[serde(deserialize_with = "or_default")]
+    resources: Vec<Resource>,
+}
+
+/// A value that rows of before end without.
+#[expect(clippy::unnecessary_wraps, reason = "serde asks for a result")]
+fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Deserialize<'de> + Default,
+    D: serde::Deserializer<'de>,
+{
+    Ok(T::deserialize(deserializer).unwrap_or_default())
+}
+
+impl From<AppRow> for App {
+    fn from(row: AppRow) -> Self {
+        let mut settings = row.settings;
+        settings.resources = row.resources;
+        Self {
+            id: row.id,
+            name: row.name,
+            description: row.description,
+            settings,
+            plan: row.plan,
+            created_at: row.created_at,
+            deleted_at: row.deleted_at,
+            revoked_before: row.revoked_before,
+        }
+    }
+}
+
+impl From<App> for AppRow {
+    fn from(app: App) -> Self {
+        let mut settings = app.settings;
+        let resources = std::mem::take(&mut settings.resources);
+        Self {
+            id: app.id,
+            name: app.name,
+            description: app.description,
+            settings,
+            plan: app.plan,
+            created_at: app.created_at,
+            deleted_at: app.deleted_at,
+            revoked_before: app.revoked_before,
+            resources,
+        }
+    }
 }
 
 impl App {
@@ -78,6 +142,27 @@ impl ConnectionCounts {
     /// All of them.
     pub const fn total(self) -> u64 {
         self.pending + self.active + self.revoked + self.expired
+    }
+
+    /// Adds some of one status.
+    pub const fn add(&mut self, status: Status, count: u64) {
+        let counted = match status {
+            Status::Pending => &mut self.pending,
+            Status::Active => &mut self.active,
+            Status::Revoked => &mut self.revoked,
+            Status::Expired => &mut self.expired,
+        };
+        *counted = counted.saturating_add(count);
+    }
+
+    /// Those of one status.
+    pub const fn of(self, status: Status) -> u64 {
+        match status {
+            Status::Pending => self.pending,
+            Status::Active => self.active,
+            Status::Revoked => self.revoked,
+            Status::Expired => self.expired,
+        }
     }
 }
 

@@ -115,6 +115,11 @@ pub enum Status {
     Expired,
 }
 
+impl Status {
+    /// All four.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Active, Self::Revoked, Self::Expired];
+}
+
 /// What an agent did with a connection so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Activity {

@@ -3,7 +3,7 @@
 //! A cursor holds a position and nothing that grants anything; a made-up one that happens to parse
 //! only moves the page.
 
-use agentadmit_protocol::id::ConnectionId;
+use agentadmit_protocol::id::{AccountId, AppId, ConnectionId};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -15,7 +15,9 @@ pub enum Cursor {
     /// Below this position in the log.
     Log(i64),
     /// After this app.
-    App(agentadmit_protocol::id::AppId),
+    App(AppId),
+    /// After this account.
+    Account(AccountId),
 }
 
 /// The text is no cursor that we gave out.
@@ -30,6 +32,7 @@ impl Cursor {
             Self::Connection(id) => tagged(b'c', id.as_bytes()),
             Self::Log(position) => tagged(b'l', &position.to_be_bytes()),
             Self::App(id) => tagged(b'a', id.as_bytes()),
+            Self::Account(id) => tagged(b'd', id.as_bytes()),
         };
         URL_SAFE_NO_PAD.encode(bytes)
     }
@@ -47,7 +50,8 @@ impl Cursor {
         match tag {
             b'c' => Ok(Self::Connection(ConnectionId::from_bytes(array(rest)?))),
             b'l' => Ok(Self::Log(i64::from_be_bytes(array(rest)?))),
-            b'a' => Ok(Self::App(agentadmit_protocol::id::AppId::from_bytes(array(rest)?))),
+            b'a' => Ok(Self::App(AppId::from_bytes(array(rest)?))),
+            b'd' => Ok(Self::Account(AccountId::from_bytes(array(rest)?))),
             _ => Err(BadCursor),
         }
     }
@@ -73,7 +77,12 @@ mod tests {
     proptest! {
         #[test]
         fn what_we_give_out_comes_back(position in any::<i64>(), id in any::<[u8; 16]>()) {
-            for cursor in [Cursor::Log(position), Cursor::Connection(ConnectionId::from_bytes(id))] {
+            for cursor in [
+                Cursor::Log(position),
+                Cursor::Connection(ConnectionId::from_bytes(id)),
+                Cursor::App(AppId::from_bytes(id)),
+                Cursor::Account(AccountId::from_bytes(id)),
+            ] {
                 prop_assert_eq!(Cursor::parse(&cursor.to_text()), Ok(cursor));
             }
         }

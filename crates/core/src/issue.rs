@@ -123,23 +123,32 @@ fn invalid_scope(description: String) -> Refusal {
 /// Whether this app may issue by itself in this environment now.
 ///
 /// # Errors
-/// `hosted_consent_required` where users grant on the hosted page only; `subscription_required`
-/// where the service demands a plan and the app has none.
+/// `hosted_consent_required` where users grant on the hosted page only; else as [`may_be_granted`].
 pub fn may_issue(
     app: &App,
     environment: Environment,
     live_requires_plan: bool,
 ) -> Result<(), Refusal> {
-    if environment == Environment::Test {
-        return Ok(());
-    }
-    if app.settings.issuance == Issuance::Hosted {
+    if environment == Environment::Live && app.settings.issuance == Issuance::Hosted {
         return Err(Refusal::new(
             ErrorCode::HostedConsentRequired,
             "this app's users grant on the hosted consent page: open a consent session instead",
         ));
     }
-    if live_requires_plan && !plan::allows_live_issue(&app.plan) {
+    may_be_granted(app, environment, live_requires_plan)
+}
+
+/// Whether users may grant something to agents of this app in this environment now, in whatever way.
+///
+/// # Errors
+/// `subscription_required` where the service demands a plan and the app has none.
+pub fn may_be_granted(
+    app: &App,
+    environment: Environment,
+    live_requires_plan: bool,
+) -> Result<(), Refusal> {
+    let needs_plan = environment == Environment::Live && live_requires_plan;
+    if needs_plan && !plan::allows_live_issue(&app.plan) {
         return Err(subscription_required(app));
     }
     Ok(())

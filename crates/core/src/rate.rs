@@ -2,11 +2,16 @@
 //!
 //! A bucket's whole state is one number: the time at which it will be full again. A bucket that is
 //! full has no state at all, so memory is bounded by the calls of one burst window.
+//!
+//! Where several nodes let calls through, each has its share of the rate. A bucket's state is a time,
+//! so when the number of nodes changes, a bucket that was half full is half full.
 
-/// A rate: `per_second` calls refill, bursts of twice that pass (PROTOCOL, settings).
+/// A rate: `per_second` calls refill, bursts of twice that pass (PROTOCOL, settings); or the share of it
+/// that one of several nodes has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     per_second: u32,
+    nodes: u32,
 }
 
 /// What one bucket says about itself (PROTOCOL, Limits).
@@ -18,7 +23,7 @@ pub struct BucketState {
     pub remaining: u32,
     /// Nanoseconds until the bucket is full again.
     pub full_in_ns: u64,
-    /// The burst window in whole seconds: `q` calls in `w` seconds.
+    /// The burst window in whole seconds, rounded up: `q` calls in `w` seconds.
     pub window_seconds: u32,
 }
 
@@ -49,12 +54,22 @@ impl Rate {
 
     /// A rate in calls per second; `None` for 0, which would let nothing through for ever.
     pub const fn per_second(per_second: u32) -> Option<Self> {
-        if per_second == 0 { None } else { Some(Self { per_second }) }
+        if per_second == 0 { None } else { Some(Self { per_second, nodes: 1 }) }
     }
 
-    /// The most calls that can pass at once.
+    /// The share that each of so many nodes has.
+    #[must_use]
+    pub const fn shared_by(self, nodes: u32) -> Self {
+        Self { per_second: self.per_second, nodes: if nodes == 0 { 1 } else { nodes } }
+    }
+
+    /// The most calls that can pass at once. Never less than one: a node without any would refuse
+    /// for ever.
     pub const fn burst(self) -> u32 {
-        self.per_second.saturating_mul(Self::WINDOW_SECONDS)
+        match self.per_second.saturating_mul(Self::WINDOW_SECONDS) / self.nodes {
+            0 => 1,
+            share => share,
+        }
     }
 
     /// One call at `now_ns` on a bucket that will be full at `full_at_ns` (anything in the past
@@ -82,19 +97,24 @@ impl Rate {
             limit: self.burst(),
             remaining: u32::try_from(free).unwrap_or(u32::MAX).min(self.burst()),
             full_in_ns,
-            window_seconds: Self::WINDOW_SECONDS,
+            window_seconds: self.window_seconds(),
         }
     }
 
     /// Time that one call takes out of the bucket. At most 4.3 thousand million calls a second.
     const fn interval_ns(self) -> u64 {
-        let interval = NANOS / self.per_second as u64;
+        let interval = NANOS * self.nodes as u64 / self.per_second as u64;
         if interval == 0 { 1 } else { interval }
     }
 
     /// The bucket's depth: exactly `burst` intervals, so that rounding loses no call.
     const fn window_ns(self) -> u64 {
         self.interval_ns() * self.burst() as u64
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "at most 2^32 nodes, one second each")]
+    const fn window_seconds(self) -> u32 {
+        self.window_ns().div_ceil(NANOS) as u32
     }
 }
 
@@ -148,7 +168,72 @@ mod tests {
         assert_eq!(Rate::per_second(0), None);
     }
 
+    #[test]
+    fn a_share_is_a_part_of_rate_and_burst_and_lets_something_through() {
+        let bursts = [1, 2, 3, 4, 100, 1_000].map(|nodes| {
+            let share = Rate::per_second(50).unwrap().shared_by(nodes);
+            (share.burst(), passes(share, (1..=20_000).map(|ms| ms * NANOS / 1_000)))
+        });
+        // the burst, and what refills in 20 seconds less the first millisecond
+        assert_eq!(bursts, [(100, 1_099), (50, 549), (33, 366), (25, 274), (1, 10), (1, 1)]);
+    }
+
+    /// Nodes with a bucket each, as the store's rules make them: whoever joins begins with a full
+    /// bucket, and all of them have the new share from then on.
+    struct Nodes {
+        buckets: Vec<u64>,
+        rate: Rate,
+    }
+
+    impl Nodes {
+        fn rate(&self) -> Rate {
+            self.rate.shared_by(u32::try_from(self.buckets.len()).unwrap())
+        }
+
+        fn ask(&mut self, node: usize, now_ns: u64) -> bool {
+            let (rate, nodes) = (self.rate(), self.buckets.len());
+            let bucket = &mut self.buckets[node % nodes];
+            match rate.charge(*bucket, now_ns) {
+                Charge::Passed { full_at_ns, .. } => {
+                    *bucket = full_at_ns;
+                    true
+                }
+                Charge::Refused { .. } => false,
+            }
+        }
+    }
+
     proptest! {
+        #[test]
+        fn nodes_together_pass_the_rate_and_one_nodes_burst_for_each_change(
+            per_second in 8_u32..2_000,
+            steps in proptest::collection::vec((0_u8..6, 0_u64..400_000_000, 1_usize..600), 1..60),
+        ) {
+            let rate = Rate::per_second(per_second).unwrap();
+            let mut nodes = Nodes { buckets: vec![0], rate };
+            let (mut now, mut passed, mut changes, mut most) = (NANOS, 0_u64, 0_u64, 1_u64);
+            for (kind, wait, calls) in steps {
+                now += wait;
+                match kind {
+                    0 if nodes.buckets.len() < 8 => nodes.buckets.push(0),
+                    1 if nodes.buckets.len() > 1 => nodes.buckets.truncate(nodes.buckets.len() - 1),
+                    _ => {
+                        for call in 0..calls {
+                            passed += u64::from(nodes.ask(call + calls, now));
+                        }
+                        continue;
+                    }
+                }
+                changes += 1;
+                most = most.max(u64::try_from(nodes.buckets.len()).unwrap());
+            }
+            // a change of the number between 1 and 2 moves one node's burst, which is the half
+            let burst = u64::from(rate.shared_by(2).burst()) + 1;
+            let refilled = (now - NANOS) * u64::from(per_second + 1) / NANOS;
+            let bound = u64::from(rate.burst()) + changes * burst + refilled + most;
+            prop_assert!(passed <= bound, "{} of {}", passed, bound);
+        }
+
         #[test]
         fn never_more_than_burst_plus_rate_times_time(
             per_second in 1_u32..5_000,

@@ -16,12 +16,20 @@ pub struct Refusal {
     pub field: Option<String>,
     /// Where the app's plan can be paid, with `subscription_required`.
     pub billing_url: Option<WebUrl>,
+    /// With `rate_limited`: the nanoseconds until one such call of this key would pass.
+    pub retry_in_ns: Option<u64>,
 }
 
 impl Refusal {
     /// A refusal with a code and a sentence.
     pub fn new(code: ErrorCode, description: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, description: description.into(), field: None, billing_url: None }
+        Self {
+            code,
+            description: description.into(),
+            field: None,
+            billing_url: None,
+            retry_in_ns: None,
+        }
     }
 
     /// Names the member of the request that is wrong.
@@ -45,6 +53,29 @@ impl Refusal {
             ErrorCode::InvalidOperatorToken,
             "this operator token is not valid: unknown, expired or revoked",
         )
+    }
+
+    /// Nobody is signed in to the dashboard, or no longer.
+    pub fn unauthenticated() -> Self {
+        Self::new(
+            ErrorCode::Unauthenticated,
+            "nobody is signed in here: the session is unknown, over or ended; sign in again",
+        )
+    }
+
+    /// One text for every way in which a sign-in code opens nothing.
+    pub fn invalid_code() -> Self {
+        Self::new(
+            ErrorCode::InvalidCode,
+            "this code opens nothing: it is wrong, used, void after 5 wrong tries or older than 10 \
+             minutes; `agentadmit operator sign-in` makes another",
+        )
+    }
+
+    /// Too many such calls of this key.
+    pub fn rate_limited(description: &'static str, retry_in_ns: u64) -> Self {
+        let refusal = Self::new(ErrorCode::RateLimited, description);
+        Self { retry_in_ns: Some(retry_in_ns), ..refusal }
     }
 
     /// Nothing there that the caller may know of. Existence elsewhere is not revealed.

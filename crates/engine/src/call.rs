@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+use std::vec;
 
 use agentadmit_store::clock::Clock;
 use agentadmit_store::verbs::upkeep::Touch;
-use agentadmit_store::{Foreseen, Store, StoreError, Tx, Verb};
+use agentadmit_store::{Foreseen, Store, StoreError, Tx, Verb, write_on};
 use tokio::sync::oneshot;
 
 use crate::admission::{Executor, Histogram, Job, Refused, Sealed};
@@ -23,15 +24,51 @@ pub(crate) trait Call: Send {
     fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError>;
     fn foresee(&self, foreseen: &mut Foreseen);
     fn sealed(&mut self, waited_ns: u64, batch: u32);
-    fn committed(self: Box<Self>, store_ns: u64);
+    /// Tells its caller, who then tells `others`.
+    fn committed(self: Box<Self>, store_ns: u64, others: Others);
     fn failed(self: Box<Self>, error: EngineError, store_ns: u64);
     fn abandoned(&self) -> bool;
     /// Whether it came by the reserved lane: it is not refused for want of room.
     fn is_reserved(&self) -> bool;
+    /// Whether it is its app's writer's ([`Verb::SPREADS`]).
+    fn spreads(&self) -> bool;
 }
 
-/// What comes back to a caller: the answer, and how the call went.
-pub(crate) type Returned<A> = (Result<A, EngineError>, Admitted);
+/// What comes back to a caller: the answer, how the call went, and whom to tell next.
+pub(crate) struct Returned<A> {
+    answer: Result<A, EngineError>,
+    admitted: Admitted,
+    others: Others,
+}
+
+impl<A> Returned<A> {
+    /// The answer and how the call went; the others of the batch hear theirs.
+    pub(crate) fn open(self) -> (Result<A, EngineError>, Admitted) {
+        let Self { answer, admitted, others } = self;
+        drop(others);
+        (answer, admitted)
+    }
+}
+
+/// Calls of a committed batch, whose callers hear their answers when this is dropped.
+///
+/// The writer wakes the first caller of a batch, and that one wakes the others, on the thread where
+/// most of them are polled. Woken one by one by the writer, they made that thread sleep and wake
+/// several times for each batch, in the middle of the writer's work where both share a core. Whether
+/// the first caller opens its answer or has left, nobody waits for longer than its next poll.
+#[derive(Default)]
+pub(crate) struct Others {
+    calls: vec::IntoIter<AnyCall>,
+    store_ns: u64,
+}
+
+impl Drop for Others {
+    fn drop(&mut self) {
+        for call in &mut self.calls {
+            call.committed(self.store_ns, Self::default());
+        }
+    }
+}
 
 /// A verb, the answer of its last run, and who waits for it.
 pub(crate) struct Waiting<V: Verb> {
@@ -69,14 +106,18 @@ impl<V: Verb> Call for Waiting<V> {
         self.admitted = Admitted { waited_ns, batch, store_ns: 0 };
     }
 
-    fn committed(self: Box<Self>, store_ns: u64) {
+    fn committed(self: Box<Self>, store_ns: u64, others: Others) {
         let answer = self.answer.ok_or(EngineError::Internal("the call was never run"));
-        // a caller who left does not hear it; what was done is done and recorded
-        let _gone = self.caller.send((answer, Admitted { store_ns, ..self.admitted }));
+        let admitted = Admitted { store_ns, ..self.admitted };
+        // a caller who left does not hear it, and the others do at once; what was done is done and
+        // recorded
+        let _gone = self.caller.send(Returned { answer, admitted, others });
     }
 
     fn failed(self: Box<Self>, error: EngineError, store_ns: u64) {
-        let _gone = self.caller.send((Err(error), Admitted { store_ns, ..self.admitted }));
+        let admitted = Admitted { store_ns, ..self.admitted };
+        let returned = Returned { answer: Err(error), admitted, others: Others::default() };
+        let _gone = self.caller.send(returned);
     }
 
     fn abandoned(&self) -> bool {
@@ -86,11 +127,19 @@ impl<V: Verb> Call for Waiting<V> {
     fn is_reserved(&self) -> bool {
         self.is_reserved
     }
+
+    fn spreads(&self) -> bool {
+        V::SPREADS
+    }
 }
 
 impl Job for AnyCall {
     fn abandoned(&self) -> bool {
         (**self).abandoned()
+    }
+
+    fn spreads(&self) -> bool {
+        (**self).spreads()
     }
 
     fn refuse(self, why: Refused) {
@@ -106,6 +155,8 @@ impl Job for AnyCall {
 /// Runs sealed batches on a store, and its upkeep between them.
 pub(crate) struct Batches {
     pub(crate) store: Arc<dyn Store>,
+    /// Which of the store's writers runs them.
+    pub(crate) writer: usize,
     pub(crate) upkeep: Upkeep,
     pub(crate) space: Space,
     pub(crate) writes: Writes,
@@ -164,7 +215,7 @@ impl Batches {
 
     /// Whether writes succeed again, though nobody may call who would show it.
     fn look_for_writes(&self) -> bool {
-        let is_back = agentadmit_store::write(&*self.store, &Touch).is_ok();
+        let is_back = write_on(&*self.store, self.writer, &Touch).is_ok();
         if is_back {
             self.writes.succeeded();
         }
@@ -182,16 +233,13 @@ impl Batches {
                 call.foresee(&mut foreseen);
             }
         }
-        let result = self.store.transaction_ahead("admit", &foreseen, &mut |tx| {
+        let result = self.store.transaction_on(self.writer, "admit", &foreseen, &mut |tx| {
             calls.iter_mut().try_for_each(|call| call.run(tx))
         });
         match result {
             Ok(()) => {
                 self.writes.succeeded();
-                let store_ns = self.took(began_ns);
-                for call in calls {
-                    call.committed(store_ns);
-                }
+                committed(calls, self.took(began_ns));
             }
             Err(StoreError::Corrupt(_)) if calls.len() > 1 => {
                 let second = calls.split_off(calls.len() / 2);
@@ -222,6 +270,14 @@ impl Batches {
     }
 }
 
+/// Answers the calls of a committed batch.
+fn committed(calls: Vec<AnyCall>, store_ns: u64) {
+    let mut calls = calls.into_iter();
+    if let Some(first) = calls.next() {
+        first.committed(store_ns, Others { calls, store_ns });
+    }
+}
+
 /// Refuses what would use up the room that is kept for revocations.
 fn only_reserved(calls: Vec<AnyCall>) -> Vec<AnyCall> {
     let (reserved, others) = calls.into_iter().partition(|call| call.is_reserved());
@@ -232,5 +288,101 @@ fn only_reserved(calls: Vec<AnyCall>) -> Vec<AnyCall> {
 fn fail(calls: Vec<AnyCall>, error: &StoreError, store_ns: u64) {
     for call in calls {
         call.failed(EngineError::from(error.clone()), store_ns);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future as _;
+    use std::pin::Pin;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll, Wake, Waker};
+
+    use super::*;
+
+    /// Answered before it runs.
+    struct Known;
+
+    impl Verb for Known {
+        type Answer = usize;
+        const NAME: &'static str = "known";
+
+        fn run(&self, _: &mut Tx<'_>) -> Result<usize, StoreError> {
+            Ok(0)
+        }
+    }
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A caller that waits for its answer.
+    struct Caller {
+        answer: oneshot::Receiver<Returned<usize>>,
+        woken: Arc<Woken>,
+    }
+
+    impl Caller {
+        fn poll(&mut self) -> Poll<usize> {
+            let waker = Waker::from(Arc::clone(&self.woken));
+            let polled = Pin::new(&mut self.answer).poll(&mut Context::from_waker(&waker));
+            polled.map(|returned| returned.unwrap().open().0.unwrap())
+        }
+
+        fn wakes(&self) -> usize {
+            self.woken.0.load(Ordering::Relaxed)
+        }
+    }
+
+    /// A batch that was run, and its callers, who all wait.
+    fn batch(size: usize) -> (Vec<AnyCall>, Vec<Caller>) {
+        let calls = (0..size).map(|number| {
+            let (caller, answer) = oneshot::channel();
+            let call = Waiting {
+                verb: Known,
+                answer: Some(number),
+                caller,
+                admitted: Admitted::default(),
+                is_reserved: false,
+            };
+            let mut caller = Caller { answer, woken: Arc::default() };
+            assert_eq!(caller.poll(), Poll::Pending);
+            (Box::new(call) as AnyCall, caller)
+        });
+        calls.unzip()
+    }
+
+    #[test]
+    fn the_writer_wakes_the_first_caller_and_that_one_the_others() {
+        let (calls, mut callers) = batch(3);
+        committed(calls, 7);
+        assert_eq!(callers.iter().map(Caller::wakes).collect::<Vec<_>>(), [1, 0, 0]);
+        assert_eq!(callers[0].poll(), Poll::Ready(0));
+        assert_eq!(callers.iter().map(Caller::wakes).collect::<Vec<_>>(), [1, 1, 1]);
+        assert_eq!(callers[2].poll(), Poll::Ready(2));
+        assert_eq!(callers[1].poll(), Poll::Ready(1));
+    }
+
+    #[test]
+    fn a_first_caller_who_leaves_leaves_nobody_waiting() {
+        for leaves_before in [true, false] {
+            let (calls, mut callers) = batch(3);
+            let first = callers.remove(0);
+            if leaves_before {
+                drop(first);
+                committed(calls, 7);
+            } else {
+                committed(calls, 7);
+                drop(first);
+            }
+            assert_eq!(callers.iter().map(Caller::wakes).collect::<Vec<_>>(), [1, 1]);
+            assert_eq!(callers[0].poll(), Poll::Ready(1));
+            assert_eq!(callers[1].poll(), Poll::Ready(2));
+        }
     }
 }

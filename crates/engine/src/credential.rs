@@ -23,12 +23,6 @@ impl Engine {
     }
 }
 
-/// The API key in a Bearer; `None` for anything else.
-pub fn api_key(bearer: &str) -> Option<AppCredential> {
-    let (kind, hash) = secret::parse(bearer).ok()?;
-    of_app(kind, hash)
-}
-
 fn of_app(kind: SecretKind, hash: SecretHash) -> Option<AppCredential> {
     let is_of_app = matches!(kind, SecretKind::ApiKeyTest | SecretKind::ApiKeyLive);
     is_of_app.then_some(AppCredential::ApiKey(hash))

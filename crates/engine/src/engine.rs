@@ -18,7 +18,7 @@ use agentadmit_store::verbs::auth::{
     self, AppCredential, AuthenticatedApp, AuthenticatedOperator, Authorize, OperatorCredential,
 };
 use agentadmit_store::verbs::upkeep::{CloseChains, FlushRefusals};
-use agentadmit_store::{Store, StoreError, Verb, Views, read, write};
+use agentadmit_store::{Store, StoreError, Verb, Views, read, write, write_on};
 use parking_lot::RwLock;
 
 use crate::admission::{
@@ -32,6 +32,7 @@ use crate::keyring::Keyring;
 use crate::space::{Space, Writes};
 use crate::trail::Trail;
 use crate::upkeep::Upkeep;
+use crate::verification::Verifications;
 
 /// What an engine is told when it starts.
 pub struct EngineOptions {
@@ -75,6 +76,7 @@ struct Inner {
     space: Space,
     writes: Writes,
     store_ns: Arc<Histogram>,
+    verifications: Arc<Verifications>,
     /// Ends with the engine.
     _checkpoints: Option<Checkpoints>,
 }
@@ -134,11 +136,12 @@ impl Parts {
         Arc::new(move || clock.monotonic_ns())
     }
 
-    fn batches(&self) -> Batches {
-        let clock = Arc::clone(&self.clock);
+    fn batches(&self, writer: usize) -> Batches {
+        let (clock, keyring) = (Arc::clone(&self.clock), Arc::clone(&self.keyring));
         Batches {
             store: Arc::clone(&self.store),
-            upkeep: Upkeep::new(Arc::clone(&clock), Arc::clone(&self.keyring), self.retention),
+            writer,
+            upkeep: Upkeep::new(writer, Arc::clone(&clock), keyring, self.retention),
             space: self.space.clone(),
             writes: self.writes.clone(),
             clock,
@@ -158,6 +161,7 @@ impl Parts {
             space,
             writes,
             store_ns,
+            verifications: Arc::default(),
             _checkpoints: checkpoints,
         };
         Engine { inner: Arc::new(inner) }
@@ -179,7 +183,8 @@ impl Engine {
         options: EngineOptions,
     ) -> io::Result<Self> {
         let parts = Parts::new(store, clock, keyring, options)?;
-        let admission = Admission::start(parts.limits, parts.ticks(), parts.batches())?;
+        let writers = (0..parts.store.writers().max(1)).map(|writer| parts.batches(writer));
+        let admission = Admission::start(parts.limits, &parts.ticks(), writers)?;
         let checkpoints = Checkpoints::start(Arc::clone(&parts.store))?;
         Ok(parts.engine(admission, Some(checkpoints)))
     }
@@ -196,12 +201,15 @@ impl Engine {
         options: EngineOptions,
     ) -> io::Result<(Self, EngineSteps)> {
         let parts = Parts::new(store, clock, keyring, options)?;
-        let (admission, steps) = Admission::in_steps(parts.limits, parts.ticks(), parts.batches());
+        let (admission, steps) = Admission::in_steps(parts.limits, parts.ticks(), parts.batches(0));
         Ok((parts.engine(admission, None), EngineSteps(steps)))
     }
 
     /// Runs a verb in the next batch and answers when it is durable. How it went is noted in the
     /// [`Trail`] of the request that asks.
+    ///
+    /// Once polled, it must be polled when it is woken, or dropped: other callers of the batch may
+    /// wait for that to hear their own answers.
     ///
     /// # Errors
     /// [`EngineError::Busy`] when too many calls wait, else the store's.
@@ -216,7 +224,8 @@ impl Engine {
             return Err(EngineError::Busy { retry_after });
         }
         match answer.await {
-            Ok((answer, admitted)) => {
+            Ok(returned) => {
+                let (answer, admitted) = returned.open();
                 Trail::admitted(admitted);
                 answer
             }
@@ -252,15 +261,15 @@ impl Engine {
             .map_err(EngineError::from)
     }
 
-    /// Asks something for an app whose credential is good and may ask. The credential is checked on
-    /// the same snapshot (a client assertion is spent first).
+    /// Asks something for an app whose credential is good and may ask; without a permission, any
+    /// good credential may. It is checked on the same snapshot (a client assertion is spent first).
     ///
     /// # Errors
     /// The refusal, or the store's error.
     pub async fn ask<R: Send + 'static>(
         &self,
         credential: AppCredential,
-        permission: Permission,
+        permission: impl Into<Option<Permission>>,
         name: &'static str,
         question: impl Fn(
             &mut dyn Views,
@@ -271,13 +280,16 @@ impl Engine {
         + 'static,
     ) -> Result<R, EngineError> {
         let clock = Arc::clone(&self.inner.clock);
+        let permission = permission.into();
         self.note_app(&credential);
         let answer = match credential {
             AppCredential::ApiKey(hash) => {
                 self.read(name, move |views| {
                     let now = now(views, &*clock)?;
-                    let app = auth::api_key(views, &hash, now)?
-                        .and_then(|app| app.caller.require(permission).map(|()| app));
+                    let app = auth::api_key(views, &hash, now)?.and_then(|app| {
+                        permission.map_or(Ok(()), |needed| app.caller.require(needed))?;
+                        Ok(app)
+                    });
                     match app {
                         Ok(app) => question(views, &app, now),
                         Err(refusal) => Ok(Err(refusal)),
@@ -340,8 +352,20 @@ impl Engine {
         hints.insert(*hash, tenant.app_id);
     }
 
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.inner.clock)
+    }
+
     pub(crate) fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.inner.store)
+    }
+
+    pub(crate) fn verifications(&self) -> &Arc<Verifications> {
+        &self.inner.verifications
+    }
+
+    pub(crate) fn keyring(&self) -> &Keyring {
+        &self.inner.keyring
     }
 
     /// The service's own address.
@@ -387,7 +411,7 @@ impl Engine {
         app_id
     }
 
-    /// Whether the writer runs. Once false, the process should stop.
+    /// Whether every writer runs. Once false, the process should stop.
     pub fn is_alive(&self) -> bool {
         self.inner.admission.is_alive()
     }
@@ -423,16 +447,20 @@ impl Engine {
         self.granted(Lane::Reserved, verb).await
     }
 
-    /// Stops: answers what was admitted, writes what was counted, closes this writer's chains.
+    /// Stops: answers what was admitted, writes what was counted, closes the writers' chains.
     /// Blocks.
     ///
     /// # Errors
-    /// When the writer had died, or the store fails.
+    /// When a writer had died, or the store fails.
     pub fn shut_down(self) -> io::Result<()> {
+        self.inner.verifications.stop();
         self.inner.admission.clone().drain().map_err(io::Error::other)?;
         let store = &*self.inner.store;
-        write(store, &FlushRefusals { all: true }).map_err(io::Error::other)?;
-        while write(store, &CloseChains::Own).map_err(io::Error::other)? {}
+        for writer in 0..store.writers() {
+            let flush = FlushRefusals { all: true };
+            write_on(store, writer, &flush).map_err(io::Error::other)?;
+            while write_on(store, writer, &CloseChains::Own).map_err(io::Error::other)? {}
+        }
         Ok(())
     }
 
@@ -469,7 +497,7 @@ fn known_keys(store: &dyn Store) -> Result<KeyMap<SecretHash, AppId>, StoreError
 }
 
 /// The moment of a reading: the wall clock, never before the newest record.
-fn now(views: &mut dyn Views, clock: &dyn Clock) -> Result<Timestamp, StoreError> {
+pub(crate) fn now(views: &mut dyn Views, clock: &dyn Clock) -> Result<Timestamp, StoreError> {
     let wall = clock.wall();
     Ok(views.newest_record_at()?.map_or(wall, |newest| newest.max(wall)))
 }

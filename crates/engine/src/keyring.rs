@@ -1,9 +1,12 @@
 //! The service's own secrets: the key under which they are sealed, and the audit key that signs
 //! checkpoints (PROTOCOL, principle 6).
 
+use agentadmit_protocol::secret::{Secret, SecretKind};
+use agentadmit_store::verbs::oauth::token::Successors;
 use agentadmit_store::{Store, StoreError, read};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::error::{KeyRejected, Unspecified};
+use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -102,9 +105,14 @@ impl From<KeyRejected> for KeyringError {
     }
 }
 
+/// What the key of [`Keyring::successors`] is derived from the secret key with.
+const SUCCESSORS: &[u8] = b"agentadmit successors of refresh tokens 1";
+
 /// The opened secrets of a running service.
 pub struct Keyring {
     audit: Ed25519KeyPair,
+    /// Whoever has the database and a refresh token still cannot tell what comes of it.
+    successors: hmac::Key,
     kid: String,
     public_key: [u8; 32],
 }
@@ -134,7 +142,10 @@ impl Keyring {
             .as_ref()
             .try_into()
             .map_err(|_| KeyringError::Crypto("an Ed25519 key has 32 bytes".to_owned()))?;
-        Ok(Self { kid: kid(&public_key), audit, public_key })
+        let secret = hmac::Key::new(hmac::HMAC_SHA256, secret_key.0.as_slice());
+        let derived = hmac::sign(&secret, SUCCESSORS);
+        let successors = hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref());
+        Ok(Self { kid: kid(&public_key), audit, successors, public_key })
     }
 
     fn create(
@@ -168,6 +179,26 @@ impl Keyring {
             *to = *from;
         }
         signature
+    }
+
+    /// What comes of a refresh token, always the same: derived, so that whoever presents it again
+    /// within the grace is answered the same, and only hashes are stored (HMAC-SHA256, RFC 2104).
+    pub(crate) fn successors(&self, refresh_token: &str) -> Successors {
+        let derive = |kind: SecretKind| {
+            let mut context = hmac::Context::with_key(&self.successors);
+            context.update(kind.prefix().as_bytes());
+            context.update(refresh_token.as_bytes());
+            let tag = context.sign();
+            let mut random = [0; 32];
+            for (to, from) in random.iter_mut().zip(tag.as_ref()) {
+                *to = *from;
+            }
+            Secret::mint(kind, random)
+        };
+        Successors {
+            access: derive(SecretKind::AccessToken),
+            refresh: derive(SecretKind::RefreshToken),
+        }
     }
 
     /// The audit key's name.

@@ -1,22 +1,26 @@
 //! Questions: what lists, searches and sums are made of. Each is asked on one snapshot.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use agentadmit_core::Refusal;
 use agentadmit_core::app::{App, ConnectionCounts, DayUsage, Tenant};
-use agentadmit_core::connection::{Activity, Connection, Standing};
+use agentadmit_core::connection::{Activity, Connection, Standing, Status};
 use agentadmit_core::credential::ApiKey;
 use agentadmit_core::plan;
 use agentadmit_protocol::audit::AuditRecord;
+use agentadmit_protocol::environment::Environment;
 use agentadmit_protocol::error::ErrorCode;
-use agentadmit_protocol::id::{AppId, ConnectionId};
+use agentadmit_protocol::id::{AccountId, AppId, ConnectionId};
 use agentadmit_protocol::scope::ScopeName;
+use agentadmit_protocol::text::UserId;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::verbs::Answered;
 use agentadmit_store::{StoreError, Views};
 
 use crate::cursor::Cursor;
 
+use agentadmit_store::views::UserCount;
 pub use agentadmit_store::views::{AuditFilter, ConnectionFilter};
 
 /// The largest page of a list.
@@ -106,6 +110,142 @@ pub fn connections(
         }
     }
     Ok(ConnectionPage { connections, total: views.connection_total(filter)?, next })
+}
+
+/// A person and what can act for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The id, as the apps say it.
+    pub user_id: UserId,
+    /// Apps with connections of theirs, whatever became of them.
+    pub apps: u64,
+    /// Connections that are pending or active.
+    pub live: u64,
+    /// Connections that there ever were.
+    pub connections: u64,
+}
+
+/// People of all apps whose ids begin so, and whether there are more.
+///
+/// # Errors
+/// The store's.
+pub fn people(
+    views: &mut dyn Views,
+    prefix: &str,
+    after: Option<&UserId>,
+    limit: usize,
+) -> Result<(Vec<Person>, bool), StoreError> {
+    let mut users = views.users(prefix, after, limit.saturating_add(1))?;
+    let is_more = users.len() > limit;
+    users.truncate(limit);
+    let counts = views.user_counts(&users)?;
+    let mut people = Vec::with_capacity(users.len());
+    for user_id in users {
+        let (mut apps, mut live, mut connections) = (BTreeSet::new(), 0, 0);
+        for count in counts.iter().filter(|count| count.user_id == user_id) {
+            apps.insert(count.tenant.app_id);
+            connections += count.rows.total();
+            live += live_of(views, count)?;
+        }
+        let apps = u64::try_from(apps.len()).unwrap_or(u64::MAX);
+        people.push(Person { user_id, apps, live, connections });
+    }
+    Ok((people, is_more))
+}
+
+/// How many of a user's rows are live, a mark on their app considered.
+fn live_of(views: &mut dyn Views, count: &UserCount) -> Result<u64, StoreError> {
+    let rows = count.rows.pending + count.rows.active;
+    let app = views.app(count.tenant.app_id)?;
+    match app {
+        None => Ok(0),
+        Some(app) if app.deleted_at.is_some() => Ok(0),
+        Some(app) if app.revoked_before.is_some() && rows > 0 => {
+            let mut live = 0;
+            for status in [Status::Pending, Status::Active] {
+                let (tenant, user_id) = (Some(count.tenant), Some(count.user_id.clone()));
+                let filter =
+                    ConnectionFilter { tenant, user_id, status: Some(status), app_id: None };
+                live += views.connection_total(&filter)?;
+            }
+            Ok(live)
+        }
+        Some(_) => Ok(rows),
+    }
+}
+
+/// Everything at a glance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Overview {
+    /// Apps that are not deleted.
+    pub apps: u64,
+    /// Operators whose token is good.
+    pub operators: u64,
+    /// Connections by status.
+    pub counts: ConnectionCounts,
+    /// The day of today, and its calls.
+    pub today: (i32, DayUsage),
+    /// Refusals of today by code or reason, the most first.
+    pub refusals: Vec<(String, u64)>,
+    /// Calls per day.
+    pub days: Vec<(i32, DayUsage)>,
+}
+
+/// Apps read at a time.
+const APPS: usize = 1_000;
+
+/// Everything at a glance, of one environment or of both: as much work as there are apps, however
+/// many connections and records they have.
+///
+/// # Errors
+/// The store's.
+pub fn overview(
+    views: &mut dyn Views,
+    environment: Option<Environment>,
+    days: i32,
+    now: Timestamp,
+) -> Result<Overview, StoreError> {
+    let (mut apps, mut after) = (0, None);
+    loop {
+        let page = views.apps(after, APPS)?;
+        apps += page.iter().filter(|app| app.deleted_at.is_none()).count();
+        match page.last() {
+            Some(last) if page.len() == APPS => after = Some(last.id),
+            _ => break,
+        }
+    }
+    let operators = views.operators()?.iter().filter(|operator| operator.is_good(now)).count();
+    let today = plan::day(now);
+    let days = views.all_usage(environment, today.saturating_sub(days - 1), today)?;
+    let calls = days.iter().find(|(day, _)| *day == today).map(|(_, usage)| *usage);
+    Ok(Overview {
+        apps: u64::try_from(apps).unwrap_or(u64::MAX),
+        operators: u64::try_from(operators).unwrap_or(u64::MAX),
+        counts: views.all_connection_counts(environment)?,
+        today: (today, calls.unwrap_or_default()),
+        refusals: views.all_refusals(environment, today, today)?,
+        days,
+    })
+}
+
+/// Apps of which an account is a member, by id, after `after`, at most `limit`; deleted ones too. As many
+/// look-ups as it has apps.
+///
+/// # Errors
+/// The store's.
+pub fn apps_of(
+    views: &mut dyn Views,
+    account_id: AccountId,
+    after: Option<AppId>,
+    limit: usize,
+) -> Result<Vec<App>, StoreError> {
+    let members = views.memberships_of(account_id)?;
+    let wanted = members.iter().map(|member| member.app_id).filter(|id| Some(*id) > after);
+    let mut apps = Vec::new();
+    for app_id in wanted.take(limit) {
+        apps.extend(views.app(app_id)?.map(Arc::unwrap_or_clone));
+    }
+    Ok(apps)
 }
 
 /// An API key, and when its newest record was written.

@@ -7,7 +7,7 @@ use agentadmit_core::app::Tenant;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::clock::Clock;
 use agentadmit_store::verbs::upkeep::{Checkpoint, ExpireDue, FlushRefusals, Trim};
-use agentadmit_store::{Store, StoreError, write};
+use agentadmit_store::{Foreseen, Store, StoreError, write_on};
 
 use crate::keyring::Keyring;
 
@@ -22,7 +22,10 @@ const HOUR_MS: i64 = 3_600_000;
 const MINUTE_MS: i64 = 60_000;
 
 /// Everything of upkeep, in turn. Each call of [`Upkeep::slice`] does one piece.
+///
+/// Every writer writes what it has counted in memory; the first one does all else.
 pub(crate) struct Upkeep {
+    writer: usize,
     clock: Arc<dyn Clock>,
     keyring: Arc<Keyring>,
     retention: Option<Duration>,
@@ -57,11 +60,13 @@ impl Turn {
 
 impl Upkeep {
     pub(crate) fn new(
+        writer: usize,
         clock: Arc<dyn Clock>,
         keyring: Arc<Keyring>,
         retention: Option<Duration>,
     ) -> Self {
         Self {
+            writer,
             clock,
             keyring,
             retention,
@@ -92,7 +97,8 @@ impl Upkeep {
     fn piece(&mut self, turn: Turn, store: &dyn Store) -> Result<bool, StoreError> {
         let now = self.clock.read().wall;
         match turn {
-            Turn::Expire => write(store, &ExpireDue),
+            Turn::Expire | Turn::Trim | Turn::Store if self.writer > 0 => Ok(false),
+            Turn::Expire => write_on(store, self.writer, &ExpireDue),
             Turn::Refusals => self.flush_refusals(store, now),
             Turn::Checkpoints => self.checkpoint(store, now),
             Turn::Trim => match self.retention {
@@ -100,7 +106,7 @@ impl Upkeep {
                 Some(kept) => {
                     let kept_ms = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
                     let before = Timestamp::from_millis(now.as_millis().saturating_sub(kept_ms));
-                    let trimmed = write(store, &Trim { before })?;
+                    let trimmed = write_on(store, self.writer, &Trim { before })?;
                     if trimmed {
                         // sign what the registers say of the trim without waiting for the hour
                         self.checked_hour = self.checked_hour.map(|_| i64::MIN);
@@ -116,7 +122,7 @@ impl Upkeep {
     fn flush_refusals(&mut self, store: &dyn Store, now: Timestamp) -> Result<bool, StoreError> {
         let minute = now.as_millis().div_euclid(MINUTE_MS);
         if self.flushed_minute != Some(minute) {
-            write(store, &FlushRefusals { all: false })?;
+            write_on(store, self.writer, &FlushRefusals { all: false })?;
             self.flushed_minute = Some(minute);
         }
         Ok(false)
@@ -130,10 +136,15 @@ impl Upkeep {
             None => self.checked_hour = Some(hour),
             Some(checked) if checked != hour => {
                 let mut unchecked = Vec::new();
-                store.transaction("unchecked", &mut |tx| {
-                    unchecked = tx.writer.unchecked.iter().copied().collect();
-                    Ok(())
-                })?;
+                store.transaction_on(
+                    self.writer,
+                    "unchecked",
+                    &Foreseen::default(),
+                    &mut |tx| {
+                        unchecked = tx.writer.unchecked.iter().copied().collect();
+                        Ok(())
+                    },
+                )?;
                 self.unchecked = unchecked;
                 self.checked_hour = Some(hour);
             }
@@ -143,7 +154,7 @@ impl Upkeep {
         let keyring = &*self.keyring;
         let sign = |message: &[u8]| keyring.sign(message);
         let checkpoint = Checkpoint { tenant, kid: keyring.kid(), sign: &sign };
-        if let Err(error) = write(store, &checkpoint) {
+        if let Err(error) = write_on(store, self.writer, &checkpoint) {
             // it comes last next time, so that one tenant's trouble does not keep all from theirs
             self.unchecked.insert(0, tenant);
             return Err(error);

@@ -12,13 +12,16 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 
+use crate::consent;
+use crate::dashboard;
 use crate::error::{ApiError, PendingBody};
 use crate::extract::without_body;
+use crate::oauth;
 use crate::observe::{self, Begun};
 use crate::state::{RequestId, ServiceState};
 
 /// The name of the request id's header.
-pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The middleware around all routes and fallbacks.
 pub(crate) async fn envelope(
@@ -83,6 +86,15 @@ pub(crate) fn timed_out() -> ApiError {
 
 /// Everything that belongs to somebody stays out of caches; what anyone may read need not.
 fn is_cacheable(path: &str) -> bool {
+    if consent::is_page(path) {
+        return false;
+    }
+    if oauth::is_asset(path) {
+        return true;
+    }
+    if path.starts_with(dashboard::PREFIX) {
+        return dashboard::is_asset(path);
+    }
     let path = path.strip_prefix("/api").unwrap_or(path);
     !(path.starts_with("/v1") || path.starts_with("/oauth"))
 }

@@ -72,6 +72,10 @@ impl ApiError {
             ErrorCode::InvalidApiKey | ErrorCode::InvalidOperatorToken => {
                 error.challenge(Challenge::BearerInvalid)
             }
+            // there is no scheme for cookies, and a 401 names one
+            ErrorCode::InvalidCode | ErrorCode::InvalidPasskey | ErrorCode::Unauthenticated => {
+                error.challenge(Challenge::Bearer)
+            }
             ErrorCode::InvalidClient => error.challenge(Challenge::Basic),
             ErrorCode::Unavailable => error.retry_after(1),
             _ => error,
@@ -136,6 +140,11 @@ impl ApiError {
         self.0.code
     }
 
+    /// Whether it is about this member of the request.
+    pub(crate) fn is_about(&self, field: &str) -> bool {
+        self.0.body.field.as_deref() == Some(field)
+    }
+
     /// The same error under another code, such as `invalid_client` under `/oauth`.
     #[must_use]
     pub(crate) fn recoded(self, code: ErrorCode) -> Self {
@@ -166,7 +175,11 @@ impl ApiError {
     }
 
     /// Too many calls, and whose limit it is.
-    pub fn rate_limited(limit: RateLimitOf, retry_in: Duration, description: &'static str) -> Self {
+    pub fn rate_limited(
+        limit: RateLimitOf,
+        retry_in: Duration,
+        description: impl Into<Cow<'static, str>>,
+    ) -> Self {
         let seconds = retry_in.as_secs() + u64::from(retry_in.subsec_nanos() > 0);
         let error = Self::new(ErrorCode::RateLimited, description)
             .with(|body| body.limit = Some(limit.as_str().into()))
@@ -192,7 +205,10 @@ impl IntoResponse for ApiError {
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
-        let Refusal { code, description, field, billing_url } = refusal;
+        let Refusal { code, description, field, billing_url, retry_in_ns } = refusal;
+        if let Some(nanos) = retry_in_ns {
+            return Self::rate_limited(RateLimitOf::Key, Duration::from_nanos(nanos), description);
+        }
         Self::new(code, description).with(|body| {
             body.field = field;
             body.billing_url = billing_url.map(String::from);
@@ -268,15 +284,39 @@ pub(crate) const fn meaning(code: ErrorCode) -> &'static str {
             "A duration out of bounds, or \"for ever\" where it is not allowed."
         }
         ErrorCode::InvalidGrant => {
-            "A connection token that cannot be exchanged: unknown, used, expired or revoked."
+            "A connection token, code or refresh token that cannot be exchanged: unknown, used, \
+             expired or revoked."
         }
+        ErrorCode::UnauthorizedClient => "OAuth: the client may not use this grant.",
+        ErrorCode::UnsupportedGrantType => "OAuth: a grant that the service does not know.",
+        ErrorCode::InvalidTarget => {
+            "OAuth: `resource` names no app, more than one, or another than was granted."
+        }
+        ErrorCode::AuthorizationPending => "OAuth: the user of a device has not decided yet.",
+        ErrorCode::SlowDown => "OAuth: a device asks too often: wait 5 s longer between questions.",
+        ErrorCode::AccessDenied => "OAuth: the user said no.",
+        ErrorCode::ExpiredToken => "OAuth: a device's code is over: begin anew.",
+        ErrorCode::InvalidRedirectUri => {
+            "OAuth: a client registers a redirect address that none may have."
+        }
+        ErrorCode::InvalidClientMetadata => "OAuth: what a client says of itself cannot be used.",
         ErrorCode::InvalidApiKey => "The caller's own API key or client assertion is bad.",
         ErrorCode::InvalidOperatorToken => "The operator token is bad.",
         ErrorCode::InvalidClient => "OAuth: the client's credential is bad.",
+        ErrorCode::InvalidCode => {
+            "The dashboard: a one-time code that opens nothing: wrong, used, void or expired."
+        }
+        ErrorCode::InvalidPasskey => {
+            "The dashboard: a passkey that signs nobody in, or an answer to a challenge that is over."
+        }
+        ErrorCode::Unauthenticated => "The dashboard: nobody is signed in, or no longer.",
         ErrorCode::InvalidToken => "Verify: the token opens no live connection; `reason` says why.",
         ErrorCode::InsufficientScope => "Verify: the token is good and lacks a scope.",
         ErrorCode::LimitExceeded => "Verify: the token is good and the app's plan is used up.",
         ErrorCode::Forbidden => "The credential is good and lacks the permission.",
+        ErrorCode::CrossSiteRequest => {
+            "The dashboard: the request did not come from the dashboard's own page."
+        }
         ErrorCode::HostedConsentRequired => "Users of this app grant on the hosted page only.",
         ErrorCode::SubscriptionRequired => "Live keys and issues of this app need a plan.",
         ErrorCode::NotFound => "Nothing there that the caller may know of.",

@@ -14,6 +14,9 @@
 //! | --- | --- |
 //! | [`router`](mod@router), [`routes`] | which path is whose |
 //! | [`state`] | what all routes share, and what can be set |
+//! | `consent` | the hosted consent page, for people |
+//! | [`oauth`] | the OAuth 2.1 authorization server |
+//! | [`dashboard`] | signing in to the dashboard |
 //! | [`error`] | the one table from a refusal or fault to an answer |
 //! | `fast_lane` | the plain verify, before hyper |
 //! | `extract` | request to typed values |
@@ -22,6 +25,8 @@
 //! | [`serve`](mod@serve), [`tls`] | sockets |
 
 pub mod address;
+mod consent;
+pub mod dashboard;
 mod envelope;
 pub mod error;
 pub mod exports;
@@ -29,6 +34,7 @@ mod extract;
 mod fast_lane;
 mod limits;
 pub mod metrics;
+pub mod oauth;
 pub mod observe;
 pub mod openapi;
 mod patience;

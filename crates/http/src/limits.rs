@@ -5,71 +5,87 @@ use agentadmit_engine::verbs::verify::Limits;
 use agentadmit_protocol::time::Timestamp;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-const X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
-const X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
-const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
-const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-const STATE: HeaderName = HeaderName::from_static("ratelimit");
-
 /// Headers that an answer of a verify has beside these; room for all of them is made at once.
 const ROOM: usize = 12;
 
 /// The headers for these limits; none where there is no limit.
 pub(crate) fn headers(limits: &Limits, now: Timestamp) -> HeaderMap {
+    let mut lines = Vec::new();
+    write(limits, now, &mut lines);
     let mut headers = HeaderMap::with_capacity(ROOM);
-    write(limits, now, |name, value| {
-        if let Ok(value) = HeaderValue::from_str(value) {
+    for line in lines.split(|byte| *byte == b'\n') {
+        let mut parts = line.trim_ascii_end().splitn(2, |byte| *byte == b':');
+        if let (Some(name), Some(value)) = (parts.next(), parts.next())
+            && let Ok(name) = HeaderName::from_bytes(name)
+            && let Ok(value) = HeaderValue::from_bytes(value.trim_ascii_start())
+        {
             headers.insert(name, value);
         }
-    });
+    }
     headers
 }
 
-/// Hands the name and the value of each header for these limits over.
+/// Appends the header lines for these limits to an answer's head; nothing where there is no limit.
 ///
 /// `X-RateLimit-*` describe the limit nearest to refusing; `RateLimit-Policy` and `RateLimit`
 /// (draft-ietf-httpapi-ratelimit-headers) name each. A reset is when the burst is full again.
-pub(crate) fn write(limits: &Limits, now: Timestamp, mut header: impl FnMut(HeaderName, &str)) {
+pub(crate) fn write(limits: &Limits, now: Timestamp, out: &mut Vec<u8>) {
     let states = [limits.key, limits.connection];
     let present = states.into_iter().flatten();
     let Some(tightest) = present.reduce(|a, b| if b.is_tighter_than(&a) { b } else { a }) else {
         return;
     };
-    let mut policy = String::with_capacity(64);
-    let mut remaining = String::with_capacity(64);
-    for (name, state) in ["key", "connection"].into_iter().zip(states) {
-        let Some(state) = state else { continue };
-        let BucketState { limit, remaining: left, window_seconds, full_in_ns } = state;
-        let full_in = full_in_ns.div_ceil(1_000_000_000);
-        item(&mut policy, name, "q", limit.into(), "w", window_seconds.into());
-        item(&mut remaining, name, "r", left.into(), "t", full_in);
-    }
-    let mut digits = itoa::Buffer::new();
-    header(X_LIMIT, digits.format(tightest.limit));
-    header(X_REMAINING, digits.format(tightest.remaining));
-    header(X_RESET, digits.format(reset(&tightest, now)));
-    header(POLICY, &policy);
-    header(STATE, &remaining);
+    out.extend_from_slice(b"x-ratelimit-limit: ");
+    number(tightest.limit.into(), out);
+    out.extend_from_slice(b"\r\nx-ratelimit-remaining: ");
+    number(tightest.remaining.into(), out);
+    out.extend_from_slice(b"\r\nx-ratelimit-reset: ");
+    number(reset(&tightest, now), out);
+    out.extend_from_slice(b"\r\nratelimit-policy: ");
+    each(states, out, |state, out| {
+        out.extend_from_slice(b"q=");
+        number(state.limit.into(), out);
+        out.extend_from_slice(b";w=");
+        number(state.window_seconds.into(), out);
+    });
+    out.extend_from_slice(b"\r\nratelimit: ");
+    each(states, out, |state, out| {
+        out.extend_from_slice(b"r=");
+        number(state.remaining.into(), out);
+        out.extend_from_slice(b";t=");
+        number(state.full_in_ns.div_ceil(1_000_000_000), out);
+    });
+    out.extend_from_slice(b"\r\n");
 }
 
-/// Appends one limit with two parameters: `"key";q=4000;w=2`.
-fn item(list: &mut String, name: &str, first: &str, a: u64, second: &str, b: u64) {
-    let mut digits = itoa::Buffer::new();
-    list.push_str(if list.is_empty() { "\"" } else { ", \"" });
-    list.push_str(name);
-    for (start, parameter, value) in [("\";", first, a), (";", second, b)] {
-        list.push_str(start);
-        list.push_str(parameter);
-        list.push('=');
-        list.push_str(digits.format(value));
+/// Appends a list of the limits that there are, each with its parameters: `"key";q=4000;w=2`.
+fn each(
+    [key, connection]: [Option<BucketState>; 2],
+    out: &mut Vec<u8>,
+    parameters: impl Fn(&BucketState, &mut Vec<u8>),
+) {
+    if let Some(key) = &key {
+        out.extend_from_slice(b"\"key\";");
+        parameters(key, out);
     }
+    if let Some(connection) = &connection {
+        if key.is_some() {
+            out.extend_from_slice(b", ");
+        }
+        out.extend_from_slice(b"\"connection\";");
+        parameters(connection, out);
+    }
+}
+
+fn number(value: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// The Unix second, rounded up, at which the burst is full again.
-fn reset(state: &BucketState, now: Timestamp) -> i64 {
+fn reset(state: &BucketState, now: Timestamp) -> u64 {
     let full_in_ms = i64::try_from(state.full_in_ns.div_ceil(1_000_000)).unwrap_or(i64::MAX);
     let full_at_ms = now.as_millis().saturating_add(full_in_ms);
-    full_at_ms.saturating_add(999).div_euclid(1_000)
+    u64::try_from(full_at_ms.saturating_add(999).div_euclid(1_000)).unwrap_or(0)
 }
 
 #[cfg(test)]

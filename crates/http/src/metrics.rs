@@ -8,6 +8,7 @@ use std::time::Duration;
 use agentadmit_engine::Engine;
 use agentadmit_engine::admission::HistogramSnapshot;
 use agentadmit_engine::verbs::verify::{Denial, VerifyAnswer};
+use agentadmit_protocol::plain_request::HotRoute;
 use http::{Method, StatusCode};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, NoLabelSet};
@@ -30,8 +31,9 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     latency: Family<RouteLabels, Histogram, fn() -> Histogram>,
     verdicts: Family<VerdictLabels, Counter>,
-    /// The series of nearly all calls, so that they are not looked up at each.
-    verified: OnceLock<Answered>,
+    /// The series of nearly all calls, so that they are not looked up at each: the good answers of
+    /// each hot route.
+    hot: [OnceLock<Answered>; HotRoute::ALL.len()],
     allowed: OnceLock<Counter>,
 }
 
@@ -42,8 +44,6 @@ struct Answered {
     latency: Histogram,
 }
 
-/// The route whose good answers are counted on held series.
-const HOT_ROUTE: &str = "/v1/verify";
 /// What a verify is answered most of the time.
 const ALLOWED: &str = "allowed";
 
@@ -104,8 +104,8 @@ impl Metrics {
         );
         registry.register("verdicts", "Verifies and introspections by verdict", verdicts.clone());
         registry.register_collector(Box::new(Admission { engine }));
-        let (verified, allowed) = (OnceLock::new(), OnceLock::new());
-        Self { registry, requests, latency, verdicts, verified, allowed }
+        let (hot, allowed) = Default::default();
+        Self { registry, requests, latency, verdicts, hot, allowed }
     }
 
     /// A request was answered.
@@ -116,10 +116,12 @@ impl Metrics {
         status: StatusCode,
         elapsed: Duration,
     ) {
-        if route == HOT_ROUTE && method == Method::POST && status == StatusCode::OK {
-            self.verified.get_or_init(|| self.series(method, route, status)).note(elapsed);
-        } else {
-            self.series(method, route, status).note(elapsed);
+        let series = || self.series(method, route, status);
+        let is_good = method == Method::POST && status == StatusCode::OK;
+        let mut hot = HotRoute::ALL.iter().zip(&self.hot);
+        match hot.find(|(hot, _)| is_good && hot.path() == route) {
+            Some((_, held)) => held.get_or_init(series).note(elapsed),
+            None => series().note(elapsed),
         }
     }
 

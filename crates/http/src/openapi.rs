@@ -7,12 +7,16 @@ use std::collections::HashMap;
 
 use agentadmit_protocol::api::audit::ExportFormat;
 use agentadmit_protocol::api::connections::ConnectionStatus;
+use agentadmit_protocol::api::overview::SeriesDays;
+use agentadmit_protocol::api::passkeys::CredentialId;
 use agentadmit_protocol::api::query::{Cursor, PageLimit};
 use agentadmit_protocol::api::usage::Day;
 use agentadmit_protocol::audit::AuditEvent;
 use agentadmit_protocol::environment::Environment;
 use agentadmit_protocol::error::ErrorCode;
-use agentadmit_protocol::id::{AppId, ConnectionId, KeyId, OperatorId};
+use agentadmit_protocol::id::{
+    AccountId, AppId, AuthorizationRequestId, ConnectionId, InviteId, KeyId, OperatorId, SessionId,
+};
 use agentadmit_protocol::settings::RateLimits;
 use agentadmit_protocol::text::UserId;
 use agentadmit_protocol::time::Timestamp;
@@ -22,13 +26,16 @@ use utoipa::ToSchema;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::schema::SchemaType;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     ContentBuilder, Header, InfoBuilder, License, ObjectBuilder, OpenApi, OpenApiVersion, Ref,
     RefOr, Response, ResponseBuilder, Schema, Type,
 };
 
+use crate::dashboard;
 use crate::error::meaning;
 use crate::router;
 
@@ -71,7 +78,7 @@ pub(crate) fn written(document: &OpenApi) -> String {
     text
 }
 
-/// The operations of `/v1` whose requests have no body.
+/// The operations of `/v1` and the dashboard whose requests have no body.
 #[derive(Debug, Default)]
 pub(crate) struct Bodyless {
     methods: HashMap<String, Vec<Method>>,
@@ -81,7 +88,9 @@ impl Bodyless {
     /// What the document says of them.
     pub(crate) fn of(document: &OpenApi) -> Self {
         let mut methods = HashMap::new();
-        for (path, item) in document.paths.paths.iter().filter(|(path, _)| path.starts_with("/v1"))
+        let paths = document.paths.paths.iter();
+        for (path, item) in
+            paths.filter(|(path, _)| path.starts_with("/v1") || path.starts_with(dashboard::PREFIX))
         {
             let operations = [
                 (Method::GET, &item.get),
@@ -108,43 +117,57 @@ impl Bodyless {
     }
 }
 
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 12] = [
     ("verify", "Whether one call of an agent may proceed."),
     ("token", "How a grant begins."),
+    ("consent", "How a user is asked on the service's own page."),
     ("connections", "What users granted, and how it ends."),
     ("scopes", "What can be granted."),
     ("audit", "What happened."),
     ("usage", "How much of it."),
     ("oauth", "The same for off-the-shelf OAuth clients."),
     ("operator", "For whoever runs the service."),
+    ("developers", "Developers of apps: members, links that let somebody in, accounts."),
+    ("dashboard", "Signing in to the service's own page for operators and developers."),
     ("service", "About the service itself."),
 ];
 
+const OPERATOR: &str = "/v1/operator";
+const SESSION: &str = "dashboard_session";
+/// What of the operator API no session of the dashboard can do.
+const WITHOUT_SESSION: [&str; 2] = ["/v1/operator/clock/accept", "/v1/operator/sign-in-codes"];
+
 /// Types that only queries and paths name, and one behind a type that is not looked into: the
 /// routes collect the rest.
-fn uncollected_schemas() -> [(String, RefOr<Schema>); 14] {
+fn uncollected_schemas() -> [(String, RefOr<Schema>); 20] {
     fn of<T: ToSchema>() -> (String, RefOr<Schema>) {
         (T::name().into_owned(), T::schema())
     }
     [
+        of::<AccountId>(),
         of::<AppId>(),
         of::<AuditEvent>(),
+        of::<AuthorizationRequestId>(),
         of::<ConnectionId>(),
         of::<ConnectionStatus>(),
+        of::<CredentialId>(),
         of::<Cursor>(),
         of::<Day>(),
         of::<Environment>(),
         of::<ExportFormat>(),
+        of::<InviteId>(),
         of::<KeyId>(),
         of::<OperatorId>(),
         of::<PageLimit>(),
         of::<RateLimits>(),
+        of::<SeriesDays>(),
+        of::<SessionId>(),
         of::<Timestamp>(),
         of::<UserId>(),
     ]
 }
 
-fn security_schemes() -> [(&'static str, SecurityScheme); 4] {
+fn security_schemes() -> [(&'static str, SecurityScheme); 5] {
     let http = |scheme, text: &str| {
         SecurityScheme::Http(Http::builder().scheme(scheme).description(Some(text)).build())
     };
@@ -158,6 +181,14 @@ fn security_schemes() -> [(&'static str, SecurityScheme); 4] {
             ),
         ),
         ("client_basic", http(HttpAuthScheme::Basic, "The app's id, and an API key.")),
+        (
+            SESSION,
+            SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+                "__Host-agentadmit-session",
+                "A session of the dashboard, with the header `AgentAdmit-Dashboard: 1`. Over plain http \
+             on the machine itself the name lacks `__Host-`.",
+            ))),
+        ),
         ("operator_token", http(HttpAuthScheme::Bearer, "An operator's token: `aa_op_…`.")),
     ]
 }
@@ -172,8 +203,13 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 fn complete(path: &str, operation: &mut Operation) {
     let mut errors: Vec<(u16, &[ErrorCode])> = vec![(500, &[ErrorCode::Internal])];
     errors.push((503, &[ErrorCode::Unavailable]));
-    if path.starts_with("/v1") || path.starts_with("/oauth") {
+    if !is_public(path) {
         errors.push((400, &[ErrorCode::InvalidRequest]));
+    }
+    if path.starts_with(OPERATOR) && !WITHOUT_SESSION.contains(&path) {
+        let session = SecurityRequirement::new(SESSION, [] as [&str; 0]);
+        operation.security.get_or_insert_default().push(session);
+        errors.push((403, &[ErrorCode::Forbidden, ErrorCode::CrossSiteRequest]));
     }
     if has_credential(operation) {
         errors.push((401, bad_credential(path)));
@@ -242,6 +278,11 @@ fn forbid_null(schema: &mut RefOr<Schema>) {
     }
 }
 
+/// Whether a route is the service's own, asked by tools of all kinds.
+fn is_public(path: &str) -> bool {
+    !(path.starts_with("/v1") || path.starts_with("/oauth") || path.starts_with(dashboard::PREFIX))
+}
+
 fn has_credential(operation: &Operation) -> bool {
     let security = operation.security.iter().flatten();
     // an empty requirement is written as an empty object
@@ -260,7 +301,11 @@ fn has_path_parameter(operation: &Operation) -> bool {
 fn bad_credential(path: &str) -> &'static [ErrorCode] {
     if path.starts_with("/oauth") {
         &[ErrorCode::InvalidClient]
-    } else if path.starts_with("/v1/operator") || path == "/metrics" {
+    } else if path.starts_with(dashboard::PREFIX) {
+        &[ErrorCode::Unauthenticated]
+    } else if path.starts_with(OPERATOR) && !WITHOUT_SESSION.contains(&path) {
+        &[ErrorCode::InvalidOperatorToken, ErrorCode::Unauthenticated]
+    } else if path.starts_with(OPERATOR) || path == "/metrics" {
         &[ErrorCode::InvalidOperatorToken]
     } else {
         &[ErrorCode::InvalidApiKey]

@@ -12,8 +12,13 @@ use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use crate::dashboard::{DashboardOptions, Tries};
+use crate::error::{Answer, ApiError};
 use crate::exports::Exports;
 use crate::metrics::Metrics;
+use crate::oauth::OAuthOptions;
+use crate::oauth::clients::Clients;
+use crate::oauth::crowd::{Crowd, REGISTRATIONS, REQUESTS};
 use crate::observe::{Lines, Observation};
 use crate::openapi::{self, Bodyless};
 
@@ -33,6 +38,10 @@ pub struct HttpOptions {
     pub request_timeout: Duration,
     /// What is told about requests, and to whom.
     pub observation: Observation,
+    /// The dashboard; `None` where there is none.
+    pub dashboard: Option<DashboardOptions>,
+    /// The authorization server.
+    pub oauth: OAuthOptions,
     /// The only randomness of this layer: request ids are made of it.
     pub seed: [u8; 32],
 }
@@ -47,6 +56,8 @@ impl Default for HttpOptions {
             exports_each: 2,
             request_timeout: Duration::from_secs(10),
             observation: Observation::default(),
+            dashboard: Some(DashboardOptions::default()),
+            oauth: OAuthOptions::default(),
             seed: [0; 32],
         }
     }
@@ -64,6 +75,13 @@ struct Shared {
     metrics: Metrics,
     lines: Lines,
     failures: Mutex<ExchangeFailures>,
+    tries: Mutex<Tries>,
+    clients: Clients,
+    code_tries: Mutex<Tries>,
+    registrations: Mutex<Crowd>,
+    access_requests: Mutex<Crowd>,
+    link_tries: Mutex<Tries>,
+    passkey_tries: Mutex<Tries>,
     exports: Exports,
     request_ids: Mutex<StdRng>,
     document: Bytes,
@@ -81,6 +99,13 @@ impl ServiceState {
                 engine,
                 lines: Lines::default(),
                 failures: Mutex::default(),
+                tries: Mutex::default(),
+                clients: Clients::new(options.oauth.fetcher.clone()),
+                code_tries: Mutex::default(),
+                registrations: Crowd::of(REGISTRATIONS),
+                access_requests: Crowd::of(REQUESTS),
+                link_tries: Mutex::default(),
+                passkey_tries: Mutex::default(),
                 exports: Exports::new(options.exports, options.exports_each),
                 options,
                 request_ids,
@@ -112,6 +137,56 @@ impl ServiceState {
 
     pub(crate) fn failures(&self) -> &Mutex<ExchangeFailures> {
         &self.shared.failures
+    }
+
+    /// How often one-time codes were tried.
+    pub(crate) fn tries(&self) -> &Mutex<Tries> {
+        &self.shared.tries
+    }
+
+    /// How often links were tried: apart, so that nobody holds operators up with them.
+    pub(crate) fn link_tries(&self) -> &Mutex<Tries> {
+        &self.shared.link_tries
+    }
+
+    /// What is known of OAuth clients.
+    pub(crate) fn clients(&self) -> &Clients {
+        &self.shared.clients
+    }
+
+    /// How often codes of devices were tried.
+    pub(crate) fn code_tries(&self) -> &Mutex<Tries> {
+        &self.shared.code_tries
+    }
+
+    /// How many OAuth clients registered.
+    pub(crate) fn registrations(&self) -> &Mutex<Crowd> {
+        &self.shared.registrations
+    }
+
+    /// How many OAuth clients asked for access.
+    pub(crate) fn access_requests(&self) -> &Mutex<Crowd> {
+        &self.shared.access_requests
+    }
+
+    /// How often challenges for passkeys were asked for.
+    pub(crate) fn passkey_tries(&self) -> &Mutex<Tries> {
+        &self.shared.passkey_tries
+    }
+
+    /// What was set about the dashboard.
+    ///
+    /// # Errors
+    /// `not_found` where there is none.
+    pub(crate) fn dashboard(&self) -> Answer<&DashboardOptions> {
+        let options = self.shared.options.dashboard.as_ref();
+        options.ok_or_else(|| ApiError::not_found("this service has no dashboard"))
+    }
+
+    /// The service's address as the dashboard's browsers know it.
+    pub(crate) fn dashboard_url(&self) -> &str {
+        let told = self.shared.options.dashboard.as_ref().and_then(|told| told.url.as_deref());
+        told.unwrap_or_else(|| self.shared.engine.issuer())
     }
 
     pub(crate) fn exports(&self) -> &Exports {

@@ -1,6 +1,6 @@
 //! Rows of the domain, written as answers.
 
-use agentadmit_core::app::App;
+use agentadmit_core::app::{App, DayUsage};
 use agentadmit_core::connection::{Connection, State, Status};
 use agentadmit_core::credential::{ApiKey, Operator, PublicKey};
 use agentadmit_engine::cursor::Cursor;
@@ -102,6 +102,7 @@ pub(crate) fn revoked_connection(revoked: Revoked) -> RevokeAnswer {
     RevokeAnswer {
         connection_id: revoked.connection_id,
         count: None,
+        apps: None,
         status: RevokedStatus::Revoked,
         revoked_at: revoked.at,
     }
@@ -112,6 +113,7 @@ pub(crate) fn revoked_many(revoked: Revoked) -> RevokeAnswer {
     RevokeAnswer {
         connection_id: None,
         count: Some(revoked.count),
+        apps: None,
         status: RevokedStatus::Revoked,
         revoked_at: revoked.at,
     }
@@ -242,14 +244,11 @@ pub(crate) fn usage(usage: Usage) -> UsageAnswer {
             .into_iter()
             .map(|(label, calls)| LabelUsage { label, calls })
             .collect(),
-        series: usage
-            .days
-            .into_iter()
-            .map(|(day, used)| DayCalls {
-                day: Day::from_number(day),
-                allowed: used.allowed,
-                refused: used.refused,
-            })
-            .collect(),
+        series: usage.days.into_iter().map(day_calls).collect(),
     }
+}
+
+/// The calls of a day.
+pub(crate) fn day_calls((day, used): (i32, DayUsage)) -> DayCalls {
+    DayCalls { day: Day::from_number(day), allowed: used.allowed, refused: used.refused }
 }

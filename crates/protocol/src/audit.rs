@@ -9,7 +9,10 @@ use core::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::environment::Environment;
-use crate::id::{AppId, ChainId, ConnectionId, EventId, InvalidId, KeyId, OperatorId};
+use crate::id::{
+    AccountId, AppId, ChainId, ConnectionId, EventId, InvalidId, KeyId, OperatorId, SessionId,
+};
+use crate::row_bytes;
 use crate::text::{AgentIp, Endpoint, InvalidText, Label, Method, UserId, texts};
 use crate::time::Timestamp;
 use crate::wire::{object, present, words};
@@ -77,6 +80,76 @@ words! {
         StoreRestored = "store_restored",
         /// An operator accepted the clock as it is.
         ClockAccepted = "clock_accepted",
+        /// An app opened a session of the hosted consent page.
+        ConsentSessionCreated = "consent_session_created",
+        /// The user said no on the hosted consent page.
+        ConsentSessionDenied = "consent_session_denied",
+        /// A developer made an account.
+        AccountCreated = "account_created",
+        /// An account got another label.
+        AccountChanged = "account_changed",
+        /// An operator suspended an account.
+        AccountSuspended = "account_suspended",
+        /// An operator lifted the suspension of an account.
+        AccountResumed = "account_resumed",
+        /// An operator deleted an account.
+        AccountDeleted = "account_deleted",
+        /// Somebody made a link: to an account, to an app, or to sign in with.
+        InviteCreated = "invite_created",
+        /// A link was taken back.
+        InviteRevoked = "invite_revoked",
+        /// A link was used.
+        InviteUsed = "invite_used",
+        /// An account became a member of an app.
+        MemberAdded = "member_added",
+        /// A member of an app got another role.
+        MemberChanged = "member_changed",
+        /// An account is no longer a member of an app.
+        MemberRemoved = "member_removed",
+        /// Somebody made a one-time code for the dashboard.
+        SignInCodeCreated = "sign_in_code_created",
+        /// A wrong code was typed for one that is known.
+        SignInRefused = "sign_in_refused",
+        /// Somebody signed in to the dashboard.
+        SignedIn = "signed_in",
+        /// A session of the dashboard was ended, by itself or by somebody else.
+        SessionEnded = "session_ended",
+        /// An OAuth client asked for a grant.
+        AuthorizationRequested = "authorization_requested",
+        /// An OAuth client registered itself.
+        ClientRegistered = "client_registered",
+        /// Registered OAuth clients that nobody used were forgotten.
+        ClientReaped = "client_reaped",
+        /// An OAuth client renewed its access token.
+        TokenRefreshed = "token_refreshed",
+        /// A refresh token was presented long after its successor was made.
+        RefreshTokenReplayed = "refresh_token_replayed",
+        /// A spent authorization code was presented again.
+        AuthorizationCodeReplayed = "authorization_code_replayed",
+        /// A developer added a passkey.
+        PasskeyAdded = "passkey_added",
+        /// A developer removed a passkey.
+        PasskeyRemoved = "passkey_removed",
+    }
+}
+
+impl AuditEvent {
+    /// Whether there are records of this event that ended with a no.
+    pub fn may_refuse(self) -> bool {
+        matches!(
+            self,
+            Self::Refused
+                | Self::ConnectionTokenReplayed
+                | Self::ConsentSessionDenied
+                | Self::SignInRefused
+                | Self::RefreshTokenReplayed
+                | Self::AuthorizationCodeReplayed
+        )
+    }
+
+    /// Whether there are records of this event that say why.
+    pub fn may_have_reason(self) -> bool {
+        matches!(self, Self::Refused | Self::ConnectionRevoked | Self::SignInRefused)
     }
 }
 
@@ -244,7 +317,7 @@ impl Serialize for AuditHash {
         if serializer.is_human_readable() {
             serializer.collect_str(self)
         } else {
-            self.0.serialize(serializer)
+            row_bytes::serialize(&self.0, serializer)
         }
     }
 }
@@ -254,7 +327,7 @@ impl<'de> Deserialize<'de> for AuditHash {
         if deserializer.is_human_readable() {
             String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
         } else {
-            <[u8; 32]>::deserialize(deserializer).map(Self)
+            row_bytes::deserialize(deserializer).map(Self)
         }
     }
 }
@@ -277,8 +350,12 @@ pub enum Actor {
     Operator(OperatorId),
     /// An agent's own token: `agent:conn_…`.
     Agent(ConnectionId),
+    /// A developer who is signed in: `account:acct_…`.
+    Account(AccountId),
     /// The service itself: `system`.
     System,
+    /// A session of the dashboard: `session:ses_…`.
+    Session(SessionId),
 }
 
 impl Actor {
@@ -297,7 +374,15 @@ impl Actor {
                 out.push_str("agent:");
                 id.write(out);
             }
+            Self::Account(id) => {
+                out.push_str("account:");
+                id.write(out);
+            }
             Self::System => out.push_str("system"),
+            Self::Session(id) => {
+                out.push_str("session:");
+                id.write(out);
+            }
         }
     }
 }
@@ -312,7 +397,7 @@ impl fmt::Display for Actor {
 
 /// A text that names no credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be key:key_…, operator:op_…, agent:conn_… or system")]
+#[error("must be key:key_…, operator:op_…, agent:conn_…, account:acct_…, session:ses_… or system")]
 pub struct InvalidActor;
 
 impl From<InvalidId> for InvalidActor {
@@ -329,6 +414,8 @@ impl FromStr for Actor {
             Some(("key", id)) => Ok(Self::Key(id.parse()?)),
             Some(("operator", id)) => Ok(Self::Operator(id.parse()?)),
             Some(("agent", id)) => Ok(Self::Agent(id.parse()?)),
+            Some(("account", id)) => Ok(Self::Account(id.parse()?)),
+            Some(("session", id)) => Ok(Self::Session(id.parse()?)),
             None if text == "system" => Ok(Self::System),
             _ => Err(InvalidActor),
         }
@@ -344,7 +431,9 @@ impl Serialize for Actor {
             Self::Key(id) => ActorRow::Key(id),
             Self::Operator(id) => ActorRow::Operator(id),
             Self::Agent(id) => ActorRow::Agent(id),
+            Self::Account(id) => ActorRow::Account(id),
             Self::System => ActorRow::System,
+            Self::Session(id) => ActorRow::Session(id),
         };
         row.serialize(serializer)
     }
@@ -359,7 +448,9 @@ impl<'de> Deserialize<'de> for Actor {
             ActorRow::Key(id) => Self::Key(id),
             ActorRow::Operator(id) => Self::Operator(id),
             ActorRow::Agent(id) => Self::Agent(id),
+            ActorRow::Account(id) => Self::Account(id),
             ActorRow::System => Self::System,
+            ActorRow::Session(id) => Self::Session(id),
         })
     }
 }
@@ -367,7 +458,7 @@ impl<'de> Deserialize<'de> for Actor {
 crate::schema::impl_schema!(
     Actor,
     crate::schema::pattern(
-        "^(key:key_|operator:op_|agent:conn_)[0-7][0-9a-hjkmnp-tv-z]{25}$|^system$",
+        "^(key:key_|operator:op_|agent:conn_|account:acct_|session:ses_)[0-7][0-9a-hjkmnp-tv-z]{25}$|^system$",
         "The credential that something was done with.",
         "system",
     )
@@ -380,6 +471,8 @@ enum ActorRow {
     Operator(OperatorId),
     Agent(ConnectionId),
     System,
+    Account(AccountId),
+    Session(SessionId),
 }
 
 texts! {

@@ -47,12 +47,36 @@ error_codes! {
     InvalidDuration = "invalid_duration", 400;
     /// A connection token that cannot be exchanged, whatever the reason.
     InvalidGrant = "invalid_grant", 400;
+    /// OAuth: the client may not use this grant (RFC 6749 section 5.2).
+    UnauthorizedClient = "unauthorized_client", 400;
+    /// OAuth: a grant that the service does not know (RFC 6749 section 5.2).
+    UnsupportedGrantType = "unsupported_grant_type", 400;
+    /// OAuth: no app, one app too many, or another than was granted (RFC 8707 section 2).
+    InvalidTarget = "invalid_target", 400;
+    /// OAuth: the user of a device has not decided yet (RFC 8628 section 3.5).
+    AuthorizationPending = "authorization_pending", 400;
+    /// OAuth: a device asks too often (RFC 8628 section 3.5).
+    SlowDown = "slow_down", 400;
+    /// OAuth: the user said no (RFC 6749 section 4.1.2.1, RFC 8628 section 3.5).
+    AccessDenied = "access_denied", 400;
+    /// OAuth: a device's code is over (RFC 8628 section 3.5).
+    ExpiredToken = "expired_token", 400;
+    /// OAuth: a client registers an address that none may have (RFC 7591 section 3.2.2).
+    InvalidRedirectUri = "invalid_redirect_uri", 400;
+    /// OAuth: what a client says of itself cannot be used (RFC 7591 section 3.2.2).
+    InvalidClientMetadata = "invalid_client_metadata", 400;
     /// The caller's own API key or client assertion is bad.
     InvalidApiKey = "invalid_api_key", 401;
     /// The operator token is bad.
     InvalidOperatorToken = "invalid_operator_token", 401;
     /// OAuth: the client's credential is bad.
     InvalidClient = "invalid_client", 401;
+    /// The dashboard: a one-time code that opens nothing, whatever the reason.
+    InvalidCode = "invalid_code", 401;
+    /// The dashboard: a passkey that signs nobody in, whatever the reason.
+    InvalidPasskey = "invalid_passkey", 401;
+    /// The dashboard: nobody is signed in, or no longer.
+    Unauthenticated = "unauthenticated", 401;
     /// Verify: the token opens no live connection; the reason says why.
     InvalidToken = "invalid_token", 403;
     /// Verify: the token is good and lacks a scope.
@@ -61,6 +85,8 @@ error_codes! {
     LimitExceeded = "limit_exceeded", 403;
     /// The credential is good and lacks the permission.
     Forbidden = "forbidden", 403;
+    /// The dashboard: the request did not come from the dashboard's own page.
+    CrossSiteRequest = "cross_site_request", 403;
     /// Users of this app grant on the hosted page only.
     HostedConsentRequired = "hosted_consent_required", 403;
     /// Live keys and issues of this app need a plan.

@@ -37,7 +37,7 @@ impl ExchangeFailures {
     /// # Errors
     /// How long until its minute is over.
     pub fn check(&self, address: IpAddr, now_ns: u64) -> Result<(), Duration> {
-        match self.minutes.get(&bucket(address)) {
+        match self.minutes.get(&subscriber(address)) {
             Some(minute) if minute.failures >= MAX_FAILURES && !minute.is_over(now_ns) => {
                 let over_ns = minute.began_ns.saturating_add(MINUTE_NS);
                 Err(Duration::from_nanos(over_ns.saturating_sub(now_ns)))
@@ -56,7 +56,7 @@ impl ExchangeFailures {
             }
         }
         let fresh = Minute { began_ns: now_ns, failures: 0 };
-        let minute = minutes.entry(bucket(address)).or_insert(fresh);
+        let minute = minutes.entry(subscriber(address)).or_insert(fresh);
         if minute.is_over(now_ns) {
             *minute = fresh;
         }
@@ -64,8 +64,9 @@ impl ExchangeFailures {
     }
 }
 
-/// An IPv6 subscriber has a /64 to choose addresses from: all of it counts as one.
-fn bucket(address: IpAddr) -> IpAddr {
+/// What an address is counted as: an IPv6 subscriber has a /64 to choose addresses from, and all of it
+/// counts as one.
+pub fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
         v4 @ IpAddr::V4(_) => v4,
@@ -97,9 +98,9 @@ mod tests {
 
     #[test]
     fn a_network_counts_as_one_and_a_mapped_address_as_itself() {
-        assert_eq!(bucket(address("2001:db8::1")), bucket(address("2001:db8::ffff:1")));
-        assert_ne!(bucket(address("2001:db8::1")), bucket(address("2001:db8:0:1::1")));
-        assert_eq!(bucket(address("::ffff:192.0.2.1")), address("192.0.2.1"));
+        assert_eq!(subscriber(address("2001:db8::1")), subscriber(address("2001:db8::ffff:1")));
+        assert_ne!(subscriber(address("2001:db8::1")), subscriber(address("2001:db8:0:1::1")));
+        assert_eq!(subscriber(address("::ffff:192.0.2.1")), address("192.0.2.1"));
     }
 
     #[test]

@@ -105,7 +105,7 @@ macro_rules! ids {
                     let text = core::str::from_utf8(&text).map_err(serde::ser::Error::custom)?;
                     serializer.serialize_str(text)
                 } else {
-                    serde::Serialize::serialize(&self.0, serializer)
+                    crate::row_bytes::serialize(&self.0, serializer)
                 }
             }
         }
@@ -115,7 +115,7 @@ macro_rules! ids {
                 if deserializer.is_human_readable() {
                     deserializer.deserialize_str(IdVisitor { prefix: $prefix, id: PhantomData })
                 } else {
-                    serde::Deserialize::deserialize(deserializer).map(Self)
+                    crate::row_bytes::deserialize(deserializer).map(Self)
                 }
             }
         }
@@ -146,6 +146,16 @@ ids! {
     OperatorId = "op",
     /// An audit chain.
     ChainId = "chain",
+    /// A developer's account.
+    AccountId = "acct",
+    /// An invitation: a link that is good once.
+    InviteId = "inv",
+    /// A session of the dashboard.
+    SessionId = "ses",
+    /// An authorization request: what an OAuth client asks a user for.
+    AuthorizationRequestId = "ar",
+    /// A registered OAuth client.
+    OAuthClientId = "client",
 }
 
 struct IdVisitor<T> {

@@ -8,6 +8,7 @@
 //!
 //! The feature `openapi` gives every type its schema.
 
+pub mod account;
 pub mod api;
 pub mod audit;
 pub mod client_address;
@@ -17,11 +18,17 @@ pub mod error;
 pub mod exchange_failures;
 pub mod id;
 pub mod json;
+pub mod link_code;
+pub mod oauth;
 pub mod permission;
+pub mod plain_request;
+pub mod prompt;
+mod row_bytes;
 mod schema;
 pub mod scope;
 pub mod secret;
 pub mod settings;
+pub mod sign_in_code;
 pub mod text;
 pub mod time;
 mod url_text;

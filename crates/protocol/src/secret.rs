@@ -35,17 +35,29 @@ pub enum SecretKind {
     RefreshToken,
     /// An operator's credential.
     OperatorToken,
+    /// What an OAuth client exchanges for tokens, once (RFC 6749 section 4.1.2).
+    AuthorizationCode,
+    /// What a device asks with whether its user has decided (RFC 8628 section 3.2).
+    DeviceCode,
+    /// What a confidential OAuth client shows that it is itself with.
+    ClientSecret,
+    /// What stands in the `request_uri` of a pushed request (RFC 9126 section 2.2).
+    PushedRequest,
 }
 
 impl SecretKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 10] = [
         Self::ApiKeyTest,
         Self::ApiKeyLive,
         Self::ConnectionToken,
         Self::AccessToken,
         Self::RefreshToken,
         Self::OperatorToken,
+        Self::AuthorizationCode,
+        Self::DeviceCode,
+        Self::ClientSecret,
+        Self::PushedRequest,
     ];
 
     /// What a secret of this kind begins with.
@@ -57,6 +69,10 @@ impl SecretKind {
             Self::AccessToken => "ag_at_",
             Self::RefreshToken => "ag_rt_",
             Self::OperatorToken => "aa_op_",
+            Self::AuthorizationCode => "ag_ac_",
+            Self::DeviceCode => "ag_dc_",
+            Self::ClientSecret => "ag_cs_",
+            Self::PushedRequest => "ag_pr_",
         }
     }
 
@@ -84,6 +100,16 @@ impl Secret {
         push_ascii(&mut text, digits.as_slice());
         let checksum = base62_32(crc32fast::hash(text.as_bytes()));
         push_ascii(&mut text, &checksum);
+        Self(text)
+    }
+
+    /// Makes a secret of 256 random bits without prefix and checksum, for what only a browser
+    /// carries: a code in an address, a cookie.
+    pub fn plain(mut random: [u8; 32]) -> Self {
+        let digits = Zeroizing::new(base62_256(random));
+        random.zeroize();
+        let mut text = Zeroizing::new(String::with_capacity(RANDOM_DIGITS));
+        push_ascii(&mut text, digits.as_slice());
         Self(text)
     }
 
@@ -136,7 +162,7 @@ impl<'de> Deserialize<'de> for Secret {
 crate::schema::impl_schema!(
     Secret,
     crate::schema::pattern(
-        "^(aa_test_|aa_live_|aa_op_|ag_ct_|ag_at_|ag_rt_)[0-9A-Za-z]{49}$",
+        "^(aa_(test|live|op)|ag_(ct|at|rt|ac|dc|cs|pr))_[0-9A-Za-z]{49}$",
         "A secret, shown this once.",
         "ag_ct_0000000000000000000000000000000000000000000000000",
     )
@@ -144,7 +170,7 @@ crate::schema::impl_schema!(
 
 /// SHA-256 of a secret's whole text: what the stores keep and look up.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct SecretHash([u8; 32]);
+pub struct SecretHash(#[serde(with = "crate::row_bytes")] [u8; 32]);
 
 impl SecretHash {
     /// From the 32 bytes of a row.
@@ -174,7 +200,7 @@ impl SecretHash {
 
     /// Compares in constant time.
     pub fn ct_eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        ct_eq(&self.0, &other.0)
     }
 }
 
@@ -193,7 +219,8 @@ impl fmt::Debug for SecretHash {
 pub enum MalformedSecret {
     /// It begins with none of our prefixes.
     #[error(
-        "it begins with none of the prefixes aa_test_, aa_live_, aa_op_, ag_ct_, ag_at_, ag_rt_"
+        "it begins with none of the prefixes aa_test_, aa_live_, aa_op_, ag_ct_, ag_at_, ag_rt_, \
+         ag_ac_, ag_dc_, ag_cs_, ag_pr_"
     )]
     Prefix,
     /// It has another length than its kind has.
@@ -259,6 +286,19 @@ pub fn parse(text: &str) -> Result<(SecretKind, SecretHash), MalformedSecret> {
         return Err(MalformedSecret::Checksum(kind));
     }
     Ok((kind, SecretHash::of(bytes)))
+}
+
+/// Compares two texts in constant time: what they say is a secret, how long they are is not.
+pub fn ct_eq(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    // in words of eight: byte by byte it takes six times as long
+    let ((words_a, rest_a), (words_b, rest_b)) = (a.as_chunks(), b.as_chunks());
+    let same = words_a.iter().zip(words_b).fold(rest_a.ct_eq(rest_b), |same, (a, b)| {
+        same & u64::from_ne_bytes(*a).ct_eq(&u64::from_ne_bytes(*b))
+    });
+    same.into()
 }
 
 /// Whether a text looks like a connection token of which something is missing.
@@ -364,6 +404,19 @@ mod tests {
         assert_eq!(format!("{secret:?}"), "Secret(redacted)");
         assert!(postcard::to_allocvec(&secret).is_err(), "and nothing is stored of it");
         assert_eq!(format!("{:?}", SecretHash::from_bytes([0xab; 32])), "SecretHash(abababab…)");
+    }
+
+    #[test]
+    fn texts_are_compared_to_their_last_byte() {
+        let text = b"0123456789abcdefX";
+        assert!(ct_eq(text, &text.clone()));
+        for at in 0..text.len() {
+            let mut other = *text;
+            other[at] ^= 1;
+            assert!(!ct_eq(text, &other), "{at}");
+            assert!(!ct_eq(text, &text[..at]));
+        }
+        assert!(ct_eq(b"", b""));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::environment::Environment;
+use crate::oauth::ResourceUri;
 use crate::text::{Label, ValidText};
 use crate::url_text::{RedirectUri, WebUrl};
 use crate::wire::{bounded, object, words};
@@ -56,6 +58,20 @@ bounded! {
 const MAX_RATE: u32 = 1_000_000;
 /// The most redirect addresses of an app.
 const MAX_REDIRECT_URIS: usize = 20;
+/// The most resources of an app.
+const MAX_RESOURCES: usize = 20;
+
+/// An address that OAuth clients name an app and environment by (RFC 8707).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Resource {
+    /// The address of the app's API or MCP server. No two apps of a service have the same one.
+    pub uri: ResourceUri,
+    /// The environment of what is granted for it.
+    pub environment: Environment,
+}
+object!(Resource);
 
 /// Calls per second; bursts are twice the rate, `None` is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +133,11 @@ pub struct Settings {
     /// Shown beside the app's name.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub logo_uri: Option<WebUrl>,
+    /// What OAuth clients name this app by. Rows of apps hold it behind all else: there were rows
+    /// before it.
+    #[serde(with = "crate::wire::not_in_rows")]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub resources: Vec<Resource>,
 }
 object!(Settings);
 
@@ -134,6 +155,7 @@ impl Default for Settings {
             login_url: None,
             documentation_uri: None,
             logo_uri: None,
+            resources: Vec::new(),
         }
     }
 }
@@ -182,6 +204,10 @@ pub struct SettingsPatch {
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "crate::wire::nullable")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<WebUrl>))]
     pub logo_uri: Option<Option<WebUrl>>,
+    /// Replaces the whole list; at most 20 distinct addresses.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "resources")]
+    #[cfg_attr(feature = "openapi", schema(max_items = 20))]
+    pub resources: Option<Vec<Resource>>,
 }
 object!(SettingsPatch);
 
@@ -230,6 +256,7 @@ impl SettingsPatch {
             login_url: address(&self.login_url, &settings.login_url),
             documentation_uri: address(&self.documentation_uri, &settings.documentation_uri),
             logo_uri: address(&self.logo_uri, &settings.logo_uri),
+            resources: self.resources.as_ref().unwrap_or(&settings.resources).clone(),
         }
     }
 }
@@ -260,6 +287,21 @@ where
         return Err(serde::de::Error::custom("must be at most 20 addresses, each named once"));
     }
     Ok(uris)
+}
+
+fn resources<'de, D>(deserializer: D) -> Result<Option<Vec<Resource>>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    let resources = Option::<Vec<Resource>>::deserialize(deserializer)?;
+    let list = resources.as_deref().unwrap_or_default();
+    let repeats = |(index, resource): (usize, &Resource)| {
+        list.iter().take(index).any(|earlier| earlier.uri.key() == resource.uri.key())
+    };
+    if list.len() > MAX_RESOURCES || list.iter().enumerate().any(repeats) {
+        return Err(serde::de::Error::custom("must be at most 20 addresses, each named once"));
+    }
+    Ok(resources)
 }
 
 words! {
@@ -369,6 +411,7 @@ mod tests {
                 "allow_until_revoked": true, "idle_days": 90, "connection_token_minutes": 10,
                 "rate_limit": {"per_key_per_second": 2000, "per_connection_per_second": 50},
                 "redirect_uris": [], "login_url": null, "documentation_uri": null, "logo_uri": null,
+                "resources": [],
             })
         );
     }
@@ -404,6 +447,10 @@ mod tests {
             r#"{"rate_limit":[1,2]}"#,
             r#"{"login_url":"http://app.example"}"#,
             r#"{"redirect_uris":["https://a.example/","https://a.example/"]}"#,
+            r#"{"resources":[{"uri":"https://a.example/","environment":"test"},
+                {"uri":"https://a.example","environment":"live"}]}"#,
+            r#"{"resources":[{"uri":"https://a.example/#x","environment":"test"}]}"#,
+            r#"{"resources":[{"uri":"https://a.example/"}]}"#,
             r#"{"issuance":"both"}"#,
             r#"{"issuance":{"app":null}}"#,
             r#"{"idle_day":1}"#,
@@ -432,6 +479,10 @@ mod tests {
             Settings { login_url: WebUrl::new("https://a.example").ok(), ..Settings::default() };
         let row = postcard::to_allocvec(&settings).unwrap();
         assert_eq!(postcard::from_bytes::<Settings>(&row).unwrap(), settings);
+        let resource =
+            serde_json::from_str(r#"{"uri":"https://a.example/mcp","environment":"test"}"#);
+        let with = Settings { resources: vec![resource.unwrap()], ..settings.clone() };
+        assert_eq!(postcard::to_allocvec(&with).unwrap(), row, "they stand behind the app");
         let row = postcard::to_allocvec(&Plan::default()).unwrap();
         assert_eq!(postcard::from_bytes::<Plan>(&row).unwrap(), Plan::default());
     }

@@ -17,7 +17,7 @@ texts! {
         crate::schema::web_url("An https address, or http to a loopback host, without a fragment.");
 }
 
-fn web_url(text: &str) -> Result<Url, InvalidText> {
+pub(crate) fn web_url(text: &str) -> Result<Url, InvalidText> {
     if text.is_empty() || text.len() > MAX_URL_LENGTH {
         return Err(InvalidText::Length { max: MAX_URL_LENGTH });
     }
@@ -40,14 +40,14 @@ fn web_url(text: &str) -> Result<Url, InvalidText> {
     }
 }
 
-fn redirect_uri(text: &str) -> Result<(), InvalidText> {
+pub(crate) fn redirect_uri(text: &str) -> Result<(), InvalidText> {
     if web_url(text)?.fragment().is_some() {
         return Err(InvalidText::Rule("must not have a fragment (RFC 6749 section 3.1.2)"));
     }
     Ok(())
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),

@@ -103,6 +103,35 @@ macro_rules! read_object {
 }
 pub(crate) use read_object;
 
+/// A member that stands on the wire and takes no byte of the row of its struct: the row holds it
+/// elsewhere, or, written before there was such a member, not at all.
+pub(crate) mod not_in_rows {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<T: Serialize, S: Serializer>(
+        value: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            value.serialize(serializer)
+        } else {
+            serializer.serialize_unit()
+        }
+    }
+
+    pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: Deserialize<'de> + Default,
+        D: Deserializer<'de>,
+    {
+        if deserializer.is_human_readable() {
+            return T::deserialize(deserializer);
+        }
+        <()>::deserialize(deserializer)?;
+        Ok(T::default())
+    }
+}
+
 /// Reads an array of at most `MAX` items; `null` is the empty one.
 pub(crate) fn at_most<'de, const MAX: usize, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
 where

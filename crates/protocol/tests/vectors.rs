@@ -56,6 +56,10 @@ fn kind(name: &str) -> SecretKind {
         "access_token" => SecretKind::AccessToken,
         "refresh_token" => SecretKind::RefreshToken,
         "operator_token" => SecretKind::OperatorToken,
+        "authorization_code" => SecretKind::AuthorizationCode,
+        "device_code" => SecretKind::DeviceCode,
+        "client_secret" => SecretKind::ClientSecret,
+        "pushed_request" => SecretKind::PushedRequest,
         other => unreachable!("no such kind: {other}"),
     }
 }

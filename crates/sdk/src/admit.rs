@@ -18,6 +18,7 @@ use crate::discovery::Published;
 use crate::error::ConfigurationError;
 use crate::guard::{GuardedRoute, client_address};
 use crate::keys::SigningKey;
+use crate::resource::Resource;
 use crate::settings::Settings;
 use crate::time::{Clock, SystemClock};
 
@@ -34,6 +35,7 @@ struct Inner<A, C> {
     client: C,
     clock: Arc<dyn Clock>,
     identity: Identity,
+    resource: Resource,
     texts: Texts,
     key: Option<SigningKey>,
     routes: RwLock<Vec<GuardedRoute>>,
@@ -142,6 +144,10 @@ impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
 
     pub(crate) fn identity(&self) -> &Identity {
         &self.inner.identity
+    }
+
+    pub(crate) fn resource(&self) -> &Resource {
+        &self.inner.resource
     }
 
     /// Where the routes are mounted: begins with `/`, ends without.
@@ -298,13 +304,14 @@ impl<A: App, C: ServiceClient> Builder<A, C> {
     /// Makes it.
     ///
     /// # Errors
-    /// `app_id` or `public_url` is missing, `public_url` has a path, or `route_prefix` is none; the
-    /// private key cannot be read; what [`Client::new`] says.
+    /// `app_id` or `public_url` is missing, `public_url` has a path, `resource` has a query, or
+    /// `route_prefix` is none; the private key cannot be read; what [`Client::new`] says.
     pub fn build(self) -> Result<AgentAdmit<A, C>, ConfigurationError> {
         let Self { settings, app, client, prefix, key, clock, texts } = self;
         let client = client.map_or_else(|| C::for_settings(&settings), Ok)?;
         let settings = client.settings();
         let identity = Identity::of(settings, prefix)?;
+        let resource = Resource::of(settings)?;
         let key = match (key, &settings.private_key_path) {
             (None, Some(path)) => Some(SigningKey::read(path)?),
             (key, _) => key,
@@ -314,6 +321,7 @@ impl<A: App, C: ServiceClient> Builder<A, C> {
             client,
             clock,
             identity,
+            resource,
             texts,
             key,
             routes: RwLock::default(),

@@ -91,6 +91,18 @@ pub trait App: Send + Sync + 'static {
         user_id: &UserId,
     ) -> impl Future<Output = Result<Option<Self::User>, AppError>> + Send;
 
+    /// Where a person signs in who is not signed in, and comes back to `next` (a path of this app with
+    /// its query) afterwards: an address, or a path. Asked where an OAuth client has sent a person, and
+    /// only without `login_path` in the settings. `None` is a page that says to sign in first.
+    fn sign_in_page(
+        &self,
+        request: &Parts,
+        next: &str,
+    ) -> impl Future<Output = Option<String>> + Send {
+        let _ = (request, next);
+        async { None }
+    }
+
     /// Whether the app has an admin check. Without one there are no admin routes, and nobody can
     /// grant or use an admin scope.
     fn admins(&self) -> bool {

@@ -31,15 +31,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agentadmit_protocol::api::audit::{AuditList, AuditQuery};
+use agentadmit_protocol::api::authorization::{AuthorizationRequestView, BindAnswer, BindRequest};
 use agentadmit_protocol::api::connections::{
     ConnectionList, ConnectionView, ConnectionsQuery, PatchConnectionRequest,
 };
+use agentadmit_protocol::api::consent::{ConsentSessionAnswer, ConsentSessionRequest};
+use agentadmit_protocol::api::credential::CredentialAnswer;
 use agentadmit_protocol::api::revoke::{RevokeAnswer, RevokeRequest};
 use agentadmit_protocol::api::scopes::{PutScopesAnswer, PutScopesRequest, ScopesAnswer};
 use agentadmit_protocol::api::token::{ExchangeAnswer, ExchangeCall, IssueAnswer, IssueRequest};
 use agentadmit_protocol::api::usage::{UsageAnswer, UsageQuery};
 use agentadmit_protocol::api::verify::VerifyCall;
-use agentadmit_protocol::id::ConnectionId;
+use agentadmit_protocol::id::{AuthorizationRequestId, ConnectionId};
 use agentadmit_protocol::text::UserId;
 use serde::de::DeserializeOwned;
 
@@ -124,6 +127,31 @@ impl Client {
         self.ask(&self.requests().issue(request)?)
     }
 
+    /// As [`crate::Client::open_consent`].
+    pub fn open_consent(
+        &self,
+        request: &ConsentSessionRequest,
+    ) -> Result<ConsentSessionAnswer, Error> {
+        self.ask(&self.requests().open_consent(request)?)
+    }
+
+    /// As [`crate::Client::authorization_request`].
+    pub fn authorization_request(
+        &self,
+        request: AuthorizationRequestId,
+    ) -> Result<AuthorizationRequestView, Error> {
+        self.ask(&self.requests().authorization_request(request)?)
+    }
+
+    /// As [`crate::Client::bind_authorization`].
+    pub fn bind_authorization(
+        &self,
+        request: AuthorizationRequestId,
+        bind: &BindRequest,
+    ) -> Result<BindAnswer, Error> {
+        self.ask(&self.requests().bind_authorization(request, bind)?)
+    }
+
     /// As [`crate::Client::exchange`].
     pub fn exchange(
         &self,
@@ -184,6 +212,11 @@ impl Client {
     /// As [`crate::Client::usage`].
     pub fn usage(&self, query: &UsageQuery) -> Result<UsageAnswer, Error> {
         self.ask(&self.requests().usage(query)?)
+    }
+
+    /// As [`crate::Client::credential`].
+    pub fn credential(&self) -> Result<CredentialAnswer, Error> {
+        self.ask(&self.requests().credential()?)
     }
 
     fn requests(&self) -> Requests<'_> {

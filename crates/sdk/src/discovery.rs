@@ -24,9 +24,10 @@ use crate::client::ServiceClient;
 use crate::error::ConfigurationError;
 use crate::guard::GuardedRoute;
 use crate::keys::SigningKey;
+use crate::resource::OAuthEntry;
 
 /// Where the document stands, on every app.
-pub const DISCOVERY_PATH: &str = "/.well-known/agentadmit";
+pub use agentadmit_protocol::prompt::DISCOVERY_PATH;
 /// Where the app's public keys stand.
 pub const JWKS_PATH: &str = "/.well-known/agentadmit/jwks.json";
 /// The `typ` of `signed_metadata`.
@@ -56,6 +57,8 @@ pub struct Document<'a> {
     pub connections_page: Cow<'a, str>,
     /// How an agent shows its token.
     pub authorization: Authorization,
+    /// The other way to a token, for clients that speak OAuth.
+    pub oauth: OAuthEntry<'a>,
     /// What may be granted, admin scopes left out.
     pub scopes: Vec<ScopeEntry<'a>>,
     /// What agents may call.
@@ -168,7 +171,7 @@ impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
             service: settings.service_url.as_str().trim_end_matches('/').to_owned(),
             token_exchange_endpoint: self.exchange_endpoint(),
             connections_page: texts.connections_page.as_ref().map_or_else(
-                || format!("{origin}{}", settings.route_prefix).into(),
+                || format!("{origin}{}", self.prefix()).into(),
                 |page| page.as_str().into(),
             ),
             authorization: Authorization {
@@ -177,6 +180,7 @@ impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
                 access_token_prefix: "ag_at_",
                 connection_token_prefix: "ag_ct_",
             },
+            oauth: self.oauth_entry(),
             scopes: self.shown_scopes().map(scope_entry).collect(),
             routes: self.routes().iter().filter(|it| self.is_shown(it)).map(route_entry).collect(),
             instructions: texts
@@ -311,11 +315,12 @@ fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(spaced.filter(|c| !is_trick(*c)).take(MAX_TEXT).collect())
 }
 
-fn json(value: &impl Serialize) -> Bytes {
+pub(crate) fn json(value: &impl Serialize) -> Bytes {
     Bytes::from(serde_json::to_vec(value).unwrap_or_default())
 }
 
-fn cacheable(json: Bytes) -> Response<Bytes> {
+/// A document that anyone may keep for five minutes.
+pub(crate) fn cacheable(json: Bytes) -> Response<Bytes> {
     let mut response = Response::new(json);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

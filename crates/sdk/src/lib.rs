@@ -17,6 +17,7 @@
 //! | `stream` | asking again while a long answer goes out (feature `tower`) |
 //! | [`mounted`] | the routes that the app serves for its users, its admins and their agents |
 //! | [`discovery`] | what the app says of itself to agents |
+//! | [`resource`] | the app as a protected resource of OAuth: its metadata and challenges |
 //! | [`keys`] | the app's own RS256 key pair |
 //! | [`settings`] | what an app runs with, complete and checked |
 //! | [`config`] | `agentadmit.yaml` and its variables, with findings that name file and line |
@@ -38,7 +39,9 @@ pub mod error;
 pub mod guard;
 pub mod keys;
 pub mod mounted;
+mod product;
 pub mod refusal;
+pub mod resource;
 pub mod settings;
 #[cfg(feature = "tower")]
 pub mod stream;

@@ -2,6 +2,7 @@
 //! (PROTOCOL, "What an agent sees from an app" and Guards).
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use agentadmit_protocol::error::RateLimitOf;
@@ -22,8 +23,8 @@ pub struct Refused {
     pub status: StatusCode,
     /// Code, sentence, and what belongs to them.
     pub body: Box<RefusedBody>,
-    /// `WWW-Authenticate` (RFC 6750 section 3).
-    pub challenge: Option<&'static str>,
+    /// `WWW-Authenticate`, where the answer has one.
+    pub challenge: Option<Box<Challenge>>,
     /// `Retry-After`.
     pub retry_after: Option<Duration>,
     /// `X-RateLimit-Limit`, `-Remaining`, `-Reset`, where they are the connection's.
@@ -62,8 +63,50 @@ pub struct RefusedBody {
     pub billing_url: Option<String>,
 }
 
-const INVALID_TOKEN: &str = r#"Bearer error="invalid_token""#;
-const INSUFFICIENT_SCOPE: &str = r#"Bearer error="insufficient_scope""#;
+const INVALID_TOKEN: &str = "invalid_token";
+const INSUFFICIENT_SCOPE: &str = "insufficient_scope";
+
+/// `WWW-Authenticate: Bearer` (RFC 6750 section 3) with what an OAuth client needs to find its way
+/// (RFC 9728 section 5.1). No value needs an escape: codes, addresses and names of scopes hold
+/// neither quotes nor backslashes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Challenge {
+    /// The code; absent where no credential was sent (RFC 6750 section 3.1).
+    pub error: Option<&'static str>,
+    /// Where the metadata of the protected resource stand.
+    pub resource_metadata: Option<String>,
+    /// Every scope that the request needs, separated by spaces.
+    pub scope: Option<String>,
+}
+
+impl Challenge {
+    fn of(error: &'static str) -> Self {
+        Self { error: Some(error), ..Self::default() }
+    }
+
+    /// The value of the header.
+    pub fn to_header(&self) -> HeaderValue {
+        let plain = HeaderValue::from_static("Bearer");
+        HeaderValue::try_from(self.to_string()).unwrap_or(plain)
+    }
+}
+
+impl fmt::Display for Challenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bearer")?;
+        let members = [
+            ("error", self.error),
+            ("resource_metadata", self.resource_metadata.as_deref()),
+            ("scope", self.scope.as_deref()),
+        ];
+        let said = members.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        for (position, (name, value)) in said.enumerate() {
+            let before = if position == 0 { " " } else { ", " };
+            write!(f, "{before}{name}=\"{value}\"")?;
+        }
+        Ok(())
+    }
+}
 
 impl Refused {
     /// A refusal with a code and a sentence.
@@ -86,8 +129,8 @@ impl Refused {
 
     /// 401 for a token that opens nothing, with the challenge of RFC 6750.
     pub fn invalid_token(description: impl Into<Cow<'static, str>>) -> Self {
-        let refused = Self::new(StatusCode::UNAUTHORIZED, "invalid_token", description);
-        Self { challenge: Some(INVALID_TOKEN), ..refused }
+        let refused = Self::new(StatusCode::UNAUTHORIZED, INVALID_TOKEN, description);
+        refused.challenging(Challenge::of(INVALID_TOKEN))
     }
 
     /// 403: this route or method is not for agents.
@@ -109,7 +152,7 @@ impl Refused {
     /// (RFC 6750 section 3.1).
     pub fn unauthenticated(description: impl Into<Cow<'static, str>>) -> Self {
         let refused = Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", description);
-        Self { challenge: Some("Bearer"), ..refused }
+        refused.challenging(Challenge::default())
     }
 
     /// 404: nothing there that the caller may know of.
@@ -131,6 +174,13 @@ impl Refused {
         Self { retry_after: Some(retry_after.unwrap_or(Duration::from_secs(1))), ..refused }
     }
 
+    /// With this challenge.
+    #[must_use]
+    pub fn challenging(mut self, challenge: Challenge) -> Self {
+        self.challenge = Some(Box::new(challenge));
+        self
+    }
+
     /// With the member or parameter that is wrong.
     #[must_use]
     pub fn of_field(mut self, field: impl Into<Cow<'static, str>>) -> Self {
@@ -147,7 +197,7 @@ impl Refused {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(challenge) = self.challenge {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            headers.insert(WWW_AUTHENTICATE, challenge.to_header());
         }
         if let Some(after) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
@@ -170,14 +220,15 @@ fn whole_seconds(duration: Duration) -> u64 {
 
 impl From<client::Refusal> for Refused {
     fn from(refusal: client::Refusal) -> Self {
-        let (status, challenge) = match (refusal.active, refusal.error.as_str()) {
+        let (status, code) = match (refusal.active, refusal.error.as_str()) {
             (false, _) => (StatusCode::UNAUTHORIZED, Some(INVALID_TOKEN)),
-            (true, "insufficient_scope") => (StatusCode::FORBIDDEN, Some(INSUFFICIENT_SCOPE)),
+            (true, INSUFFICIENT_SCOPE) => (StatusCode::FORBIDDEN, Some(INSUFFICIENT_SCOPE)),
             (true, _) => (StatusCode::FORBIDDEN, None),
         };
+        let challenge = code.map(|code| Box::new(Challenge::of(code)));
         let body = RefusedBody {
             // an agent learns that its token is dead by one code, whatever the service calls it
-            error: if refusal.active { refusal.error.into() } else { "invalid_token".into() },
+            error: if refusal.active { refusal.error.into() } else { INVALID_TOKEN.into() },
             error_description: refusal.description.into(),
             reason: refusal.reason,
             required_scope: refusal.required_scope,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use agentadmit_protocol::api::consent::PromptTemplate;
 use agentadmit_protocol::environment::Environment;
 use agentadmit_protocol::id::AppId;
 use agentadmit_protocol::scope::Scope;
@@ -14,6 +15,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::error::ConfigurationError;
+pub use crate::product::Product;
 
 /// Everything that an app says about itself and its service. Read it from `agentadmit.yaml` and
 /// the environment with [`crate::config`], or begin with [`Settings::new`].
@@ -30,6 +32,14 @@ pub struct Settings {
     /// The app's own origin, as people and agents reach it; addresses in the discovery document
     /// are built from it, never from `Host`.
     pub public_url: Option<Url>,
+    /// What OAuth clients call the app (RFC 8707): `public_url` unless said. A token for another
+    /// resource is refused.
+    pub resource: Option<Url>,
+    /// The service's issuer, where it is not `service_url`: what the service calls itself to
+    /// everybody (`serve --public-url`).
+    pub authorization_server: Option<Url>,
+    /// Where a person signs in who is not signed in, such as `/login?next={next}`.
+    pub login_path: Option<String>,
     /// The app's credential.
     pub api_key: Option<ApiKey>,
     /// The catalogue.
@@ -52,6 +62,9 @@ pub struct Settings {
     pub private_key_path: Option<PathBuf>,
     /// Certificates to trust for the service, beside the system's own.
     pub ca_file: Option<PathBuf>,
+    /// What the client calls itself to the service: this crate, unless a package around it has a
+    /// name of its own.
+    pub user_agent: Product,
     /// Texts that people start an agent with.
     pub prompt_templates: Vec<PromptTemplate>,
     /// Where the app's users are found, for packages that look them up themselves.
@@ -72,6 +85,9 @@ impl Settings {
             description: None,
             service_url,
             public_url: None,
+            resource: None,
+            authorization_server: None,
+            login_path: None,
             api_key: None,
             scopes: Vec::new(),
             durations: Vec::new(),
@@ -83,9 +99,21 @@ impl Settings {
             trusted_proxies: Vec::new(),
             private_key_path: None,
             ca_file: None,
+            user_agent: Product::ours(),
             prompt_templates: Vec::new(),
             storage: None,
         }
+    }
+
+    /// What the app is called as a resource of OAuth, if anybody has said.
+    pub fn resource_url(&self) -> Option<&Url> {
+        self.resource.as_ref().or(self.public_url.as_ref())
+    }
+
+    /// The issuer of tokens, as it is spelled everywhere: without a slash at its end.
+    pub fn issuer(&self) -> String {
+        let url = self.authorization_server.as_ref().unwrap_or(&self.service_url);
+        url.as_str().trim_end_matches('/').to_owned()
     }
 
     /// The environment of the key.
@@ -133,19 +161,6 @@ pub struct DurationChoice {
     pub label: Label,
     /// 60 to 31536000 seconds; absent is until revoked.
     pub seconds: Option<u32>,
-}
-
-/// A text that people start an agent with; `{field}` stands for what they fill in.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PromptTemplate {
-    /// Its name.
-    pub name: Label,
-    /// The text, with its fields in braces.
-    pub text: Text,
-    /// The scopes that it needs.
-    #[serde(default)]
-    pub scopes: Vec<agentadmit_protocol::scope::ScopeName>,
 }
 
 /// An API key that is well-formed. Shown nowhere.

@@ -139,7 +139,10 @@ impl<A: App> Gate<A> {
             Err(refused) => return Ok(refusal(refused)),
         };
         let watch = self.introduce(&mut parts, admission, asked_ns);
-        let response = inner.call(Request::from_parts(parts, body)).await?;
+        let mut response = inner.call(Request::from_parts(parts, body)).await?;
+        if watch.is_none() && response.status() == StatusCode::UNAUTHORIZED {
+            self.agents.challenge_in(&self.guard, response.headers_mut());
+        }
         Ok(watch_over(response, watch))
     }
 

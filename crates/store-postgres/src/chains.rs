@@ -4,10 +4,11 @@
 use agentadmit_core::app::Tenant;
 use agentadmit_core::audit::chain::ChainHead;
 use agentadmit_store::StoreError;
+use agentadmit_store::tables::column::{count, limit, writer};
 use agentadmit_store::views::{Chain, Found};
 use uuid::Uuid;
 
-use crate::codec::{self, count, limit, tenant_key, uuid};
+use crate::codec::{self, tenant_key, uuid};
 use crate::link::{Params, Waiting};
 use crate::session::Session;
 use crate::statements as st;
@@ -27,6 +28,10 @@ struct Move {
 }
 
 impl Moves {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The statement that writes them, in the order of their keys.
     pub(crate) fn take(&mut self) -> Option<Waiting> {
         if self.0.is_empty() {
@@ -97,7 +102,7 @@ impl Session<'_> {
                     Box::new(id),
                     Box::new(app_id),
                     Box::new(env),
-                    Box::new(codec::writer(chain)),
+                    Box::new(writer(chain)),
                     Box::new(chain.open),
                     Box::new(count(chain.tail.seq)),
                     Box::new(chain.tail.hash.as_bytes().to_vec()),
@@ -106,7 +111,7 @@ impl Session<'_> {
                 ],
             );
         };
-        if !chain.open && chain.tail.seq >= chain.head.seq {
+        if !chain.is_live() {
             // no record of it is left, and none will come
             self.send_moves()?;
             return self.later_still(st::DROP_CHAIN, vec![Box::new(id)]);

@@ -4,7 +4,9 @@
 //! opens it now, and every list is the union of runs: one environment's, one status', perhaps one
 //! user's connections, perhaps up to a mark on their app or after it.
 
-use agentadmit_core::app::{ConnectionCounts, Tenant};
+use std::collections::HashMap;
+
+use agentadmit_core::app::{App, Tenant};
 use agentadmit_core::connection::{Connection, Status};
 use agentadmit_protocol::environment::Environment;
 use agentadmit_protocol::id::{AppId, ConnectionId};
@@ -12,18 +14,19 @@ use agentadmit_protocol::secret::SecretHash;
 use agentadmit_protocol::text::UserId;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
-use agentadmit_store::views::{ConnectionFilter, Found, Run, Views, runs};
+use agentadmit_store::tables::column::{limit, millis, status_code, uncount};
+use agentadmit_store::tables::{Grant, pack};
+use agentadmit_store::views::{ConnectionFilter, Found, Run, Views, is_shown_as, runs};
 use uuid::Uuid;
 
-use crate::codec::{
-    Grant, app_uuid, column, connection_id, limit, millis, pack, packed, status_code, tenant,
-    tenant_key, uncount, uuid,
-};
+use crate::codec::{app_uuid, column, connection_id, packed, tenant, tenant_key, uuid};
 use crate::session::{CACHED, Session};
 use crate::statements as st;
 
 /// How often a writer looks again because what it read belongs to an app that was not locked yet.
 const LOOKS: usize = 100;
+/// Apps read at a time.
+const PAGE: usize = 1_000;
 
 fn key_of(id: ConnectionId) -> Uuid {
     uuid(id.as_bytes())
@@ -32,7 +35,7 @@ fn key_of(id: ConnectionId) -> Uuid {
 impl Session<'_> {
     /// Reads until everything read belongs to apps that are locked: what was read before a lock may
     /// be old. A snapshot reads once.
-    fn locked<T>(
+    pub(crate) fn locked<T>(
         &mut self,
         mut read: impl FnMut(&mut Self) -> Result<T, StoreError>,
         apps: impl Fn(&T) -> Vec<AppId>,
@@ -84,9 +87,7 @@ impl Session<'_> {
     }
 
     pub(crate) fn find_by_access_token(&mut self, hash: &SecretHash) -> Found<Connection> {
-        let grant = self.locked_grant(hash.key())?;
-        let opened = grant.filter(|grant| grant.access_token().is_some_and(|t| t.ct_eq(hash)));
-        Ok(opened.map(|grant| grant.connection))
+        Ok(self.locked_grant(hash.key())?.and_then(|grant| grant.opened_by(hash)))
     }
 
     pub(crate) fn find_by_connection_token(&mut self, hash: &SecretHash) -> Found<Connection> {
@@ -124,23 +125,19 @@ impl Session<'_> {
         Ok(Some(grant))
     }
 
-    /// The environments that a filter names; all that there are when it names no app.
+    /// The environments that a filter names. Where it names no app: those of the user that it names,
+    /// else all that there are.
     fn tenants(&mut self, filter: &ConnectionFilter) -> Result<Vec<Tenant>, StoreError> {
-        let mut named: Vec<Tenant> = match (filter.tenant, filter.app_id) {
-            (Some(tenant), _) => vec![tenant],
-            (None, Some(app_id)) => Environment::ALL
-                .iter()
-                .map(|environment| Tenant::new(app_id, *environment))
-                .collect(),
-            (None, None) => {
-                let rows = self.many(st::TENANTS, &[])?;
-                let all = rows.iter().map(|row| tenant(column(row, 0)?, column(row, 1)?));
-                let all: Result<Vec<Option<Tenant>>, StoreError> = all.collect();
-                all?.into_iter().flatten().collect()
-            }
-        };
-        named.retain(|tenant| filter.app_id.is_none_or(|app_id| tenant.app_id == app_id));
-        Ok(named)
+        if let Some(named) = filter.tenants() {
+            return Ok(named);
+        }
+        if let Some(user_id) = &filter.user_id {
+            return self.list_tenants_of(user_id, None, usize::MAX);
+        }
+        let rows = self.many(st::TENANTS, &[])?;
+        let all = rows.iter().map(|row| tenant(column(row, 0)?, column(row, 1)?));
+        let all: Result<Vec<Option<Tenant>>, StoreError> = all.collect();
+        Ok(all?.into_iter().flatten().collect())
     }
 
     pub(crate) fn list_connections(
@@ -164,9 +161,14 @@ impl Session<'_> {
     ) -> Result<Vec<Connection>, StoreError> {
         let before = before.map(key_of);
         let mut ids: Vec<Uuid> = Vec::new();
-        if *filter == ConnectionFilter::default() {
-            let rows = self.many(st::ALL_CONNECTIONS, &[&before, &limit(most)])?;
-            ids = rows.iter().map(|row| column(row, 0)).collect::<Result<_, _>>()?;
+        if filter.tenants().is_none() && filter.user_id.is_none() {
+            ids = match filter.status {
+                None => {
+                    let rows = self.many(st::ALL_CONNECTIONS, &[&before, &limit(most)])?;
+                    rows.iter().map(|row| column(row, 0)).collect::<Result<_, _>>()?
+                }
+                Some(status) => self.list_of_status(status, before, most)?,
+            };
         } else {
             for tenant in self.tenants(filter)? {
                 for run in self.runs(tenant, filter.status)? {
@@ -186,6 +188,75 @@ impl Session<'_> {
         }
         connections.sort_unstable_by_key(|connection| std::cmp::Reverse(connection.id));
         Ok(connections)
+    }
+
+    /// Everybody's connections of one status: the rows that say so, less those that a mark on their
+    /// app has revoked, or with them.
+    fn list_of_status(
+        &mut self,
+        status: Status,
+        before: Option<Uuid>,
+        most: usize,
+    ) -> Result<Vec<Uuid>, StoreError> {
+        let (mut ids, mut below) = (Vec::new(), before);
+        while ids.len() < most {
+            let rows =
+                self.many(st::ALL_OF_STATUS, &[&status_code(status), &below, &limit(most)])?;
+            let mut apps: Vec<Uuid> =
+                rows.iter().map(|row| column(row, 1)).collect::<Result<_, _>>()?;
+            apps.sort_unstable();
+            apps.dedup();
+            let apps = self.apps_of(&apps)?;
+            for row in &rows {
+                let (id, app_id): (Uuid, Uuid) = (column(row, 0)?, column(row, 1)?);
+                let shown = apps.get(&app_id).is_some_and(|app| {
+                    let id = ConnectionId::from_bytes(id.into_bytes());
+                    is_shown_as(status, app, status, id)
+                });
+                if shown {
+                    ids.push(id);
+                }
+                below = Some(id);
+            }
+            if rows.len() < most {
+                break;
+            }
+        }
+        if status == Status::Revoked {
+            ids.extend(self.marked(before, most)?);
+        }
+        Ok(ids)
+    }
+
+    /// Rows that count as revoked because of a mark on their app.
+    fn marked(&mut self, before: Option<Uuid>, most: usize) -> Result<Vec<Uuid>, StoreError> {
+        let mut ids = Vec::new();
+        let mut after = None;
+        loop {
+            let apps = self.apps(after, PAGE)?;
+            for app in &apps {
+                let runs = runs(Some(Status::Revoked), Some(app)).into_iter();
+                for run in runs.filter(|run| run.row_status != Status::Revoked) {
+                    for environment in Environment::ALL {
+                        let tenant = Tenant::new(app.id, *environment);
+                        ids.extend(self.run(tenant, &run, None, before, most)?);
+                    }
+                }
+            }
+            match apps.last() {
+                Some(last) if apps.len() == PAGE => after = Some(last.id),
+                _ => return Ok(ids),
+            }
+        }
+    }
+
+    fn apps_of(&mut self, ids: &[Uuid]) -> Result<HashMap<Uuid, App>, StoreError> {
+        let mut apps = HashMap::new();
+        for row in self.many(st::APPS_OF, &[&ids])? {
+            let app: App = packed(&row, 0)?;
+            apps.insert(app_uuid(app.id), app);
+        }
+        Ok(apps)
     }
 
     /// The runs of a tenant's rows that have this status, a mark on the app considered.
@@ -225,11 +296,15 @@ impl Session<'_> {
         &mut self,
         filter: &ConnectionFilter,
     ) -> Result<u64, StoreError> {
+        if filter.user_id.is_none() && filter.tenants().is_none() {
+            let counts = self.all_connection_counts(None)?;
+            return Ok(filter.status.map_or(counts.total(), |one| counts.of(one)));
+        }
         let mut total = 0;
         for tenant in self.tenants(filter)? {
             let Some(user_id) = &filter.user_id else {
                 let counts = self.connection_counts(tenant)?;
-                total += filter.status.map_or(counts.total(), |one| of_status(counts, one));
+                total += filter.status.map_or(counts.total(), |one| counts.of(one));
                 continue;
             };
             let (app_id, env) = tenant_key(Some(tenant));
@@ -285,13 +360,7 @@ impl Session<'_> {
         let missing = || StoreError::Corrupt(format!("{id} has no row"));
         let former = self.grant_of(id)?.ok_or_else(missing)?;
         let key = former.opener().key();
-        let grant = Grant {
-            former_access: match after.access() {
-                Some(_) => None,
-                None => former.access_token().copied(),
-            },
-            connection: after.clone(),
-        };
+        let grant = former.followed_by(after.clone());
         let (app_id, new_key) = (app_uuid(after.tenant.app_id), grant.opener().key());
         let row = pack(&grant)?;
         if new_key == key {
@@ -320,7 +389,7 @@ impl Session<'_> {
         connection: &Connection,
         due: Option<Timestamp>,
     ) -> Result<(), StoreError> {
-        let grant = Grant { former_access: None, connection: connection.clone() };
+        let grant = Grant::new(connection.clone());
         let key = grant.opener().key();
         let (app_id, env) = tenant_key(Some(connection.tenant));
         let row = pack(&grant)?;
@@ -345,13 +414,4 @@ impl Session<'_> {
 #[expect(clippy::ref_option, reason = "it is a look at what a reading found")]
 fn app_of(grant: &Option<Grant>) -> Vec<AppId> {
     grant.iter().map(|grant| grant.connection.tenant.app_id).collect()
-}
-
-fn of_status(counts: ConnectionCounts, status: Status) -> u64 {
-    match status {
-        Status::Pending => counts.pending,
-        Status::Active => counts.active,
-        Status::Revoked => counts.revoked,
-        Status::Expired => counts.expired,
-    }
 }

@@ -1,6 +1,7 @@
 //! What can go wrong, and what can be done about it.
 
 use agentadmit_store::StoreError;
+use agentadmit_store::tables::history::HistoryError;
 use tokio_postgres::error::SqlState;
 
 /// Why a store could not be opened or migrated.
@@ -9,17 +10,9 @@ pub enum OpenError {
     /// The address of the database cannot be understood.
     #[error("the address of the database: {0}")]
     Address(String),
-    /// A later version of AgentAdmit wrote it.
-    #[error(
-        "the store has schema version {found} and this version of AgentAdmit knows up to {known}: \
-         use the version that wrote it, or restore a backup from before the upgrade"
-    )]
-    SchemaTooNew {
-        /// What the store has.
-        found: i64,
-        /// The newest that is known.
-        known: i64,
-    },
+    /// The database has no schema.
+    #[error("there is no store of AgentAdmit in this database: `agentadmit migrate` makes one")]
+    Missing,
     /// An earlier version of AgentAdmit wrote it.
     #[error(
         "the store has schema version {found} and this version of AgentAdmit needs {known}: \
@@ -31,14 +24,14 @@ pub enum OpenError {
         /// What is needed.
         known: i64,
     },
-    /// A migration that was applied is another one than the migration of this number here.
-    #[error("migration {version} ({name}) was applied with another text than this version has")]
-    MigrationChanged {
-        /// Its number.
-        version: i64,
-        /// Its name.
-        name: String,
-    },
+    /// A store is to be loaded into a database that has something in it.
+    #[error(
+        "the database has rows in `{0}` already: a store is copied into an empty database only"
+    )]
+    NotEmpty(&'static str),
+    /// What was applied to it is not a beginning of this version's history.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// The operating system gives no randomness, so no secret can be made.
     #[error("the system gives no randomness: {0}")]
     NoRandomness(String),

@@ -7,12 +7,15 @@ use agentadmit_core::app::Tenant;
 use agentadmit_core::credential::ApiKey;
 use agentadmit_protocol::environment::Environment;
 use agentadmit_protocol::id::AppId;
+use agentadmit_store::tables::column::count;
+use agentadmit_store::tables::unpack;
 use agentadmit_store::views::{Chain, ChainKind};
 use agentadmit_store::{Foreseen, StoreError};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::codec::{self, column, count, packed, tenant, unpack};
+use crate::codec::{self, column, packed, tenant};
+use crate::leases::Limited;
 use crate::link::Waiting;
 use crate::session::Session;
 use crate::statements as st;
@@ -35,22 +38,30 @@ pub(crate) fn statements(foreseen: &Foreseen, writer: u64) -> Vec<Waiting> {
 }
 
 impl Session<'_> {
-    /// Keeps what came.
+    /// Keeps what came, and tells the writer whose apps have limits.
     pub(crate) fn take_foreseen(
         &mut self,
         foreseen: &Foreseen,
         answers: &[Vec<Row>],
+        limited: &mut Limited,
     ) -> Result<(), StoreError> {
-        let [rows, chains] = answers else { return Ok(()) };
+        let [rows, chains, ..] = answers else { return Ok(()) };
         for (key, token) in &foreseen.calls {
             // what does not come is not there
             self.cache.api_keys.insert(key.key(), None);
             if let Some(token) = token {
                 self.cache.grants.insert(token.key(), None);
+                self.cache.oauth_secrets.insert(token.key(), None);
             }
         }
         for row in rows {
             self.take_row(row)?;
+        }
+        for row in rows {
+            let (kind, key): (i32, i64) = (column(row, 0)?, column(row, 1)?);
+            if let (0, Some(Some(found))) = (kind, self.cache.api_keys.get(&key)) {
+                limited.learn(key, self.limited(found));
+            }
         }
         for row in chains {
             let chain = codec::chain(row)?;
@@ -87,7 +98,8 @@ impl Session<'_> {
                     self.cache.environments.insert(tenant, unpack(state)?);
                 }
             }
-            _ => self.remember(key, Some(packed(row, 4)?)),
+            3 => self.remember(key, Some(packed(row, 4)?)),
+            _ => self.remember_secret(key, Some(packed(row, 4)?)),
         }
         Ok(())
     }

@@ -10,32 +10,49 @@
 //! | [`statements`] | the SQL statements |
 //! | [`migrations`] | the schema's history |
 //! | `writer` | a connection, a lane of positions, retries, commits of unknown outcome |
-//! | `session`, `views`, `rows`, `connections`, `chains`, `usage` | reads and writes of one transaction |
+//! | `session`, `views`, `rows`, `connections`, `people`, `chains`, `usage` | reads and writes of one transaction |
 //! | `foresight` | what a batch will look up, fetched in one round trip |
+//! | `leases`, `nodes` | limits that several writers share: what a lane keeps of a plan, how many nodes live |
+//! | `load` | a whole store of another kind, loaded into an empty database |
 //! | `log`, `search` | the audit log, and reading it |
 //! | `maintain` | folding, parts, segments, indexes, retention |
+//! | `address`, `tls`, `advice` | where the database is, how connections are protected, what to do when none comes |
 //! | `link`, `driver` | the driver |
 
+mod accounts;
+mod address;
+mod advice;
 mod chains;
 mod codec;
 mod connections;
 mod driver;
+mod durability;
 mod error;
 mod foresight;
+mod leases;
 mod link;
+mod load;
 mod log;
 mod maintain;
 pub mod migrations;
+mod nodes;
+mod oauth;
 mod options;
+mod people;
 mod rows;
 mod search;
 mod session;
 pub mod statements;
 pub mod store;
+mod tls;
 mod usage;
 mod views;
 mod writer;
 
 pub use error::OpenError;
-pub use options::{PostgresOptions, Time};
+pub use load::Loaded;
+pub use migrations::Migrated;
+#[cfg(feature = "testing")]
+pub use options::NextVersion;
+pub use options::{Patience, PostgresOptions, Time};
 pub use store::PostgresStore;

@@ -7,14 +7,17 @@
 
 use agentadmit_core::app::Tenant;
 use agentadmit_core::audit::chain::ChainHead;
-use agentadmit_protocol::audit::{Actor, AuditEvent, AuditRecord, Outcome};
-use agentadmit_protocol::error::ErrorCode;
+use agentadmit_protocol::audit::{Actor, AuditEvent, AuditRecord};
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
+use agentadmit_store::tables::column::{count, limit, uncount};
+pub(crate) use agentadmit_store::tables::log::SegmentState;
+use agentadmit_store::tables::log::{calls_of, tenant_of};
+use agentadmit_store::tables::pack;
 use agentadmit_store::views::{Found, LogPosition, OldestSegment};
 use uuid::Uuid;
 
-use crate::codec::{self, column, count, hash, limit, pack, tenant, tenant_key, uncount, uuid};
+use crate::codec::{self, column, hash, tenant, tenant_key, uuid};
 use crate::link::Waiting;
 use crate::session::Session;
 use crate::statements as st;
@@ -40,7 +43,7 @@ pub(crate) struct Records {
 impl Records {
     fn push(&mut self, position: LogPosition, record: &AuditRecord) -> Result<(), StoreError> {
         let (app_id, env) = tenant_key(tenant_of(record));
-        let calls = calls_of(record);
+        let calls = calls_of(record).map(i64::from);
         self.pos.push(position);
         self.env.push(env);
         self.app_id.push(app_id);
@@ -59,6 +62,10 @@ impl Records {
         self.label.push(label.map(|label| label.as_str().to_owned()));
         self.row.push(pack(record)?);
         Ok(())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pos.is_empty()
     }
 
     /// The last one's position and chain.
@@ -99,42 +106,11 @@ pub(crate) fn event_column(event: AuditEvent) -> Option<&'static str> {
     (event != AuditEvent::Verified).then(|| event.as_str())
 }
 
-/// Whose record it is; `None` for the service's own.
-fn tenant_of(record: &AuditRecord) -> Option<Tenant> {
-    Some(Tenant::new(record.app_id?, record.environment?))
-}
-
-/// The allowed calls that a record stands for; `None` where it is no use of a live connection.
-fn calls_of(record: &AuditRecord) -> Option<i64> {
-    match record.event {
-        AuditEvent::Verified | AuditEvent::Introspected if record.outcome == Outcome::Allowed => {
-            Some(i64::from(record.count))
-        }
-        AuditEvent::Refused => {
-            let live = [ErrorCode::InsufficientScope, ErrorCode::LimitExceeded];
-            let reason = record.reason.as_deref();
-            live.into_iter().any(|code| reason == Some(code.as_str())).then_some(0)
-        }
-        _ => None,
-    }
-}
-
 /// The first position above `above` that is the lane's.
 fn next_position(above: LogPosition, lane: i32, lanes: i32) -> LogPosition {
     let (lane, lanes) = (i64::from(lane), i64::from(lanes.max(1)));
     let next = above.saturating_add(1);
     next.saturating_add((lane - next).rem_euclid(lanes))
-}
-
-/// How far a segment is on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SegmentState {
-    Open,
-    /// What each chain has in it is being gathered.
-    Closing,
-    Closed,
-    /// No read sees it.
-    Dropped,
 }
 
 /// A stretch of the log by which retention goes.
@@ -158,12 +134,7 @@ pub(crate) fn segment(row: &tokio_postgres::Row) -> Result<Segment, StoreError> 
         last: column(row, 2)?,
         records: column(row, 5)?,
         last_at: last_at.map(Timestamp::from_millis),
-        state: match state {
-            0 => SegmentState::Open,
-            1 => SegmentState::Closing,
-            2 => SegmentState::Closed,
-            _ => SegmentState::Dropped,
-        },
+        state: SegmentState::of(state.into()),
     })
 }
 

@@ -93,7 +93,8 @@ impl PostgresStore {
         };
         self.settle()?;
         let folded = in_transaction(&link, |link| fold(link, end))?;
-        if folded.is_none() {
+        // up to the end, or as good as that: what comes now waits for the next time
+        if folded.is_none_or(|records| records < FOLD_SLICE.unsigned_abs()) {
             maintenance.folded_at_ns = Some(now_ns);
         }
         Ok(folded)
@@ -288,18 +289,23 @@ fn index_part(link: &Link) -> Done {
         if is_indexed || last.is_none() {
             continue;
         }
-        let table = format!("audit_log_{part}");
-        link.script(&format!(
-            "CREATE INDEX ON {table} (app_id, env, pos); \
-             CREATE INDEX ON {table} (chain, pos); \
-             CREATE INDEX ON {table} (connection_id, pos) WHERE connection_id IS NOT NULL; \
-             CREATE INDEX ON {table} (app_id, env, user_id, pos) WHERE user_id IS NOT NULL; \
-             CREATE INDEX ON {table} (app_id, env, event, pos) WHERE event IS NOT NULL"
-        ))?;
+        link.script(&index_of_part(part))?;
         link.execute(st::INDEXED_PART, &[&part])?;
         return Ok(Some(1));
     }
     Ok(None)
+}
+
+/// The indexes of a closed part.
+pub(crate) fn index_of_part(part: i32) -> String {
+    let table = format!("audit_log_{part}");
+    format!(
+        "CREATE INDEX ON {table} (app_id, env, pos); \
+         CREATE INDEX ON {table} (chain, pos); \
+         CREATE INDEX ON {table} (connection_id, pos) WHERE connection_id IS NOT NULL; \
+         CREATE INDEX ON {table} (app_id, env, user_id, pos) WHERE user_id IS NOT NULL; \
+         CREATE INDEX ON {table} (app_id, env, event, pos) WHERE event IS NOT NULL"
+    )
 }
 
 /// Drops the oldest part once no segment that reads see has records in it.
@@ -336,7 +342,7 @@ mod tests {
         let node = || {
             let time = Time::Given(Arc::<FakeClock>::clone(&clock));
             let options = PostgresOptions { time, segment_records: 3, ..PostgresOptions::new() };
-            Arc::new(PostgresStore::open(&database.address(), options).unwrap())
+            Arc::new(PostgresStore::open(&database.url(), options).unwrap())
         };
         let (one, other) = (node(), node());
         let world = World { store: Arc::<PostgresStore>::clone(&one), clock: Arc::clone(&clock) };

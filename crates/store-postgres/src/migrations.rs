@@ -1,27 +1,45 @@
 //! The schema's history: numbered, embedded, forward only, and never changed once released. The
-//! numbers and names are those of the embedded store.
+//! numbers and names are those of the embedded store; 3 concerns the layout of its log
+//! alone, and 5 what several writers share.
 
-use sha2::{Digest, Sha256};
+use agentadmit_store::StoreError;
+use agentadmit_store::tables::history::{self, Migration};
 
 use crate::codec::column;
-use crate::error::OpenError;
+use crate::error::{Fault, OpenError};
 use crate::link::Link;
-
-/// One step of the schema.
-#[derive(Debug, Clone, Copy)]
-pub struct Migration {
-    /// Its number, from 1.
-    pub version: i64,
-    /// Its name.
-    pub name: &'static str,
-    /// What it does.
-    pub sql: &'static str,
-}
 
 /// All steps, in order.
 pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "initial", sql: include_str!("../migrations/0001_initial.sql") },
     Migration { version: 2, name: "key_use", sql: include_str!("../migrations/0002_key_use.sql") },
+    Migration {
+        version: 4,
+        name: "consent_sessions",
+        sql: include_str!("../migrations/0004_consent_sessions.sql"),
+    },
+    Migration {
+        version: 5,
+        name: "shared_limits",
+        sql: include_str!("../migrations/0005_shared_limits.sql"),
+    },
+    Migration { version: 6, name: "people", sql: include_str!("../migrations/0006_people.sql") },
+    Migration {
+        version: 7,
+        name: "accounts",
+        sql: include_str!("../migrations/0007_accounts.sql"),
+    },
+    Migration {
+        version: 8,
+        name: "dashboard",
+        sql: include_str!("../migrations/0008_dashboard.sql"),
+    },
+    Migration { version: 9, name: "oauth", sql: include_str!("../migrations/0009_oauth.sql") },
+    Migration {
+        version: 10,
+        name: "passkeys",
+        sql: include_str!("../migrations/0010_passkeys.sql"),
+    },
 ];
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS migrations (
@@ -29,83 +47,164 @@ const HISTORY: &str = "CREATE TABLE IF NOT EXISTS migrations (
   name       text   NOT NULL,
   sha256     bytea  NOT NULL,
   applied_at bigint NOT NULL
-)";
-const HAS_HISTORY: &str = "SELECT to_regclass('migrations') IS NOT NULL";
-const APPLIED: &str = "SELECT version, sha256 FROM migrations ORDER BY version";
-const APPLY: &str = "INSERT INTO migrations (version, name, sha256, applied_at)
-    VALUES ($1, $2, $3, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)";
+);
+ALTER TABLE migrations ADD COLUMN IF NOT EXISTS needs bigint";
+/// Asks the table, of which each statement sees the newest state. `to_regclass` answers from a cache,
+/// and goes on saying that there is none to whoever looked before somebody else made it.
+const HAS_HISTORY: &str = "SELECT EXISTS (SELECT FROM pg_class
+    WHERE relname = 'migrations' AND relnamespace = current_schema()::regnamespace)";
+/// Where nothing was applied since versions work side by side, there is no column `needs`.
+const APPLIED: &str = "SELECT version, sha256, coalesce((to_jsonb(m) ->> 'needs')::bigint, 0)
+    FROM migrations AS m ORDER BY version";
+const APPLY: &str = "INSERT INTO migrations (version, name, sha256, applied_at, needs)
+    VALUES ($1, $2, $3, (extract(epoch FROM clock_timestamp()) * 1000)::bigint, $4)";
 /// Whoever migrates has it; nobody else begins meanwhile.
 const ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock(16743, -3)";
+/// A node that starts waits for whoever migrates, and sees what was done.
+const NOT_MEANWHILE: &str = "SELECT pg_advisory_xact_lock_shared(16743, -3)";
+/// Sessions of nodes that know less than a version. A node without a version in its name is from
+/// before there was one.
+const OLDER_NODES: &str = "SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+    AND application_name LIKE 'agentadmit%'
+    AND coalesce(substring(application_name FROM ' schema ([0-9]+)$')::bigint, 0) < $1";
+/// A step may take longer than a statement of a node, and must not make nodes wait for long.
+const LIMITS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '500ms'";
+/// How often a step is tried whose lock somebody else has.
+const ATTEMPTS: usize = 40;
 
-impl Migration {
-    /// SHA-256 of its text.
-    pub fn sha256(&self) -> [u8; 32] {
-        Sha256::digest(self.sql.as_bytes()).into()
-    }
+/// What a session of a node that knows this version is called.
+pub(crate) fn session_name(version: i64) -> String {
+    format!("agentadmit schema {version}")
 }
 
 /// The newest schema version that is known.
 pub fn newest() -> i64 {
-    MIGRATIONS.last().map_or(0, |migration| migration.version)
+    history::newest(MIGRATIONS)
 }
 
-/// The newest migration that was applied; 0 for none.
+/// The version that a store must have for whoever knows this history: steps that take something away
+/// may come later.
+pub(crate) fn needed(known: &[Migration]) -> i64 {
+    let adds = |step: &&Migration| step.needs().is_none();
+    known.iter().rev().find(adds).map_or(0, |step| step.version)
+}
+
+/// What was applied, and what is not because nodes of an older version still run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Migrated {
+    /// How many steps were applied.
+    pub applied: usize,
+    /// The first step that takes something away which nodes still use, if any waits.
+    pub waiting: Option<Migration>,
+}
+
+/// The newest migration that is known and was applied; 0 for none.
 ///
 /// # Errors
-/// A schema that is newer than this version, or that has another history.
-pub(crate) fn found(link: &Link) -> Result<i64, OpenError> {
+/// A schema that this version cannot work on, or that has another history.
+pub(crate) fn found(link: &Link, known: &[Migration]) -> Result<i64, OpenError> {
     let has_history = link.one(HAS_HISTORY, &[])?;
     if !has_history.map_or(Ok(false), |row| column(&row, 0))? {
         return Ok(0);
     }
-    let mut found = 0;
-    let mut known = MIGRATIONS.iter();
-    for row in link.query(APPLIED, &[])? {
-        let (version, sha256): (i64, &[u8]) = (column(&row, 0)?, column(&row, 1)?);
-        found = version;
-        let Some(known) = known.next() else {
-            let known = newest();
-            return Err(OpenError::SchemaTooNew { found, known });
-        };
-        if known.version != version || known.sha256() != *sha256 {
-            let name = known.name.to_owned();
-            return Err(OpenError::MigrationChanged { version, name });
-        }
-    }
-    Ok(found)
+    let rows = link.query(APPLIED, &[])?;
+    let applied: Result<Vec<_>, StoreError> =
+        rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).collect();
+    let needs: Result<Vec<i64>, StoreError> = rows.iter().map(|row| column(row, 2)).collect();
+    let needs = needs?.into_iter().max().unwrap_or(0);
+    Ok(history::found_beside_others(known, &applied?, needs)?)
 }
 
-/// Applies every migration that is missing, all in one transaction. Says how many.
+/// As [`found`], by a node that starts: not while somebody migrates.
+pub(crate) fn found_at_start(link: &Link, known: &[Migration]) -> Result<i64, OpenError> {
+    link.script("BEGIN; SET LOCAL lock_timeout = '10s'")?;
+    let found =
+        link.query(NOT_MEANWHILE, &[]).map_err(OpenError::from).and_then(|_| found(link, known));
+    link.script("COMMIT")?;
+    found
+}
+
+/// Applies every migration that is missing, all in one transaction, up to the first one that takes
+/// away what a node uses which still runs.
 ///
 /// # Errors
 /// As [`found`], and the database's.
-pub(crate) fn migrate(link: &Link) -> Result<usize, OpenError> {
-    link.script("BEGIN")?;
-    let applied = apply(link);
-    match applied {
-        Ok(applied) => {
-            link.script("COMMIT")?;
-            Ok(applied)
-        }
-        Err(error) => {
-            link.script("ROLLBACK")?;
-            Err(error)
+pub(crate) fn migrate(link: &Link, known: &[Migration]) -> Result<Migrated, OpenError> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        link.script("BEGIN")?;
+        match apply(link, known) {
+            Ok(migrated) => {
+                link.script("COMMIT")?;
+                return Ok(migrated);
+            }
+            Err(Stop::Fault(Fault::Again(text))) if attempts < ATTEMPTS => {
+                // nodes go on with what they wanted before the next try
+                tracing::info!(%text, attempts, "a lock is not to be had: the migration begins again");
+                link.script("ROLLBACK")?;
+            }
+            Err(stop) => {
+                link.script("ROLLBACK")?;
+                return Err(stop.into());
+            }
         }
     }
 }
 
-fn apply(link: &Link) -> Result<usize, OpenError> {
+/// Why a try was given up.
+enum Stop {
+    Fault(Fault),
+    Open(OpenError),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<OpenError> for Stop {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error)
+    }
+}
+
+impl From<Stop> for OpenError {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Fault(fault) => fault.into(),
+            Stop::Open(error) => error,
+        }
+    }
+}
+
+fn apply(link: &Link, known: &[Migration]) -> Result<Migrated, Stop> {
+    link.script(LIMITS)?;
     link.query(ONE_AT_A_TIME, &[])?;
-    let found = found(link)?;
-    let mut applied = 0;
-    for migration in MIGRATIONS.iter().filter(|migration| migration.version > found) {
-        if applied == 0 {
+    let found = found(link, known)?;
+    let mut migrated = Migrated::default();
+    for migration in history::missing(known, found) {
+        if let Some(needs) = migration.needs()
+            && older_nodes(link, needs)? > 0
+        {
+            migrated.waiting = Some(*migration);
+            break;
+        }
+        if migrated.applied == 0 {
             link.script(HISTORY)?;
         }
         link.script(migration.sql)?;
-        let sha256 = migration.sha256();
-        link.execute(APPLY, &[&migration.version, &migration.name, &sha256.as_slice()])?;
-        applied += 1;
+        let (sha256, needs) = (migration.sha256(), migration.needs());
+        let sha256 = sha256.as_slice();
+        link.execute(APPLY, &[&migration.version, &migration.name, &sha256, &needs])?;
+        migrated.applied += 1;
     }
-    Ok(applied)
+    Ok(migrated)
+}
+
+fn older_nodes(link: &Link, needs: i64) -> Result<i64, Fault> {
+    let row = link.one(OLDER_NODES, &[&needs])?;
+    Ok(row.map_or(Ok(0), |row| column(&row, 0))?)
 }

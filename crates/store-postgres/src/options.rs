@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use agentadmit_store::tables::history::Migration;
 use agentadmit_store::{Clock, SystemClock, WriterOptions};
+
+use crate::migrations::MIGRATIONS;
 
 /// Whose wall clock decides.
 #[derive(Clone)]
@@ -12,6 +15,55 @@ pub enum Time {
     Database,
     /// This one: for tests that move it.
     Given(Arc<dyn Clock>),
+}
+
+/// How long things may take at the database, told to each of its sessions where it is its part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// A round trip: then the connection counts as lost. Longer than a statement may take.
+    pub answer: Duration,
+    /// A statement, its wait for locks included.
+    pub statement: Duration,
+    /// The wait for one lock: then the transaction is run again.
+    pub lock: Duration,
+    /// A pause of the node within a transaction: then the database ends it. A node that is stopped
+    /// in the middle of a batch holds its locks no longer than that, and its batch is not committed
+    /// later.
+    pub pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            answer: Duration::from_secs(15),
+            statement: Duration::from_secs(10),
+            lock: Duration::from_secs(1),
+            pause: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Patience {
+    /// As a session is told.
+    pub(crate) fn settings(&self) -> String {
+        format!(
+            "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={}",
+            self.statement.as_millis(),
+            self.lock.as_millis(),
+            self.pause.as_millis()
+        )
+    }
+}
+
+/// A version that comes after this one, played by this one in a test: its migrations, and how its
+/// statements differ. No build that ships can be told of one.
+#[cfg(feature = "testing")]
+#[derive(Clone, Copy)]
+pub struct NextVersion {
+    /// All of its migrations, those of this version first.
+    pub history: &'static [Migration],
+    /// What it says instead of a statement of this version, where that is something else.
+    pub statements: fn(&str) -> Option<&'static str>,
 }
 
 /// The settings of a store.
@@ -28,6 +80,8 @@ pub struct PostgresOptions {
     pub writers: usize,
     /// Connections for reading.
     pub readers: usize,
+    /// How long things may take at the database.
+    pub patience: Patience,
     /// A segment of the log is closed when it has so many records.
     pub segment_records: u64,
     /// A segment of the log is closed when its first record is so old, in milliseconds.
@@ -38,6 +92,13 @@ pub struct PostgresOptions {
     pub search_budget: u64,
     /// How often calls are folded into their connections.
     pub fold_every: Duration,
+    /// How long a node counts as living after its last sign of life. Each has its share of every rate.
+    pub nodes_live_for: Duration,
+    /// Whether a database without a schema gets one; else there is no store in it.
+    pub make: bool,
+    /// Tests alone: the version that this one plays.
+    #[cfg(feature = "testing")]
+    pub next: Option<NextVersion>,
 }
 
 impl PostgresOptions {
@@ -47,14 +108,30 @@ impl PostgresOptions {
             repeatable_seed: None,
             writer: WriterOptions::default(),
             time: Time::Database,
-            writers: 2,
+            writers: 4,
             readers: 4,
+            patience: Patience::default(),
             segment_records: 1_000_000,
             segment_ms: 86_400_000,
             retention: None,
             search_budget: 50_000,
             fold_every: Duration::from_secs(2),
+            nodes_live_for: Duration::from_secs(5),
+            make: true,
+            #[cfg(feature = "testing")]
+            next: None,
         }
+    }
+}
+
+impl PostgresOptions {
+    /// The migrations that are known.
+    pub(crate) fn history(&self) -> &'static [Migration] {
+        #[cfg(feature = "testing")]
+        if let Some(next) = &self.next {
+            return next.history;
+        }
+        MIGRATIONS
     }
 }
 

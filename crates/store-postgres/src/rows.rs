@@ -4,16 +4,21 @@ use std::sync::Arc;
 
 use agentadmit_core::app::{App, CatalogueScope, DayUsage, EnvironmentState, Tenant};
 use agentadmit_core::connection::{Activity, Connection, Status};
+use agentadmit_core::consent::ConsentSession;
 use agentadmit_core::credential::{ApiKey, Operator, PublicKey};
+use agentadmit_core::dashboard::{self, WaitingCode};
+use agentadmit_core::plan::{self, Month, Standing};
 use agentadmit_protocol::audit::AuditRecord;
-use agentadmit_protocol::id::{AppId, ConnectionId, OperatorId};
+use agentadmit_protocol::id::{AppId, ConnectionId};
 use agentadmit_protocol::scope::ScopeName;
 use agentadmit_protocol::secret::SecretHash;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
-use agentadmit_store::views::{Chain, Found, OldestSegment, Rows};
+use agentadmit_store::tables::column::{count, limit, millis};
+use agentadmit_store::tables::pack;
+use agentadmit_store::views::{Chain, Found, Milestone, OldestSegment, Rows};
 
-use crate::codec::{app_uuid, count, limit, pack, tenant_key, uuid};
+use crate::codec::{account_uuid, app_uuid, tenant_key, uuid};
 use crate::session::Session;
 use crate::statements as st;
 
@@ -25,7 +30,8 @@ impl Rows for Session<'_> {
     fn put_app(&mut self, app: &App) -> Result<(), StoreError> {
         self.lock_app(app.id)?;
         self.cache.apps.insert(app.id, Some(Arc::new(app.clone())));
-        let limited = app.plan.call_limit.is_some();
+        let limited = plan::refusal_limit(&app.plan).is_some();
+        self.drop_leases(app.id)?;
         let row = pack(app)?;
         let params: Vec<crate::link::Param> =
             vec![Box::new(app_uuid(app.id)), Box::new(limited), Box::new(row)];
@@ -159,9 +165,45 @@ impl Rows for Session<'_> {
         self.later(st::PUT_OPERATOR, vec![Box::new(token_key), Box::new(id), Box::new(row)])
     }
 
-    fn operator_by_id(&mut self, id: OperatorId) -> Found<Operator> {
+    fn put_waiting_code(&mut self, code: &WaitingCode) -> Result<(), StoreError> {
         self.lock_service()?;
-        self.value(st::OPERATOR_BY_ID, &[&uuid(id.as_bytes())])
+        let (handle, expires_at) = (i64::from(code.handle), code.expires_at.as_millis());
+        let row = pack(code)?;
+        self.later(
+            st::PUT_WAITING_CODE,
+            vec![Box::new(handle), Box::new(expires_at), Box::new(row)],
+        )
+    }
+
+    fn drop_waiting_code(&mut self, handle: u32) -> Result<(), StoreError> {
+        self.lock_service()?;
+        self.later(st::DROP_WAITING_CODE, vec![Box::new(i64::from(handle))])
+    }
+
+    fn put_session(&mut self, session: &dashboard::Session) -> Result<(), StoreError> {
+        self.lock_service()?;
+        self.later(
+            st::PUT_SESSION,
+            vec![
+                Box::new(uuid(session.id.as_bytes())),
+                Box::new(session.cookie.key()),
+                Box::new(account_uuid(session.holder.account_id())),
+                Box::new(session.ends_at().as_millis()),
+                Box::new(pack(session)?),
+            ],
+        )
+    }
+
+    fn forget_sessions(&mut self, now: Timestamp, most: usize) -> Result<u64, StoreError> {
+        let codes = self.now(st::FORGET_WAITING_CODES, &[&now.as_millis(), &limit(most)])?;
+        let sessions = self.now(st::FORGET_SESSIONS, &[&now.as_millis(), &limit(most)])?;
+        Ok(codes.max(sessions))
+    }
+
+    fn put_milestone(&mut self, milestone: Milestone, at: Timestamp) -> Result<(), StoreError> {
+        self.lock_service()?;
+        let at = at.as_millis();
+        self.later(st::PUT_MILESTONE, vec![Box::new(milestone as i16), Box::new(at)])
     }
 
     fn put_connection(
@@ -178,9 +220,79 @@ impl Rows for Session<'_> {
         Ok(())
     }
 
+    fn put_consent_session(&mut self, session: &ConsentSession) -> Result<(), StoreError> {
+        self.lock_app(session.tenant.app_id)?;
+        let (app_id, env) = tenant_key(Some(session.tenant));
+        let open_until = session.is_undecided().then_some(session.expires_at);
+        self.later(
+            st::PUT_CONSENT_SESSION,
+            vec![
+                Box::new(uuid(session.id.as_bytes())),
+                Box::new(app_id),
+                Box::new(env),
+                Box::new(session.user_id.as_str().to_owned()),
+                Box::new(millis(open_until)),
+                Box::new(session.kept_until().as_millis()),
+                Box::new(pack(session)?),
+            ],
+        )
+    }
+
+    fn forget_consent_sessions(&mut self, now: Timestamp, most: usize) -> Result<u64, StoreError> {
+        self.now(st::FORGET_CONSENT_SESSIONS, &[&now.as_millis(), &limit(most)])
+    }
+
     fn add_usage(&mut self, tenant: Tenant, day: i32, usage: DayUsage) -> Result<(), StoreError> {
         self.pending()?.usage.add(tenant, day, usage);
         Ok(())
+    }
+
+    fn nodes(&mut self) -> u32 {
+        self.pending().map_or(1, |pending| pending.nodes)
+    }
+
+    fn lease(&mut self, tenant: Tenant, month: Month) -> Found<u64> {
+        self.own_lease(tenant, month)
+    }
+
+    fn standing(&mut self, tenant: Tenant, month: Month) -> Result<Standing, StoreError> {
+        self.read_standing(tenant, month)
+    }
+
+    fn standing_without_idle(
+        &mut self,
+        tenant: Tenant,
+        month: Month,
+    ) -> Result<Standing, StoreError> {
+        self.hold_for_plan(tenant.app_id)?;
+        self.take_leases_back(tenant)?;
+        self.read_standing(tenant, month)
+    }
+
+    fn put_lease(&mut self, tenant: Tenant, month: Month, calls: u64) -> Result<(), StoreError> {
+        self.keep_lease(tenant, month, calls)
+    }
+
+    fn add_refusals(
+        &mut self,
+        tenant: Tenant,
+        day: i32,
+        code: &str,
+        refused: u64,
+    ) -> Result<(), StoreError> {
+        let (app_id, env) = tenant_key(Some(tenant));
+        let lane = self.pending()?.lane;
+        self.later(
+            st::ADD_REFUSALS,
+            vec![
+                Box::new(app_id),
+                Box::new(env),
+                Box::new(day),
+                Box::new(code.to_owned()),
+                Box::new(lane),
+                Box::new(count(refused)),
+            ],
+        )
     }
 
     fn register(&mut self, tenant: Option<Tenant>) -> Found<Chain> {

@@ -10,14 +10,18 @@ use agentadmit_core::app::Tenant;
 use agentadmit_protocol::audit::AuditRecord;
 use agentadmit_protocol::id::{AppId, ChainId};
 use agentadmit_store::StoreError;
+use agentadmit_store::tables::column::{limit, millis};
 use agentadmit_store::views::{AuditFilter, AuditPage, LogPosition, LogSlice};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use crate::codec::{app_uuid, column, limit, millis, packed, tenant, tenant_key, uuid};
+use crate::codec::{app_uuid, column, packed, tenant, tenant_key, uuid};
 use crate::log::{SegmentState, event_column};
 use crate::session::Session;
 use crate::statements as st;
+
+/// Most records fetched at a time where each is looked at.
+const CHUNK: usize = 500;
 
 /// In which order records come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,10 +108,13 @@ impl Conditions {
         if let Some(user_id) = &filter.user_id {
             conditions.and("user_id = ", user_id.as_str().to_owned(), false);
         }
-        match filter.event.map(event_column) {
-            None => {}
-            Some(None) => conditions.sql.push_str(" AND event IS NULL"),
-            Some(Some(event)) => conditions.and("event = ", event, false),
+        if filter.event.is_some_and(|event| event_column(event).is_none()) {
+            conditions.sql.push_str(" AND event IS NULL");
+        }
+        if let Some(events) = filter.few_events() {
+            let events: Vec<&str> = events.into_iter().filter_map(event_column).collect();
+            conditions.and("event = ANY(", events, false);
+            conditions.sql.push(')');
         }
         if let Some(from) = millis(filter.from) {
             conditions.and("at >= ", from, false);
@@ -122,6 +129,8 @@ impl Conditions {
 /// A walk through the log that stops at a limit of hits, or of looks.
 struct Walk {
     conditions: Conditions,
+    /// What must be looked at in the records themselves: it has no column.
+    looks_for: Option<AuditFilter>,
     order: Order,
     limit: usize,
     budget: u64,
@@ -133,6 +142,13 @@ struct Walk {
 impl Walk {
     fn is_over(&self) -> bool {
         self.hits.len() >= self.limit || self.stopped_at.is_some()
+    }
+
+    fn look(&mut self, position: LogPosition, record: AuditRecord) {
+        let is_hit = self.looks_for.as_ref().is_none_or(|filter| filter.matches(&record));
+        if is_hit && self.hits.len() < self.limit {
+            self.hits.push((position, record));
+        }
     }
 
     /// The page, and where it goes on: `limit` counts one hit more than the page has.
@@ -159,6 +175,7 @@ impl Session<'_> {
         let last = before.map_or(end, |before| end.min(before.saturating_sub(1)));
         let first = self.oldest()?.map_or(1, |oldest| oldest.first);
         let mut walk = self.new_walk(Conditions::of_filter(filter), Order::NewestFirst, most);
+        walk.looks_for = filter.needs_a_look().then(|| filter.clone());
         for part in self.parts(first, last)?.into_iter().rev() {
             if walk.is_over() {
                 break;
@@ -254,6 +271,7 @@ impl Session<'_> {
     fn new_walk(&self, conditions: Conditions, order: Order, most: usize) -> Walk {
         Walk {
             conditions,
+            looks_for: None,
             order,
             // one more than asked for says whether there is a next page
             limit: most.saturating_add(1),
@@ -266,8 +284,8 @@ impl Session<'_> {
     /// Looks for the conditions in one part.
     fn walk(&mut self, walk: &mut Walk, part: &Part) -> Result<(), StoreError> {
         let (mut first, mut last) = (part.first, part.last);
-        let is_bounded =
-            walk.conditions.sql.is_empty() || (part.is_indexed && walk.conditions.is_keyed);
+        let is_bounded = walk.looks_for.is_none()
+            && (walk.conditions.sql.is_empty() || (part.is_indexed && walk.conditions.is_keyed));
         if !is_bounded {
             let bound = self.bound(walk, part)?;
             match (bound, walk.order) {
@@ -283,16 +301,28 @@ impl Session<'_> {
              ORDER BY pos {order} LIMIT $4",
             walk.conditions.sql
         );
-        let room = limit(walk.limit.saturating_sub(walk.hits.len()));
-        let mut params: Vec<&(dyn ToSql + Sync)> = vec![&part.number, &first, &last, &room];
-        for param in &walk.conditions.params {
-            params.push(&**param);
+        loop {
+            let room = walk.limit.saturating_sub(walk.hits.len());
+            let chunk = limit(if walk.looks_for.is_some() { CHUNK } else { room });
+            let mut params: Vec<&(dyn ToSql + Sync)> = vec![&part.number, &first, &last, &chunk];
+            for param in &walk.conditions.params {
+                params.push(&**param);
+            }
+            let rows = self.many(&sql, &params)?;
+            for row in &rows {
+                walk.look(column(row, 0)?, packed(row, 1)?);
+            }
+            let behind: Option<LogPosition> = rows.last().map(|row| column(row, 0)).transpose()?;
+            let is_all = i64::try_from(rows.len()).unwrap_or(i64::MAX) < chunk;
+            match (behind, walk.order) {
+                (Some(at), Order::NewestFirst) => last = at.saturating_sub(1),
+                (Some(at), Order::OldestFirst) => first = at.saturating_add(1),
+                (None, _) => return Ok(()),
+            }
+            if is_all || walk.hits.len() >= walk.limit {
+                return Ok(());
+            }
         }
-        let rows = self.many(&sql, &params)?;
-        for row in &rows {
-            walk.hits.push((column(row, 0)?, packed(row, 1)?));
-        }
-        Ok(())
     }
 
     /// The last position in a part that the budget allows to look at; `None` where it suffices for

@@ -9,16 +9,20 @@ use std::sync::Arc;
 use agentadmit_core::app::{App, EnvironmentState, Tenant};
 use agentadmit_core::connection::Activity;
 use agentadmit_core::credential::ApiKey;
+use agentadmit_core::oauth::secret::OAuthSecret;
 use agentadmit_protocol::id::{AppId, ChainId, ConnectionId};
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
 use agentadmit_store::maps::{KeyMap, KeySet};
+use agentadmit_store::tables::Grant;
+use agentadmit_store::tables::column::uncount;
 use agentadmit_store::views::{Chain, LogPosition};
 use tokio_postgres::Row;
 
 use crate::chains::Moves;
-use crate::codec::{Grant, app_uuid, column, uncount};
+use crate::codec::{app_uuid, column};
 use crate::error::Fault;
+use crate::leases::Leases;
 use crate::link::{Link, Param, Params, Waiting};
 use crate::log::Records;
 use crate::statements as st;
@@ -59,6 +63,9 @@ pub(crate) struct Pending {
     pub(crate) own_chains: KeyMap<Tenant, Option<Chain>>,
     /// Apps that are locked.
     pub(crate) locked: KeySet<AppId>,
+    pub(crate) leases: Leases,
+    /// How many nodes share the rates, this one included.
+    pub(crate) nodes: u32,
     pub(crate) service_is_locked: bool,
 }
 
@@ -69,6 +76,7 @@ pub(crate) struct Cache {
     pub(crate) environments: KeyMap<Tenant, Arc<EnvironmentState>>,
     pub(crate) api_keys: KeyMap<i64, Option<ApiKey>>,
     pub(crate) grants: KeyMap<i64, Option<Grant>>,
+    pub(crate) oauth_secrets: KeyMap<i64, Option<OAuthSecret>>,
     /// Where a connection's row stands.
     pub(crate) opened_by: KeyMap<ConnectionId, i64>,
 }
@@ -83,6 +91,8 @@ impl Cache {
         self.grants.retain(|_, grant| {
             grant.as_ref().is_some_and(|grant| grant.connection.tenant.app_id != id)
         });
+        self.oauth_secrets
+            .retain(|_, secret| secret.as_ref().is_some_and(|secret| secret.tenant.app_id != id));
         let grants = &self.grants;
         self.opened_by.retain(|_, key| grants.contains_key(key));
     }
@@ -242,6 +252,22 @@ impl<'s> Session<'s> {
         if !pending.locked.insert(id) {
             return Ok(false);
         }
+        self.cache.forget_app(id);
+        self.take_lock(id)?;
+        Ok(true)
+    }
+
+    /// Locks an app so that nobody else takes more of its limits, and reads it. What was read of it
+    /// before may be old, as for any call that locks nothing.
+    pub(crate) fn hold_for_plan(&mut self, id: AppId) -> Result<(), StoreError> {
+        let pending = self.pending()?;
+        if pending.locked.contains(&id) || !pending.leases.hold(id) {
+            return Ok(());
+        }
+        self.take_lock(id)
+    }
+
+    fn take_lock(&mut self, id: AppId) -> Result<(), StoreError> {
         self.send_rows()?;
         let answers = self.link.together(&[
             Waiting { sql: st::LOCK_APP, params: vec![Box::new(app_uuid(id))] },
@@ -252,10 +278,9 @@ impl<'s> Session<'s> {
         if let Some(newest) = answers.get(1).and_then(|rows| rows.first()) {
             self.go_on_after(tail(newest, 0)?)?;
         }
-        self.cache.forget_app(id);
         let app = row.map(|row| crate::codec::packed(row, 0)).transpose()?;
         self.cache.apps.insert(id, app);
-        Ok(true)
+        Ok(())
     }
 
     /// A lock was waited for: what its former holder appended stands before what comes now.
@@ -309,6 +334,23 @@ impl<'s> Session<'s> {
 }
 
 impl Pending {
+    /// What a batch of verifies writes, if it writes that and nothing else: one statement.
+    pub(crate) fn gather_as_one(&mut self, batch: i64) -> Option<Waiting> {
+        let has_all = !self.records.is_empty() && !self.usage.is_empty() && !self.moves.is_empty();
+        if !has_all || !self.waiting.is_empty() {
+            return None;
+        }
+        let records = self.records.take(self.part)?;
+        let usage = self.usage.take(self.lane)?;
+        let moves = self.moves.take()?;
+        let last_at = self.tail.newest_at.map(Timestamp::as_millis);
+        let lane: [Param; 4] =
+            [Box::new(batch), Box::new(self.appended), Box::new(self.tail.end), Box::new(last_at)];
+        let parts = [records.params, usage.params, moves.params].into_iter().flatten();
+        self.has_written = true;
+        Some(Waiting { sql: st::ADMIT, params: parts.chain(lane).collect() })
+    }
+
     /// Puts what was collected by kind to the rows that wait.
     pub(crate) fn gather(&mut self) {
         let sent = [self.records.take(self.part), self.usage.take(self.lane), self.moves.take()];

@@ -16,13 +16,20 @@ statements! {
     BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
     COMMIT = "COMMIT";
     ROLLBACK = "ROLLBACK";
+    /// What a node asks itself on behalf of whoever asks whether it is ready.
+    TAKES_WRITES = "SELECT NOT pg_is_in_recovery()
+        AND current_setting('default_transaction_read_only') = 'off'";
     /// Once per batch: its own row, held until the commit. Whoever must know that a batch is over
     /// waits for this lock.
     LOCK_LANE = "SELECT writer, batch FROM writers WHERE lane = $1 FOR NO KEY UPDATE";
-    /// Once per batch, after [`LOCK_LANE`]: where records go, and the end of the log.
+    /// Once per batch, after [`LOCK_LANE`]: where records go, the end of the log, the time, and how many
+    /// other nodes live.
     LOG_STATE = "SELECT s.part, s.lanes, w.last_pos, w.last_at,
-        (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+        (extract(epoch FROM clock_timestamp()) * 1000)::bigint, n.others, n.is_counted
         FROM log_state AS s
+        CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE node <> $1) AS others,
+        bool_or(node = $1) AS is_counted FROM nodes
+        WHERE seen_at > (extract(epoch FROM clock_timestamp()) * 1000)::bigint - $2) AS n
         LEFT JOIN LATERAL (SELECT last_pos, last_at FROM writers ORDER BY last_pos DESC LIMIT 1)
         AS w ON true WHERE s.one = 1";
     /// Once per batch: how far this lane came.
@@ -63,6 +70,31 @@ statements! {
         WHERE c.chain = m.chain AND c.open = m.was_open
         AND (m.was_head IS NULL OR c.head_seq = m.was_head) RETURNING 1)
         SELECT must_be(count(*), $9) FROM moved";
+    /// Once per batch of verifies: [`APPEND`], [`ADD_USAGE`], [`MOVE_CHAINS`] and [`MOVE_LANE`] as one,
+    /// so that the server begins, answers and flushes once.
+    ADMIT = "WITH appended AS (INSERT INTO audit_log
+        (pos, part, env, app_id, chain, seq, at, calls, connection_id, key_id, user_id, event, label, row)
+        SELECT l.pos, $2, l.env, l.app_id, l.chain, l.seq, l.at, l.calls, l.connection_id, l.key_id,
+        l.user_id, l.event, l.label, l.row FROM unnest($1::bigint[], $3::smallint[], $4::uuid[],
+        $5::uuid[], $6::bigint[], $7::bigint[], $8::bigint[], $9::uuid[], $10::uuid[], $11::text[],
+        $12::text[], $13::text[], $14::bytea[])
+        AS l (pos, env, app_id, chain, seq, at, calls, connection_id, key_id, user_id, event, label, row)),
+        used AS (INSERT INTO usage AS u (app_id, env, day, lane, allowed, refused)
+        SELECT n.app_id, n.env, n.day, $15::integer, n.allowed, n.refused
+        FROM unnest($16::uuid[], $17::smallint[], $18::integer[], $19::bigint[], $20::bigint[])
+        AS n (app_id, env, day, allowed, refused)
+        ON CONFLICT (app_id, env, day, lane) DO UPDATE SET
+        allowed = u.allowed + excluded.allowed, refused = u.refused + excluded.refused),
+        moved AS (UPDATE chains AS c SET open = m.open,
+        tail_seq = coalesce(m.tail_seq, c.tail_seq), tail_hash = coalesce(m.tail_hash, c.tail_hash),
+        head_seq = coalesce(m.head_seq, c.head_seq), head_hash = coalesce(m.head_hash, c.head_hash)
+        FROM unnest($21::uuid[], $22::boolean[], $23::boolean[], $24::bigint[], $25::bytea[],
+        $26::bigint[], $27::bytea[], $28::bigint[])
+        AS m (chain, was_open, open, tail_seq, tail_hash, head_seq, head_hash, was_head)
+        WHERE c.chain = m.chain AND c.open = m.was_open
+        AND (m.was_head IS NULL OR c.head_seq = m.was_head) RETURNING 1)
+        UPDATE writers SET batch = $30, records = records + $31, last_pos = $32, last_at = $33
+        WHERE lane = $15 AND (SELECT must_be(count(*), $29::bigint) FROM moved) = $29::bigint";
     NEW_CHAIN = "INSERT INTO chains
         (chain, app_id, env, writer, open, tail_seq, tail_hash, head_seq, head_hash)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
@@ -71,22 +103,77 @@ statements! {
         FROM chains WHERE app_id = $1 AND env = $2 AND writer = $3 AND open";
 
     /// Once per batch: the keys of its calls, their apps and environments, and the grants that their
-    /// tokens open, each by its key, the app's rows by the app.
+    /// tokens open, each by its key, the app's rows by the app. What no grant stands under may be the
+    /// token of an OAuth client, and brings the grant that it is for.
     FORESEEN = "WITH calls AS (SELECT * FROM unnest($1::bigint[], $2::bigint[]) AS c (key, token)),
         keys AS (SELECT k.token_key, k.app_id, k.row FROM api_keys AS k
         WHERE k.token_key = ANY($1)),
-        owners AS (SELECT DISTINCT app_id FROM keys)
+        owners AS (SELECT DISTINCT app_id FROM keys),
+        opened AS MATERIALIZED (SELECT g.token_key, g.app_id, g.row AS row FROM calls AS c
+        JOIN keys AS k ON k.token_key = c.key
+        JOIN grants AS g ON g.app_id = k.app_id AND g.token_key = c.token),
+        by_clients AS MATERIALIZED (SELECT s.token_key, s.app_id, s.grant_key, s.row
+        FROM unnest($2::bigint[]) AS t (token) JOIN oauth_secrets AS s ON s.token_key = t.token
+        WHERE t.token NOT IN (SELECT token_key FROM opened))
         SELECT 0, token_key, app_id, 0::smallint, row FROM keys
         UNION ALL SELECT 1, 0::bigint, a.app_id, 0::smallint, a.row FROM owners AS o JOIN apps AS a USING (app_id)
         UNION ALL SELECT 2, 0::bigint, e.app_id, e.env, e.state FROM owners AS o
         JOIN environments AS e USING (app_id)
-        UNION ALL SELECT 3, g.token_key, g.app_id, 0::smallint, g.row FROM calls AS c
-        JOIN keys AS k ON k.token_key = c.key
-        JOIN grants AS g ON g.app_id = k.app_id AND g.token_key = c.token";
+        UNION ALL SELECT 3, token_key, app_id, 0::smallint, row FROM opened
+        UNION ALL SELECT 4, token_key, app_id, 0::smallint, row FROM by_clients
+        UNION ALL SELECT 3, g.token_key, g.app_id, 0::smallint, g.row FROM by_clients AS s
+        JOIN grants AS g ON g.app_id = s.app_id AND g.token_key = s.grant_key";
     /// Once per batch: the chains that the writer has for the apps of these keys.
     FORESEEN_CHAINS = "SELECT chain, app_id, env, writer, open, tail_seq, tail_hash, head_seq, head_hash
         FROM chains WHERE writer = $1 AND open
         AND app_id IN (SELECT app_id FROM api_keys WHERE token_key = ANY($2))";
+
+    /// Once per batch with apps that have a limit, before anything of theirs is read: those whose lease
+    /// is too small are held.
+    HOLD_SHORT = "WITH calls AS (SELECT k.app_id, count(*) AS calls FROM unnest($1::bigint[]) AS c (key)
+        JOIN api_keys AS k ON k.token_key = c.key GROUP BY k.app_id ORDER BY k.app_id)
+        SELECT a.app_id FROM calls AS c
+        LEFT JOIN plan_leases AS l ON l.app_id = c.app_id AND l.env = $2 AND l.lane = $3 AND l.month = $4
+        CROSS JOIN LATERAL (SELECT app_id FROM apps WHERE app_id = c.app_id AND limited
+        FOR NO KEY UPDATE) AS a WHERE coalesce(l.calls, 0) < c.calls";
+    /// Once per batch with apps that have a limit: the lane's leases, and of those that are too small
+    /// what all have used and keep.
+    STANDINGS = "WITH calls AS (SELECT k.app_id, count(*) AS calls FROM unnest($1::bigint[]) AS c (key)
+        JOIN api_keys AS k ON k.token_key = c.key GROUP BY k.app_id)
+        SELECT c.app_id, coalesce(l.calls, 0), s.used, s.leased FROM calls AS c
+        LEFT JOIN plan_leases AS l ON l.app_id = c.app_id AND l.env = $2 AND l.lane = $3 AND l.month = $4
+        LEFT JOIN LATERAL (SELECT
+        (SELECT coalesce(sum(u.allowed), 0)::bigint FROM usage AS u
+        WHERE u.app_id = c.app_id AND u.env = $2 AND u.day BETWEEN $4 AND $5) AS used,
+        (SELECT coalesce(sum(o.calls), 0)::bigint FROM plan_leases AS o
+        WHERE o.app_id = c.app_id AND o.env = $2 AND o.month = $4 AND o.lane <> $3) AS leased
+        ) AS s ON coalesce(l.calls, 0) < c.calls";
+    /// Once per batch and app with a limit.
+    SPEND_LEASE = "WITH spent AS (UPDATE plan_leases SET calls = $5
+        WHERE app_id = $1 AND env = $2 AND lane = $3 AND month = $4 AND calls = $6 RETURNING 1)
+        SELECT must_be(count(*), 1) FROM spent";
+    /// As [`SPEND_LEASE`], by who holds the app.
+    PUT_LEASE = "INSERT INTO plan_leases (app_id, env, lane, month, calls) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (app_id, env, lane) DO UPDATE SET month = excluded.month, calls = excluded.calls";
+    LEASE = "SELECT calls FROM plan_leases
+        WHERE app_id = $1 AND env = $2 AND lane = $3 AND month = $4";
+    STANDING = "SELECT (SELECT coalesce(sum(allowed), 0)::bigint FROM usage
+        WHERE app_id = $1 AND env = $2 AND day BETWEEN $4 AND $5),
+        (SELECT coalesce(sum(calls), 0)::bigint FROM plan_leases
+        WHERE app_id = $1 AND env = $2 AND month = $4 AND lane <> $3)";
+    /// Lanes that keep some and have no batch under way; none can begin until the commit.
+    IDLE_LEASES = "SELECT w.lane FROM plan_leases AS l JOIN writers AS w ON w.lane = l.lane
+        WHERE l.app_id = $1 AND l.env = $2 AND l.lane <> $3 AND l.calls > 0
+        FOR NO KEY UPDATE OF w SKIP LOCKED";
+    TAKE_LEASES_BACK = "UPDATE plan_leases SET calls = 0
+        WHERE app_id = $1 AND env = $2 AND lane = ANY($3) AND calls > 0";
+    DROP_LEASES = "DELETE FROM plan_leases WHERE app_id = $1";
+    BEAT = "INSERT INTO nodes (node, seen_at)
+        VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
+        ON CONFLICT (node) DO UPDATE SET seen_at = excluded.seen_at";
+    FORGET_NODES = "DELETE FROM nodes WHERE node <> $1
+        AND seen_at < (extract(epoch FROM clock_timestamp()) * 1000)::bigint - $2";
+    LEAVE = "DELETE FROM nodes WHERE node = $1";
 
     LOCK_APP = "SELECT row FROM apps WHERE app_id = $1 FOR NO KEY UPDATE";
     LOCK_SERVICE = "SELECT pg_advisory_xact_lock(16743, -1)";
@@ -102,6 +189,10 @@ statements! {
         ON CONFLICT (app_id, env) DO UPDATE SET state = excluded.state";
     COUNTS = "SELECT pending, active, revoked, expired FROM environments
         WHERE app_id = $1 AND env = $2";
+    /// Of all apps; of one environment where it is named.
+    ALL_COUNTS = "SELECT coalesce(sum(pending), 0)::bigint, coalesce(sum(active), 0)::bigint,
+        coalesce(sum(revoked), 0)::bigint, coalesce(sum(expired), 0)::bigint FROM environments
+        WHERE $1::smallint IS NULL OR env = $1";
     ADD_COUNTS = "INSERT INTO environments AS e (app_id, env, pending, active, revoked, expired)
         VALUES ($1, $2, greatest($3::bigint, 0), greatest($4::bigint, 0), greatest($5::bigint, 0),
         greatest($6::bigint, 0))
@@ -130,6 +221,81 @@ statements! {
     FORGET_ASSERTIONS = "DELETE FROM spent_assertions AS s USING
         (SELECT app_id, jti FROM spent_assertions WHERE until <= $1 ORDER BY until LIMIT $2
         FOR UPDATE SKIP LOCKED) AS o WHERE s.app_id = o.app_id AND s.jti = o.jti";
+    CONSENT_SESSION = "SELECT row FROM consent_sessions WHERE session_id = $1";
+    CONSENT_SESSIONS_OF = "SELECT row FROM consent_sessions
+        WHERE app_id = $1 AND env = $2 AND user_id = $3 AND open_until > $4
+        ORDER BY open_until, session_id LIMIT $5";
+    PUT_CONSENT_SESSION = "INSERT INTO consent_sessions
+        (session_id, app_id, env, user_id, open_until, kept_until, row)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (session_id) DO UPDATE SET open_until = excluded.open_until,
+        kept_until = excluded.kept_until, row = excluded.row";
+    FORGET_CONSENT_SESSIONS = "DELETE FROM consent_sessions AS s USING
+        (SELECT session_id FROM consent_sessions WHERE kept_until <= $1 ORDER BY kept_until LIMIT $2
+        FOR UPDATE SKIP LOCKED) AS o WHERE s.session_id = o.session_id";
+    ACCOUNT = "SELECT row FROM accounts WHERE account_id = $1";
+    FIRST_ACCOUNTS = "SELECT row FROM accounts ORDER BY account_id LIMIT $1";
+    ACCOUNTS_AFTER = "SELECT row FROM accounts WHERE account_id > $1 ORDER BY account_id LIMIT $2";
+    PUT_ACCOUNT = "INSERT INTO accounts (account_id, row) VALUES ($1, $2)
+        ON CONFLICT (account_id) DO UPDATE SET row = excluded.row";
+    MEMBER = "SELECT row FROM members WHERE app_id = $1 AND account_id = $2";
+    MEMBERS_OF = "SELECT row FROM members WHERE app_id = $1 ORDER BY account_id";
+    MEMBERSHIPS_OF = "SELECT row FROM members WHERE account_id = $1 ORDER BY app_id";
+    PUT_MEMBER = "INSERT INTO members (app_id, account_id, row) VALUES ($1, $2, $3)
+        ON CONFLICT (app_id, account_id) DO UPDATE SET row = excluded.row";
+    REMOVE_MEMBER = "DELETE FROM members WHERE app_id = $1 AND account_id = $2";
+    INVITE = "SELECT row FROM invites WHERE token_key = $1";
+    INVITE_BY_ID = "SELECT row FROM invites WHERE invite_id = $1";
+    INVITES_OF = "SELECT row FROM invites WHERE app_id = $1 ORDER BY invite_id";
+    PUT_INVITE = "INSERT INTO invites (token_key, invite_id, app_id, expires_at, row)
+        VALUES ($1, $2, $3, $4, $5)";
+    REMOVE_INVITE = "DELETE FROM invites WHERE token_key = $1";
+    FORGET_INVITES = "DELETE FROM invites AS i USING
+        (SELECT token_key FROM invites WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2
+        FOR UPDATE SKIP LOCKED) AS o WHERE i.token_key = o.token_key";
+    RESOURCE = "SELECT app_id, env FROM resources WHERE uri = $1";
+    /// Of two apps that take a resource at once, one has it.
+    PUT_RESOURCE = "WITH put AS (INSERT INTO resources AS r (uri, app_id, env) VALUES ($1, $2, $3)
+        ON CONFLICT (uri) DO UPDATE SET env = excluded.env WHERE r.app_id = excluded.app_id
+        RETURNING 1) SELECT must_be(count(*), 1) FROM put";
+    REMOVE_RESOURCE = "DELETE FROM resources WHERE uri = $1";
+    AUTHORIZATION_REQUEST = "SELECT row FROM authorization_requests WHERE request_id = $1";
+    PUT_AUTHORIZATION_REQUEST = "INSERT INTO authorization_requests
+        (request_id, app_id, kept_until, row) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (request_id) DO UPDATE SET kept_until = excluded.kept_until, row = excluded.row";
+    FORGET_AUTHORIZATION_REQUESTS = "DELETE FROM authorization_requests AS a USING
+        (SELECT request_id FROM authorization_requests WHERE kept_until <= $1 ORDER BY kept_until LIMIT $2
+        FOR UPDATE SKIP LOCKED) AS o WHERE a.request_id = o.request_id";
+    OAUTH_SECRET = "SELECT row FROM oauth_secrets WHERE token_key = $1";
+    PUT_OAUTH_SECRET = "WITH put AS (INSERT INTO oauth_secrets AS s
+        (token_key, app_id, grant_key, forget_at, row) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (token_key) DO UPDATE SET forget_at = excluded.forget_at, row = excluded.row
+        WHERE s.app_id = excluded.app_id RETURNING 1) SELECT must_be(count(*), 1) FROM put";
+    REMOVE_OAUTH_SECRET = "DELETE FROM oauth_secrets WHERE token_key = $1";
+    FORGET_OAUTH_SECRETS = "DELETE FROM oauth_secrets AS s USING
+        (SELECT token_key FROM oauth_secrets WHERE forget_at <= $1 ORDER BY forget_at LIMIT $2
+        FOR UPDATE SKIP LOCKED) AS o WHERE s.token_key = o.token_key";
+    OAUTH_GRANT = "SELECT row FROM oauth_grants WHERE connection_id = $1";
+    PUT_OAUTH_GRANT = "INSERT INTO oauth_grants (connection_id, row) VALUES ($1, $2)";
+    OAUTH_CLIENT = "SELECT row FROM oauth_clients WHERE client_id = $1";
+    DUE_OAUTH_CLIENTS = "SELECT client_id FROM oauth_clients WHERE reap_at <= $1
+        ORDER BY reap_at, client_id LIMIT $2";
+    COUNT_DUE_OAUTH_CLIENTS = "SELECT count(*) FROM
+        (SELECT 1 FROM oauth_clients WHERE reap_at <= $1 LIMIT $2) AS due";
+    PUT_OAUTH_CLIENT = "INSERT INTO oauth_clients (client_id, reap_at, row) VALUES ($1, $2, $3)
+        ON CONFLICT (client_id) DO UPDATE SET reap_at = excluded.reap_at, row = excluded.row";
+    REMOVE_OAUTH_CLIENT = "DELETE FROM oauth_clients WHERE client_id = $1";
+    PASSKEY = "SELECT row FROM passkeys WHERE passkey = $1";
+    PASSKEYS_OF = "SELECT row FROM passkeys WHERE account_id = $1 ORDER BY created_at, passkey";
+    PUT_PASSKEY = "INSERT INTO passkeys (passkey, account_id, created_at, row) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (passkey) DO UPDATE SET row = excluded.row";
+    REMOVE_PASSKEY = "DELETE FROM passkeys WHERE passkey = $1";
+    CHALLENGE = "SELECT row FROM challenges WHERE challenge = $1";
+    PUT_CHALLENGE = "INSERT INTO challenges (challenge, expires_at, row) VALUES ($1, $2, $3)";
+    REMOVE_CHALLENGE = "DELETE FROM challenges WHERE challenge = $1";
+    FORGET_CHALLENGES = "DELETE FROM challenges AS c USING
+        (SELECT challenge FROM challenges WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2
+        FOR UPDATE SKIP LOCKED) AS o WHERE c.challenge = o.challenge";
     OPERATOR = "SELECT row FROM operators WHERE token_key = $1";
     OPERATOR_BY_ID = "SELECT row FROM operators WHERE operator_id = $1";
     OPERATORS = "SELECT row FROM operators ORDER BY operator_id";
@@ -137,6 +303,27 @@ statements! {
         VALUES ($1, $2, $3) ON CONFLICT (token_key) DO UPDATE SET row = excluded.row
         WHERE o.operator_id = excluded.operator_id RETURNING 1) SELECT must_be(count(*), 1) FROM put";
     DROP_OPERATOR = "DELETE FROM operators WHERE operator_id = $1 AND token_key <> $2";
+    WAITING_CODE = "SELECT row FROM waiting_codes WHERE handle = $1";
+    WAITING_CODES = "SELECT row FROM waiting_codes ORDER BY expires_at, handle";
+    PUT_WAITING_CODE = "INSERT INTO waiting_codes (handle, expires_at, row) VALUES ($1, $2, $3)
+        ON CONFLICT (handle) DO UPDATE SET expires_at = excluded.expires_at, row = excluded.row";
+    DROP_WAITING_CODE = "DELETE FROM waiting_codes WHERE handle = $1";
+    FORGET_WAITING_CODES = "DELETE FROM waiting_codes AS c USING
+        (SELECT handle FROM waiting_codes WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2
+        FOR UPDATE SKIP LOCKED) AS o WHERE c.handle = o.handle";
+    SESSION = "SELECT row FROM dashboard_sessions WHERE token_key = $1";
+    SESSION_BY_ID = "SELECT row FROM dashboard_sessions WHERE session_id = $1";
+    SESSIONS_OF = "SELECT row FROM dashboard_sessions WHERE account = $1 AND session_id < $2
+        ORDER BY session_id DESC LIMIT $3";
+    PUT_SESSION = "INSERT INTO dashboard_sessions (session_id, token_key, account, ends_at, row)
+        VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (session_id) DO UPDATE SET ends_at = excluded.ends_at, row = excluded.row";
+    FORGET_SESSIONS = "DELETE FROM dashboard_sessions AS s USING
+        (SELECT session_id FROM dashboard_sessions WHERE ends_at <= $1 ORDER BY ends_at LIMIT $2
+        FOR UPDATE SKIP LOCKED) AS o WHERE s.session_id = o.session_id";
+    MILESTONE = "SELECT at FROM milestones WHERE milestone = $1";
+    PUT_MILESTONE = "INSERT INTO milestones (milestone, at) VALUES ($1, $2)
+        ON CONFLICT (milestone) DO NOTHING";
 
     CONNECTION = "SELECT g.token_key, g.row FROM connections AS c
         JOIN grants AS g ON g.app_id = c.app_id AND g.token_key = c.token_key
@@ -151,6 +338,10 @@ statements! {
         WHERE app_id = $1 AND env = $2 AND status = $3
         AND ($4::uuid IS NULL OR connection_id > $4) AND ($5::uuid IS NULL OR connection_id <= $5)
         AND ($6::uuid IS NULL OR connection_id < $6) ORDER BY connection_id DESC LIMIT $7";
+    ALL_OF_STATUS = "SELECT connection_id, app_id FROM connections WHERE status = $1
+        AND ($2::uuid IS NULL OR connection_id < $2) ORDER BY connection_id DESC LIMIT $3";
+    /// The apps of a page, in one go.
+    APPS_OF = "SELECT row FROM apps WHERE app_id = ANY($1)";
     CONNECTIONS_OF_USER = "SELECT connection_id FROM connections
         WHERE app_id = $1 AND env = $2 AND user_id = $8 AND status = $3
         AND ($4::uuid IS NULL OR connection_id > $4) AND ($5::uuid IS NULL OR connection_id <= $5)
@@ -161,6 +352,30 @@ statements! {
     LIVE_OF_USER = "SELECT connection_id FROM connections
         WHERE app_id = $1 AND env = $2 AND user_id = $3 AND status = $4
         AND ($5::uuid IS NULL OR connection_id > $5) ORDER BY connection_id LIMIT $6";
+    /// A walk through the environments of a user, one step each, however many connections stand
+    /// between two of them.
+    TENANTS_OF_USER = "WITH RECURSIVE connected AS (
+        (SELECT app_id, env FROM connections
+        WHERE user_id = $1 AND ($2::uuid IS NULL OR (app_id, env) > ($2, $3))
+        ORDER BY app_id, env LIMIT 1)
+        UNION ALL SELECT n.app_id, n.env FROM connected AS c CROSS JOIN LATERAL
+        (SELECT app_id, env FROM connections
+        WHERE user_id = $1 AND (app_id, env) > (c.app_id, c.env)
+        ORDER BY app_id, env LIMIT 1) AS n)
+        (SELECT app_id, env FROM connected LIMIT $4)
+        UNION (SELECT app_id, env FROM consent_sessions WHERE user_id = $1 AND open_until IS NOT NULL
+        AND ($2::uuid IS NULL OR (app_id, env) > ($2, $3)))
+        ORDER BY app_id, env LIMIT $4";
+    /// A walk through the users, one step each.
+    USERS = "WITH RECURSIVE walk AS (
+        (SELECT user_id FROM connections WHERE user_id >= $1 AND ($2::text IS NULL OR user_id > $2)
+        ORDER BY user_id LIMIT 1)
+        UNION ALL SELECT n.user_id FROM walk AS w CROSS JOIN LATERAL
+        (SELECT user_id FROM connections WHERE user_id > w.user_id ORDER BY user_id LIMIT 1) AS n)
+        SELECT user_id FROM walk LIMIT $3";
+    USER_COUNTS = "SELECT user_id, app_id, env, status, count(*) FROM connections
+        WHERE user_id = ANY($1) GROUP BY user_id, app_id, env, status
+        ORDER BY user_id, app_id, env";
     DUE_CONNECTIONS = "SELECT connection_id FROM connections WHERE due_at <= $1
         ORDER BY due_at, connection_id LIMIT $2";
     NEW_CONNECTION = "INSERT INTO connections
@@ -177,6 +392,16 @@ statements! {
         VALUES ($1, $2)";
     USAGE = "SELECT day, sum(allowed)::bigint, sum(refused)::bigint FROM usage
         WHERE app_id = $1 AND env = $2 AND day BETWEEN $3 AND $4 GROUP BY day ORDER BY day";
+    /// Of all apps; of one environment where it is named.
+    ALL_USAGE = "SELECT u.day, sum(u.allowed)::bigint, sum(u.refused)::bigint FROM environments AS e
+        JOIN usage AS u ON u.app_id = e.app_id AND u.env = e.env AND u.day BETWEEN $2 AND $3
+        WHERE $1::smallint IS NULL OR e.env = $1 GROUP BY u.day ORDER BY u.day";
+    ALL_REFUSALS = "SELECT r.code, sum(r.count)::bigint AS refused FROM environments AS e
+        JOIN refusals AS r ON r.app_id = e.app_id AND r.env = e.env AND r.day BETWEEN $2 AND $3
+        WHERE $1::smallint IS NULL OR e.env = $1 GROUP BY r.code ORDER BY refused DESC, r.code";
+    ADD_REFUSALS = "INSERT INTO refusals AS r (app_id, env, day, code, lane, count)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (app_id, env, day, code, lane) DO UPDATE SET count = r.count + excluded.count";
     USAGE_LABELS = "SELECT label, sum(calls)::bigint AS calls FROM usage_labels
         WHERE app_id = $1 AND env = $2 AND day BETWEEN $3 AND $4
         GROUP BY label ORDER BY calls DESC, label LIMIT $5";
@@ -223,12 +448,15 @@ statements! {
     TAKE_LANE = "SELECT pg_try_advisory_lock(16743, $1)";
     /// Waits until every batch under way is over, and lets none begin until the commit.
     FENCE = "SELECT lane FROM writers ORDER BY lane FOR UPDATE";
+    /// As [`SETTLE`], for one lane.
+    SETTLE_LANE = "SELECT lane FROM writers WHERE lane = $1 FOR SHARE";
     /// Waits until every batch under way is over.
     SETTLE = "SELECT lane FROM writers ORDER BY lane FOR SHARE";
     /// The lanes without a batch under way.
     IDLE_LANES = "SELECT lane FROM writers FOR SHARE SKIP LOCKED";
+    /// Changes nothing where somebody else has added it meanwhile.
     NEW_LANE = "INSERT INTO writers (lane, writer, batch, records, last_pos, last_at)
-        VALUES ($1, 0, 0, 0, 0, NULL)";
+        VALUES ($1, 0, 0, 0, 0, NULL) ON CONFLICT (lane) DO NOTHING";
     OWN_LANE = "UPDATE writers SET writer = $2 WHERE lane = $1";
     SHARE_POSITIONS = "UPDATE log_state SET lanes = $1 WHERE one = 1 AND lanes < $1";
     RECORD_OF_CHAIN = "SELECT 1 FROM audit_log WHERE pos = $1 AND chain = $2";

@@ -6,36 +6,38 @@ use std::time::Duration;
 use agentadmit_core::clock::{ClockGuard, Doubt, Reading as ClockReading};
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::store::{Reading, Work};
+use agentadmit_store::tables::history::{self, Migration};
 use agentadmit_store::{ClockControl, Foreseen, MaintenanceReport, Store, StoreError, WriterState};
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use parking_lot::{Condvar, Mutex};
 use tokio_postgres::NoTls;
-use tokio_postgres::config::Host;
 
+use crate::address::Address;
+use crate::advice::NO_WRITES;
 use crate::driver::Driver;
+use crate::durability;
 use crate::error::{Fault, OpenError};
-use crate::link::Link;
+use crate::link::{Link, Waiting};
 use crate::maintain::Maintenance;
-use crate::migrations;
+use crate::migrations::{self, Migrated};
+use crate::nodes::Nodes;
 use crate::options::{PostgresOptions, TimeSource};
 use crate::session::{Pending, Session};
 use crate::statements as st;
 use crate::writer::Writer;
 
-/// What every session of ours says to the server: how long a statement, a lock and a pause within
-/// a transaction may take. A node that is stopped in the middle of a batch holds its locks no longer
-/// than that, and its batch is not committed later.
-const LIMITS: &str = "-c statement_timeout=10s -c lock_timeout=1s \
-    -c idle_in_transaction_session_timeout=5s -c application_name=agentadmit";
-/// How long to wait for a connection of the pool, and for one to be made.
+/// How long to wait for a connection of the pool.
 const WAIT: Duration = Duration::from_secs(5);
+/// How long a node tries to say that it leaves.
+const LEAVE: Duration = Duration::from_secs(1);
 /// How often a reading is run when connections are lost.
 const ATTEMPTS: usize = 3;
 
 /// A store in a `PostgreSQL` database.
 pub struct PostgresStore {
     pub(crate) shared: Shared,
-    writers: Mutex<Vec<Writer>>,
+    /// `None`: lent.
+    writers: Mutex<Vec<Option<Writer>>>,
     is_free: Condvar,
     pub(crate) maintenance: Mutex<Maintenance>,
 }
@@ -51,11 +53,12 @@ enum Read {
 /// What all connections of a store have in common.
 pub(crate) struct Shared {
     pool: Pool,
-    driver: Arc<Driver>,
+    pub(crate) driver: Arc<Driver>,
     pub(crate) options: PostgresOptions,
     pub(crate) search_budget: u64,
     pub(crate) time: TimeSource,
     pub(crate) clock: Mutex<ClockState>,
+    pub(crate) nodes: Nodes,
 }
 
 /// What the clock was last held against.
@@ -72,20 +75,29 @@ pub(crate) struct ClockState {
 }
 
 impl Shared {
-    fn new(address: &str, options: PostgresOptions) -> Result<Self, OpenError> {
-        let mut config: tokio_postgres::Config =
-            address.parse().map_err(|error| OpenError::Address(crate::error::chain_of(&error)))?;
-        refuse_open_network(&config)?;
+    pub(crate) fn new(
+        address: &str,
+        options: PostgresOptions,
+        node: u64,
+    ) -> Result<Self, OpenError> {
+        let address = Address::parse(address)?;
+        address.note_risk();
+        let patience = address.patience();
+        let Address { mut config, tls, may_lose } = address;
         let own = config.get_options().unwrap_or_default();
-        config.options(format!("{own} {LIMITS}"));
-        config.connect_timeout(WAIT);
+        config.options(format!("{own} {}", options.patience.settings()));
+        config.application_name(migrations::session_name(history::newest(options.history())));
         let method = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config, NoTls, method);
+        let manager = match tls {
+            Some(tls) => Manager::from_config(config, tls.connect, method),
+            None => Manager::from_config(config, NoTls, method),
+        };
         let most = options.writers.max(1) + options.readers.max(1) + 2;
         let pool = Pool::builder(manager)
             .max_size(most)
             .wait_timeout(Some(WAIT))
-            .create_timeout(Some(WAIT))
+            .create_timeout(Some(patience))
+            .post_create(durability::on_every_connection(may_lose))
             .runtime(deadpool_postgres::Runtime::Tokio1)
             .build()
             .map_err(|error| OpenError::Address(error.to_string()))?;
@@ -94,6 +106,7 @@ impl Shared {
             driver: Arc::new(Driver::start()?),
             search_budget: options.search_budget,
             time: TimeSource::new(&options.time),
+            nodes: Nodes::new(node, options.nodes_live_for),
             options,
             clock: Mutex::default(),
         })
@@ -101,7 +114,16 @@ impl Shared {
 
     /// A connection.
     pub(crate) fn link(&self) -> Result<Link, Fault> {
-        Link::take(&self.pool, &self.driver)
+        let link = Link::take(&self.pool, &self.driver, self.options.patience.answer)?;
+        #[cfg(feature = "testing")]
+        let link = link.saying(self.options.next.map(|next| next.statements));
+        Ok(link)
+    }
+
+    /// What both clocks say, as far as that is known without asking the database.
+    pub(crate) fn estimate(&self) -> ClockReading {
+        let last = self.clock.lock().last;
+        self.time.estimate(last)
     }
 
     /// A batch is committed.
@@ -114,42 +136,66 @@ impl Shared {
 }
 
 impl PostgresStore {
-    /// Opens the store in a database; makes its schema where the database has none.
+    /// Opens the store in a database; makes its schema where the database has none and
+    /// [`PostgresOptions::make`] says so.
     ///
     /// # Errors
     /// [`OpenError`]: it cannot be reached, or has another schema than this version needs.
     pub fn open(address: &str, options: PostgresOptions) -> Result<Self, OpenError> {
-        let shared = Shared::new(address, options)?;
+        let mut writers = Vec::new();
+        for number in 0..options.writers.max(1) {
+            let seed = seed(options.repeatable_seed, number)?;
+            writers.push(Writer::new(WriterState::new(seed, options.writer)));
+        }
+        // as random as every writer's name
+        let node = writers.first().map_or(0, |writer| writer.state.writer);
+        let shared = Shared::new(address, options, node)?;
         let link = shared.link()?;
-        let found = migrations::found(&link)?;
-        if found == 0 {
-            migrations::migrate(&link)?;
-        } else if found < migrations::newest() {
-            return Err(OpenError::SchemaTooOld { found, known: migrations::newest() });
+        let history = shared.options.history();
+        let (found, known) =
+            (migrations::found_at_start(&link, history)?, history::newest(history));
+        if found == 0 && shared.options.make {
+            migrations::migrate(&link, history)?;
+        } else if found == 0 {
+            return Err(OpenError::Missing);
+        } else if found < migrations::needed(history) {
+            return Err(OpenError::SchemaTooOld { found, known });
         }
         let tail = Session::reader(&link, 0).tail()?;
         shared.clock.lock().floor = tail.newest_at;
+        shared.nodes.beat(&link)?;
         drop(link);
-        let mut writers = Vec::new();
-        for number in 0..shared.options.writers.max(1) {
-            let seed = seed(shared.options.repeatable_seed, number)?;
-            writers.push(Writer::new(WriterState::new(seed, shared.options.writer)));
-        }
         Ok(Self {
             shared,
-            writers: Mutex::new(writers),
+            writers: Mutex::new(writers.into_iter().map(Some).collect()),
             is_free: Condvar::new(),
             maintenance: Mutex::new(Maintenance::default()),
         })
     }
 
-    /// Brings an older store to this version's schema. Says how many migrations were applied.
+    /// Brings an older store to this version's schema, but for steps that take away what nodes of an
+    /// older version still use.
     ///
     /// # Errors
     /// [`OpenError`]: nothing was changed.
-    pub fn migrate(address: &str, options: PostgresOptions) -> Result<usize, OpenError> {
-        let shared = Shared::new(address, options)?;
-        migrations::migrate(&shared.link()?)
+    pub fn migrate(address: &str, options: PostgresOptions) -> Result<Migrated, OpenError> {
+        let shared = Shared::new(address, options, 0)?;
+        migrations::migrate(&shared.link()?, shared.options.history())
+    }
+
+    /// The migrations that a database has not got, which is all of them where it is empty. Changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn missing_migrations(
+        address: &str,
+        options: PostgresOptions,
+    ) -> Result<Vec<Migration>, OpenError> {
+        let shared = Shared::new(address, options, 0)?;
+        let history = shared.options.history();
+        let found = migrations::found(&shared.link()?, history)?;
+        Ok(history::missing(history, found).copied().collect())
     }
 
     /// Round trips to the database since the store was opened.
@@ -157,20 +203,41 @@ impl PostgresStore {
         self.shared.driver.round_trips()
     }
 
-    /// Lends a writer to `work`, waiting for one if need be.
-    fn with_writer<T>(&self, work: impl FnOnce(&mut Writer) -> T) -> T {
-        let mut writer = {
-            let mut writers = self.writers.lock();
-            loop {
-                if let Some(writer) = writers.pop() {
-                    break writer;
-                }
-                self.is_free.wait(&mut writers);
+    /// Lends a writer to `work`, one of a number or any, waiting for it if need be.
+    fn with_writer<T>(&self, number: Option<usize>, work: impl FnOnce(&mut Writer) -> T) -> T {
+        let mut writers = self.writers.lock();
+        let number = number.map(|number| number % writers.len().max(1));
+        let (at, mut writer) = loop {
+            let at = number.or_else(|| writers.iter().position(Option::is_some));
+            if let Some(at) = at
+                && let Some(writer) = writers.get_mut(at).and_then(Option::take)
+            {
+                break (at, writer);
             }
+            self.is_free.wait(&mut writers);
         };
+        drop(writers);
         let done = work(&mut writer);
-        self.writers.lock().push(writer);
-        self.is_free.notify_one();
+        if let Some(place) = self.writers.lock().get_mut(at) {
+            *place = Some(writer);
+        }
+        // each may wait for another one
+        self.is_free.notify_all();
+        done
+    }
+
+    fn write(
+        &self,
+        writer: Option<usize>,
+        name: &'static str,
+        foreseen: &Foreseen,
+        work: Work<'_>,
+    ) -> Result<(), StoreError> {
+        let verbs = |writer: &mut Writer| writer.verbs(&self.shared, foreseen, work);
+        let done = self.with_writer(writer, verbs);
+        if let Err(error) = &done {
+            tracing::warn!(name, %error, "a transaction was rolled back");
+        }
         done
     }
 
@@ -214,11 +281,14 @@ impl PostgresStore {
     /// Waits until every batch is over that may have positions up to here.
     pub(crate) fn settle(&self) -> Result<(), Fault> {
         let link = self.shared.link()?;
-        link.script(st::BEGIN)?;
-        let waited = link.query(st::SETTLE, &[]);
-        let ended = link.script(st::COMMIT);
-        waited?;
-        ended
+        let mut lanes = Vec::new();
+        for row in link.query(st::LANES, &[])? {
+            let lane: i32 = crate::codec::column(&row, 0)?;
+            lanes.push(Waiting { sql: st::SETTLE_LANE, params: vec![Box::new(lane)] });
+        }
+        // each is a transaction of its own: no lane waits until the batch of another one is over. What
+        // begins on a lane that was waited for goes on above the newest position
+        link.together(&lanes).map(|_| ())
     }
 }
 
@@ -237,11 +307,21 @@ impl Store for PostgresStore {
         foreseen: &Foreseen,
         work: Work<'_>,
     ) -> Result<(), StoreError> {
-        let done = self.with_writer(|writer| writer.verbs(&self.shared, foreseen, work));
-        if let Err(error) = &done {
-            tracing::warn!(name, %error, "a transaction was rolled back");
-        }
-        done
+        self.write(None, name, foreseen, work)
+    }
+
+    fn writers(&self) -> usize {
+        self.shared.options.writers.max(1)
+    }
+
+    fn transaction_on(
+        &self,
+        writer: usize,
+        name: &'static str,
+        foreseen: &Foreseen,
+        work: Work<'_>,
+    ) -> Result<(), StoreError> {
+        self.write(Some(writer), name, foreseen, work)
     }
 
     fn snapshot(&self, name: &'static str, reading: Reading<'_>) -> Result<(), StoreError> {
@@ -262,11 +342,47 @@ impl Store for PostgresStore {
     }
 
     fn maintain(&self, budget: Duration) -> Result<MaintenanceReport, StoreError> {
+        self.checkpoint()?;
         self.maintain_within(budget)
+    }
+
+    /// Nothing is moved here; it is the call that comes twice a second, whatever else goes on.
+    fn checkpoint(&self) -> Result<(), StoreError> {
+        Ok(self.shared.nodes.beat_if_due(|| self.shared.link())?)
+    }
+
+    fn obstacle(&self) -> Option<&'static str> {
+        const SILENT: &str = "the database does not answer";
+        const READ_ONLY: &str = "the database takes no writes: a standby or a former primary, or \
+                                 default_transaction_read_only is on";
+        const IN_USE: &str = "every connection of this node to the database is in use";
+        let link = match self.shared.link() {
+            Ok(link) => link,
+            Err(Fault::Store(_)) => return Some(IN_USE),
+            Err(Fault::Lost(text)) if text.contains(NO_WRITES) => return Some(READ_ONLY),
+            Err(_) => return Some(SILENT),
+        };
+        let Ok(Some(row)) = link.one(st::TAKES_WRITES, &[]) else { return Some(SILENT) };
+        if crate::codec::column(&row, 0).unwrap_or(false) {
+            return None;
+        }
+        // the next one goes through the hosts of the address again
+        link.discard();
+        Some(READ_ONLY)
     }
 
     fn clock(&self) -> &dyn ClockControl {
         self
+    }
+}
+
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        // best effort: without it the others wait until this node counts as dead
+        let Shared { pool, driver, nodes, .. } = &self.shared;
+        driver.block_on(async {
+            let _left = tokio::time::timeout(LEAVE, nodes.leave(pool)).await;
+        });
     }
 }
 
@@ -286,26 +402,6 @@ impl ClockControl for PostgresStore {
     }
 }
 
-/// Whoever listens on a network would read passwords and rows: without encryption the database must be
-/// on this machine, or behind a tunnel that ends here.
-fn refuse_open_network(config: &tokio_postgres::Config) -> Result<(), OpenError> {
-    let mut remote = config.get_hosts().iter().filter_map(|host| match host {
-        Host::Tcp(name) => Some(name),
-        Host::Unix(_) => None,
-    });
-    let is_here = |name: &String| {
-        name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
-    };
-    let addresses = config.get_hostaddrs().iter().find(|ip| !ip.is_loopback());
-    match remote.find(|name| !is_here(name)).cloned().or(addresses.map(ToString::to_string)) {
-        None => Ok(()),
-        Some(name) => Err(OpenError::Address(format!(
-            "the connection to {name} would not be encrypted: use a Unix socket, localhost, or a \
-             tunnel that ends on this machine"
-        ))),
-    }
-}
-
 /// The seed of one writer.
 fn seed(repeatable: Option<[u8; 32]>, number: usize) -> Result<[u8; 32], OpenError> {
     let mut seed = [0; 32];
@@ -321,26 +417,4 @@ fn seed(repeatable: Option<[u8; 32]>, number: usize) -> Result<[u8; 32], OpenErr
         }
     }
     Ok(seed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_connection_over_a_network_is_refused() {
-        for (address, is_fine) in [
-            ("host=/run/postgresql dbname=a", true),
-            ("host=localhost dbname=a", true),
-            ("postgres://127.0.0.1/a", true),
-            ("postgres://[::1]/a", true),
-            ("host=db.example dbname=a", false),
-            ("postgres://10.0.0.1/a?sslmode=require", false),
-            ("host=localhost,db.example dbname=a", false),
-            ("host=localhost hostaddr=10.0.0.1 dbname=a", false),
-        ] {
-            let refused = refuse_open_network(&address.parse().unwrap());
-            assert_eq!(refused.is_ok(), is_fine, "{address}: {refused:?}");
-        }
-    }
 }

@@ -1,9 +1,10 @@
 //! Usage by day, collected for one statement.
 
 use agentadmit_core::app::{DayUsage, Tenant};
+use agentadmit_store::tables::column::count;
 use uuid::Uuid;
 
-use crate::codec::{count, tenant_key};
+use crate::codec::tenant_key;
 use crate::link::Waiting;
 use crate::statements as st;
 
@@ -23,6 +24,10 @@ impl Usage {
             }
             None => self.rows.push((key, day, usage)),
         }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
     }
 
     /// The statement that writes them, in the order of their keys.

@@ -6,20 +6,27 @@ use agentadmit_core::app::{
     App, CatalogueScope, ConnectionCounts, DayUsage, EnvironmentState, Tenant,
 };
 use agentadmit_core::connection::{Activity, Connection};
+use agentadmit_core::consent::ConsentSession;
 use agentadmit_core::credential::{ApiKey, Operator, PublicKey};
-use agentadmit_protocol::id::{AppId, ChainId, ConnectionId, KeyId};
+use agentadmit_core::dashboard::{self, WaitingCode};
+use agentadmit_protocol::environment::Environment;
+use agentadmit_protocol::id::{
+    AccountId, AppId, ChainId, ConnectionId, ConsentSessionId, KeyId, OperatorId, SessionId,
+};
 use agentadmit_protocol::secret::SecretHash;
 use agentadmit_protocol::text::UserId;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
+use agentadmit_store::tables::column::{label, limit, uncount};
+use agentadmit_store::tables::unpack;
 use agentadmit_store::views::{
-    AuditFilter, AuditPage, Chain, ConnectionFilter, Found, LogPosition, LogSlice, Views,
+    AuditFilter, AuditPage, Chain, ConnectionFilter, Found, LogPosition, LogSlice, Milestone,
+    UserCount, Views,
 };
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
-use crate::codec::{
-    app_uuid, column, connection_id, limit, packed, tenant_key, uncount, unpack, uuid,
-};
+use crate::codec::{account_uuid, app_uuid, column, connection_id, packed, tenant_key, uuid};
 use crate::link::Params;
 use crate::session::{CACHED, Session};
 use crate::statements as st;
@@ -30,7 +37,7 @@ impl Session<'_> {
         self.one(sql, params)?.map(|row| packed(&row, 0)).transpose()
     }
 
-    fn values<T: DeserializeOwned>(
+    pub(crate) fn values<T: DeserializeOwned>(
         &mut self,
         sql: &str,
         params: Params<'_>,
@@ -50,6 +57,22 @@ impl Session<'_> {
         }
         Ok(found)
     }
+}
+
+/// Connections by status, in four columns.
+fn counts(row: &tokio_postgres::Row) -> Result<ConnectionCounts, StoreError> {
+    Ok(ConnectionCounts {
+        pending: uncount(column(row, 0)?),
+        active: uncount(column(row, 1)?),
+        revoked: uncount(column(row, 2)?),
+        expired: uncount(column(row, 3)?),
+    })
+}
+
+/// A day and its calls, in three columns.
+fn day_usage(row: &tokio_postgres::Row) -> Result<(i32, DayUsage), StoreError> {
+    let (allowed, refused) = (uncount(column(row, 1)?), uncount(column(row, 2)?));
+    Ok((column(row, 0)?, DayUsage { allowed, refused }))
 }
 
 impl Views for Session<'_> {
@@ -95,12 +118,16 @@ impl Views for Session<'_> {
         let Some(row) = self.one(st::COUNTS, &[&app_id, &env])? else {
             return Ok(ConnectionCounts::default());
         };
-        Ok(ConnectionCounts {
-            pending: uncount(column(&row, 0)?),
-            active: uncount(column(&row, 1)?),
-            revoked: uncount(column(&row, 2)?),
-            expired: uncount(column(&row, 3)?),
-        })
+        counts(&row)
+    }
+
+    fn all_connection_counts(
+        &mut self,
+        environment: Option<Environment>,
+    ) -> Result<ConnectionCounts, StoreError> {
+        let env = environment.map(|environment| environment as i16);
+        let row = self.one(st::ALL_COUNTS, &[&env])?;
+        row.map_or(Ok(ConnectionCounts::default()), |row| counts(&row))
     }
 
     fn catalogue(&mut self, tenant: Tenant) -> Result<Vec<CatalogueScope>, StoreError> {
@@ -148,9 +175,52 @@ impl Views for Session<'_> {
         Ok(found.filter(|operator| operator.hash.ct_eq(hash)))
     }
 
+    fn operator_by_id(&mut self, id: OperatorId) -> Found<Operator> {
+        self.lock_service()?;
+        self.value(st::OPERATOR_BY_ID, &[&uuid(id.as_bytes())])
+    }
+
     fn operators(&mut self) -> Result<Vec<Operator>, StoreError> {
         self.lock_service()?;
         self.values(st::OPERATORS, &[])
+    }
+
+    fn waiting_code(&mut self, handle: u32) -> Found<WaitingCode> {
+        self.lock_service()?;
+        self.value(st::WAITING_CODE, &[&i64::from(handle)])
+    }
+
+    fn waiting_codes(&mut self) -> Result<Vec<WaitingCode>, StoreError> {
+        self.lock_service()?;
+        self.values(st::WAITING_CODES, &[])
+    }
+
+    fn session(&mut self, cookie: &SecretHash) -> Found<dashboard::Session> {
+        self.lock_service()?;
+        let found: Option<dashboard::Session> = self.value(st::SESSION, &[&cookie.key()])?;
+        Ok(found.filter(|session| session.cookie.ct_eq(cookie)))
+    }
+
+    fn session_by_id(&mut self, id: SessionId) -> Found<dashboard::Session> {
+        self.lock_service()?;
+        self.value(st::SESSION_BY_ID, &[&uuid(id.as_bytes())])
+    }
+
+    fn sessions_of(
+        &mut self,
+        account_id: Option<AccountId>,
+        before: Option<SessionId>,
+        most: usize,
+    ) -> Result<Vec<dashboard::Session>, StoreError> {
+        self.lock_service()?;
+        let before = before.map_or_else(Uuid::max, |id| uuid(id.as_bytes()));
+        self.values(st::SESSIONS_OF, &[&account_uuid(account_id), &before, &limit(most)])
+    }
+
+    fn milestone(&mut self, milestone: Milestone) -> Found<Timestamp> {
+        self.lock_service()?;
+        let row = self.one(st::MILESTONE, &[&(milestone as i16)])?;
+        row.map(|row| column(&row, 0).map(Timestamp::from_millis)).transpose()
     }
 
     fn connection_by_access_token(&mut self, hash: &SecretHash) -> Found<Connection> {
@@ -187,6 +257,28 @@ impl Views for Session<'_> {
         self.list_live_of(tenant, user_id, limit)
     }
 
+    fn tenants_of_user(
+        &mut self,
+        user_id: &UserId,
+        after: Option<Tenant>,
+        limit: usize,
+    ) -> Result<Vec<Tenant>, StoreError> {
+        self.list_tenants_of(user_id, after, limit)
+    }
+
+    fn users(
+        &mut self,
+        prefix: &str,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<UserId>, StoreError> {
+        self.list_users(prefix, after, limit)
+    }
+
+    fn user_counts(&mut self, users: &[UserId]) -> Result<Vec<UserCount>, StoreError> {
+        self.count_by_user(users)
+    }
+
     fn due_connections(
         &mut self,
         now: Timestamp,
@@ -208,6 +300,27 @@ impl Views for Session<'_> {
         Ok(self.use_of(st::KEY_USE, uuid(id.as_bytes()))?.last_used_at)
     }
 
+    fn consent_session(&mut self, id: ConsentSessionId) -> Found<ConsentSession> {
+        let key = uuid(id.as_bytes());
+        let owner = |found: &Option<ConsentSession>| {
+            found.iter().map(|session| session.tenant.app_id).collect()
+        };
+        self.locked(|session| session.value(st::CONSENT_SESSION, &[&key]), owner)
+    }
+
+    fn consent_sessions_of(
+        &mut self,
+        tenant: Tenant,
+        user_id: &UserId,
+        now: Timestamp,
+        most: usize,
+    ) -> Result<Vec<ConsentSession>, StoreError> {
+        self.lock_app(tenant.app_id)?;
+        let (app_id, env) = tenant_key(Some(tenant));
+        let (user_id, now, most) = (user_id.as_str(), now.as_millis(), limit(most));
+        self.values(st::CONSENT_SESSIONS_OF, &[&app_id, &env, &user_id, &now, &most])
+    }
+
     fn usage(
         &mut self,
         tenant: Tenant,
@@ -218,11 +331,29 @@ impl Views for Session<'_> {
         self.hold_app(tenant.app_id)?;
         let (app_id, env) = tenant_key(Some(tenant));
         let rows = self.many_of_log(st::USAGE, &[&app_id, &env, &from, &to])?;
-        let usage = |row: &tokio_postgres::Row| {
-            let (allowed, refused) = (uncount(column(row, 1)?), uncount(column(row, 2)?));
-            Ok((column(row, 0)?, DayUsage { allowed, refused }))
-        };
-        rows.iter().map(usage).collect()
+        rows.iter().map(day_usage).collect()
+    }
+
+    fn all_usage(
+        &mut self,
+        environment: Option<Environment>,
+        from: i32,
+        to: i32,
+    ) -> Result<Vec<(i32, DayUsage)>, StoreError> {
+        let env = environment.map(|environment| environment as i16);
+        let rows = self.many(st::ALL_USAGE, &[&env, &from, &to])?;
+        rows.iter().map(day_usage).collect()
+    }
+
+    fn all_refusals(
+        &mut self,
+        environment: Option<Environment>,
+        from: i32,
+        to: i32,
+    ) -> Result<Vec<(String, u64)>, StoreError> {
+        let env = environment.map(|environment| environment as i16);
+        let rows = self.many(st::ALL_REFUSALS, &[&env, &from, &to])?;
+        rows.iter().map(|row| Ok((column(row, 0)?, uncount(column(row, 1)?)))).collect()
     }
 
     fn usage_by_label(
@@ -234,10 +365,7 @@ impl Views for Session<'_> {
     ) -> Result<Vec<(Option<String>, u64)>, StoreError> {
         let (app_id, env) = tenant_key(Some(tenant));
         let rows = self.many(st::USAGE_LABELS, &[&app_id, &env, &from, &to, &limit(most)])?;
-        let labels = rows.iter().map(|row| {
-            let label: String = column(row, 0)?;
-            Ok((Some(label).filter(|label| !label.is_empty()), uncount(column(row, 1)?)))
-        });
+        let labels = rows.iter().map(|row| Ok((label(column(row, 0)?), uncount(column(row, 1)?))));
         labels.collect()
     }
 
@@ -282,7 +410,7 @@ impl Views for Session<'_> {
     fn chains(&mut self, tenant: Option<Tenant>) -> Result<Vec<Chain>, StoreError> {
         let (app_id, env) = tenant_key(tenant);
         let mut chains = self.find_chains(st::CHAINS, &[&app_id, &env])?;
-        chains.retain(|chain| chain.open || chain.tail.seq < chain.head.seq);
+        chains.retain(Chain::is_live);
         Ok(chains)
     }
 

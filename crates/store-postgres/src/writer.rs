@@ -6,17 +6,22 @@
 //! commit is under way, the lane says whether it happened.
 
 use agentadmit_store::store::Work;
+use agentadmit_store::tables::column::count;
 use agentadmit_store::{Foreseen, StoreError, Tx, WriterState};
 use tokio_postgres::Row;
 
-use crate::codec::{column, count};
+use crate::codec::column;
 use crate::error::Fault;
 use crate::foresight;
+use crate::leases::{Ahead, Limited};
 use crate::link::{Link, Waiting};
 use crate::session::{Pending, Role, Session, tail};
 use crate::statements as st;
 use crate::store::Shared;
 
+/// A lost transaction may stand still with its locks. The database ends it before a statement that
+/// waits for one of them is over.
+const WAIT_FOR_LOCK: &str = "SET LOCAL lock_timeout = 0";
 /// How often a transaction is run when others are in its way.
 const ATTEMPTS: usize = 20;
 /// How often it is run when connections are lost.
@@ -27,6 +32,7 @@ pub(crate) struct Writer {
     link: Option<Link>,
     pub(crate) state: WriterState,
     lane: i32,
+    limited: Limited,
     /// How often an operator had accepted the clock when this writer last looked.
     accepted: u64,
 }
@@ -62,7 +68,7 @@ impl From<StoreError> for End {
 
 impl Writer {
     pub(crate) fn new(state: WriterState) -> Self {
-        Self { link: None, state, lane: 0, accepted: 0 }
+        Self { link: None, state, lane: 0, limited: Limited::default(), accepted: 0 }
     }
 
     /// Runs the verbs of one transaction.
@@ -124,16 +130,14 @@ impl Writer {
             return Err(Fault::Lost("there is no connection".to_owned()).into());
         };
         let lane = self.lane;
-        let mut first = vec![
-            Waiting { sql: st::BEGIN, params: vec![] },
-            Waiting { sql: st::LOCK_LANE, params: vec![Box::new(lane)] },
-            Waiting { sql: st::LOG_STATE, params: vec![] },
-        ];
-        first.extend(foresight::statements(foreseen, self.state.writer));
-        let begun = link.together(&first)?;
-        let [_, own, state, ahead @ ..] = begun.as_slice() else {
-            return Err(corrupt("each statement has an answer").into());
-        };
+        let ahead = self.limited.ahead(foreseen, &self.state, lane, &shared.estimate());
+        let statements = beginning(shared, lane, foreseen, &self.state, ahead.as_ref());
+        let mut begun = link.together(&statements)?.into_iter().skip(1);
+        let mut next = || begun.next().ok_or_else(|| corrupt("each statement has an answer"));
+        let own = next()?;
+        let held = if ahead.is_some() { next()? } else { Vec::new() };
+        let state = next()?;
+        let answers: Vec<Vec<Row>> = begun.collect();
         let (Some(own), Some(state)) = (own.first(), state.first()) else {
             return Err(corrupt("the lane or the state of the log is missing").into());
         };
@@ -141,11 +145,16 @@ impl Writer {
             return Err(Fault::Lost("another writer has this lane".to_owned()).into());
         }
         let batch = column::<i64>(own, 1)?.saturating_add(1);
-        let pending = pending(lane, state)?;
+        let mut pending = pending(lane, state)?;
+        let counted = shared.nodes.counted(state, 5)?;
+        pending.nodes = counted.nodes;
         let reading = shared.time.reading(column(state, 4)?);
         let is_lifted = look_at_clock(shared, reading, &mut self.accepted, &mut self.state);
         let mut session = Session::writer(link, shared.search_budget, pending);
-        session.take_foreseen(foreseen, ahead)?;
+        session.take_foreseen(foreseen, &answers, &mut self.limited)?;
+        if let (Some(ahead), [_, _, standings]) = (&ahead, answers.as_slice()) {
+            session.take_standings(ahead, &held, standings)?;
+        }
         let worked = run(&mut session, &mut self.state, reading, is_lifted, work);
         if let Some(fault) = session.fault.take() {
             // also where the verb went on after it: the transaction is over
@@ -153,6 +162,9 @@ impl Writer {
         }
         worked?;
         let Role::Writer(mut pending) = session.role else { return Ok(()) };
+        if counted.is_missed {
+            pending.waiting.push(shared.nodes.beat_later());
+        }
         let outcome = commit(link, &mut pending, batch)?;
         if let Some((fault, last)) = outcome {
             return Err(End::Unknown(fault, Outcome { lane, batch, last }));
@@ -217,6 +229,26 @@ impl Drop for Writer {
     }
 }
 
+/// The statements that begin a batch: one round trip.
+fn beginning(
+    shared: &Shared,
+    lane: i32,
+    foreseen: &Foreseen,
+    state: &WriterState,
+    ahead: Option<&Ahead>,
+) -> Vec<Waiting> {
+    let mut first = vec![
+        Waiting { sql: st::BEGIN, params: vec![] },
+        Waiting { sql: st::LOCK_LANE, params: vec![Box::new(lane)] },
+    ];
+    // whoever had an app before may have appended: what comes after sees it
+    first.extend(ahead.map(Ahead::hold));
+    first.push(Waiting { sql: st::LOG_STATE, params: shared.nodes.params() });
+    first.extend(foresight::statements(foreseen, state.writer));
+    first.extend(ahead.map(Ahead::standings));
+    first
+}
+
 /// Takes part in what operators said of the clock. Whether the newest record is no floor.
 fn look_at_clock(
     shared: &Shared,
@@ -270,9 +302,12 @@ fn commit(
     batch: i64,
 ) -> Result<Option<(Fault, LastRecord)>, End> {
     let last = pending.records.last();
+    let admitted = pending.gather_as_one(batch);
     pending.gather();
     let mut waiting = std::mem::take(&mut pending.waiting);
-    if pending.has_written {
+    if let Some(admitted) = admitted {
+        waiting.push(admitted);
+    } else if pending.has_written {
         let last_pos = (pending.appended > 0).then_some(pending.tail.end);
         let last_at = pending.tail.newest_at.map(agentadmit_protocol::time::Timestamp::as_millis);
         waiting.push(Waiting {
@@ -297,6 +332,7 @@ fn commit(
 fn look_up(shared: &Shared, outcome: &Outcome, writer: u64) -> Result<bool, Fault> {
     let link = shared.link()?;
     link.script(st::BEGIN)?;
+    link.script(WAIT_FOR_LOCK)?;
     let row = link.one(st::BATCH_OF_LANE, &[&outcome.lane])?;
     let row = row.ok_or_else(|| corrupt("a lane is missing"))?;
     let is_own = column::<i64>(&row, 1)? == count(writer);
@@ -340,7 +376,7 @@ fn add_lane(link: &Link, lane: i32) -> Result<(), Fault> {
     })();
     match added {
         Ok(_) => link.script(st::COMMIT),
-        // somebody else added it
+        // somebody else is about it: it is looked for again
         Err(Fault::Again(_)) => link.script(st::ROLLBACK),
         Err(fault) => {
             link.script(st::ROLLBACK)?;

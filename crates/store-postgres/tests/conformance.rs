@@ -35,6 +35,20 @@ impl Store for Temporary {
         self.store.transaction_ahead(name, foreseen, work)
     }
 
+    fn writers(&self) -> usize {
+        self.store.writers()
+    }
+
+    fn transaction_on(
+        &self,
+        writer: usize,
+        name: &'static str,
+        foreseen: &Foreseen,
+        work: Work<'_>,
+    ) -> Result<(), StoreError> {
+        self.store.transaction_on(writer, name, foreseen, work)
+    }
+
     fn snapshot(&self, name: &'static str, reading: Reading<'_>) -> Result<(), StoreError> {
         self.store.snapshot(name, reading)
     }
@@ -60,7 +74,7 @@ fn postgres(options: Options) -> Arc<dyn Store> {
         fold_every: Duration::ZERO,
         ..PostgresOptions::new()
     };
-    let store = PostgresStore::open(&database.address(), settings).unwrap();
+    let store = PostgresStore::open(&database.url(), settings).unwrap();
     Arc::new(Temporary { store, _database: database })
 }
 

@@ -1,10 +1,10 @@
 //! Several nodes, each with several writers, on one database: what is promised holds for all.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use agentadmit_store::verbs::upkeep::CloseChains;
 use agentadmit_store::verbs::verify::VerifyAnswer;
 use agentadmit_store::{FakeClock, Store, Views, read, write};
 use agentadmit_store_postgres::{PostgresOptions, PostgresStore, Time};
-use agentadmit_testkit::postgres::{Database, PostgresServer};
+use agentadmit_testkit::postgres::{Cluster, Database, PostgresServer};
 use agentadmit_testkit::rounds;
 
 /// Nodes of one database.
@@ -38,7 +38,7 @@ impl Nodes {
                 fold_every: Duration::ZERO,
                 ..PostgresOptions::new()
             };
-            let store = PostgresStore::open(&database.address(), settings).unwrap();
+            let store = PostgresStore::open(&database.url(), settings).unwrap();
             World { store: Arc::new(store), clock: Arc::clone(&clock) }
         };
         Self { worlds: (0..nodes).map(world).collect(), database }
@@ -69,10 +69,19 @@ fn unlimited() -> Settings {
 }
 
 #[test]
-fn no_call_after_a_revocation_passes_on_any_node() {
-    let nodes = Nodes::start(2);
+fn no_call_after_a_revocation_passes_on_any_of_two_nodes() {
+    race_revocations(2, rounds(20, 10_000));
+}
+
+#[test]
+fn no_call_after_a_revocation_passes_on_any_of_four_nodes() {
+    race_revocations(4, rounds(20, 10_000));
+}
+
+fn race_revocations(nodes: usize, races: usize) {
+    let nodes = Nodes::start(nodes);
     let caller = nodes.first().caller_with(unlimited());
-    for round in 0..rounds(20, 10_000) {
+    for round in 0..races {
         let agent = caller.connect("ann");
         let verify = caller.verify_verb(agent.access_token);
         let (revoked, passed) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -108,10 +117,18 @@ fn no_call_after_a_revocation_passes_on_any_node() {
 }
 
 #[test]
-fn one_of_many_exchanges_wins_over_all_nodes() {
-    let nodes = Nodes::start(2);
+fn one_of_many_exchanges_wins_over_two_nodes() {
+    race_exchanges(2, rounds(20, 200));
+}
+
+#[test]
+fn one_of_many_exchanges_wins_over_four_nodes() {
+    race_exchanges(4, rounds(20, 200));
+}
+
+fn race_exchanges(nodes: usize, wanted: usize) {
+    let nodes = Nodes::start(nodes);
     let caller = nodes.first().caller_with(unlimited());
-    let wanted = rounds(20, 200);
     for _ in 0..wanted {
         let issued = caller.issued("ann");
         let exchange = exchange(issued.token.hash());
@@ -293,7 +310,54 @@ fn cut_everybody_off(database: &Database) -> usize {
     let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
                WHERE datname = current_database() AND pid <> pg_backend_pid()";
     let output =
-        Command::new("psql").args(["-X", "-A", "-t", "-c", sql]).arg(database.address()).output();
+        Command::new("psql").args(["-X", "-A", "-t", "-c", sql]).arg(database.psql_url()).output();
     let output = output.unwrap();
     String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(0)
+}
+
+#[test]
+fn nodes_that_are_started_together_on_an_empty_database_make_one_schema() {
+    const NODES: usize = 4;
+    for _ in 0..rounds(5, 100) {
+        let database = PostgresServer::shared().empty_database();
+        let together = Barrier::new(NODES);
+        thread::scope(|scope| {
+            for _ in 0..NODES {
+                scope.spawn(|| {
+                    together.wait();
+                    let settings = PostgresOptions { writers: 1, ..PostgresOptions::new() };
+                    PostgresStore::open(&database.url(), settings).unwrap();
+                });
+            }
+        });
+        let missing = PostgresStore::missing_migrations(&database.url(), PostgresOptions::new());
+        assert!(missing.unwrap().is_empty());
+    }
+}
+
+#[test]
+fn nodes_that_start_at_once_on_an_empty_database_leave_no_error_in_its_log() {
+    const NODES: usize = 6;
+    let server = Cluster::start();
+    let (url, together) = (server.url(), Barrier::new(NODES));
+    thread::scope(|scope| {
+        for _ in 0..NODES {
+            scope.spawn(|| {
+                let settings = PostgresOptions { writers: 2, ..PostgresOptions::new() };
+                together.wait();
+                let store = PostgresStore::open(&url, settings).unwrap();
+                together.wait();
+                thread::scope(|scope| {
+                    for _ in 0..2 {
+                        scope.spawn(|| write(&store, &CloseChains::Others).unwrap());
+                    }
+                });
+            });
+        }
+    });
+    let lanes: usize = server.sql("SELECT count(*) FROM writers").parse().unwrap();
+    assert!(lanes > NODES, "{lanes} lanes");
+    let log = server.log();
+    let errors: Vec<&str> = log.lines().filter(|line| line.contains("ERROR")).collect();
+    assert_eq!(errors, [] as [&str; 0]);
 }

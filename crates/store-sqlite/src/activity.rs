@@ -15,18 +15,19 @@ use std::collections::{BTreeMap, HashMap};
 use agentadmit_core::app::Tenant;
 use agentadmit_core::connection::Activity;
 use agentadmit_core::plan;
-use agentadmit_protocol::audit::{Actor, AuditEvent, AuditRecord, Outcome};
-use agentadmit_protocol::error::ErrorCode;
+use agentadmit_protocol::audit::{Actor, AuditRecord, Outcome};
 use agentadmit_protocol::id::{ConnectionId, KeyId};
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
 use agentadmit_store::maps::KeyMap;
+use agentadmit_store::tables::column::uncount;
+use agentadmit_store::tables::log::{calls_of, tenant_of};
 use agentadmit_store::views::LogPosition;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use crate::block::records_up;
-use crate::codec::{Packed, uncount};
+use crate::codec::Packed;
 use crate::sql;
 use crate::statements as st;
 
@@ -184,33 +185,18 @@ fn uses_of(record: &AuditRecord) -> impl Iterator<Item = (Subject, Activity)> + 
     of_connection.into_iter().chain(of_key)
 }
 
-/// What a record says of a connection: verbs append one for each call that they note.
+/// What a record says of a connection.
 fn activity_of(record: &AuditRecord) -> Option<(ConnectionId, Activity)> {
     let id = record.connection_id?;
-    let last_used_at = Some(record.occurred_at);
-    match record.event {
-        AuditEvent::Verified | AuditEvent::Introspected if record.outcome == Outcome::Allowed => {
-            Some((id, Activity { calls: u64::from(record.count), last_used_at }))
-        }
-        AuditEvent::Refused if is_about_live_connection(record.reason.as_deref()) => {
-            Some((id, Activity { calls: 0, last_used_at }))
-        }
-        _ => None,
-    }
-}
-
-/// Whether a refusal came from a live connection; the other reasons say that the token was dead.
-fn is_about_live_connection(reason: Option<&str>) -> bool {
-    [ErrorCode::InsufficientScope, ErrorCode::LimitExceeded]
-        .into_iter()
-        .any(|code| reason == Some(code.as_str()))
+    let calls = u64::from(calls_of(record)?);
+    Some((id, Activity { calls, last_used_at: Some(record.occurred_at) }))
 }
 
 fn label_of(record: &AuditRecord) -> Option<(Tenant, i32, &str)> {
     if record.outcome != Outcome::Allowed {
         return None;
     }
-    let tenant = Tenant::new(record.app_id?, record.environment?);
+    let tenant = tenant_of(record)?;
     let label = record.agent_label.as_ref().map_or("", |label| label.as_str());
     Some((tenant, plan::day(record.occurred_at), label))
 }

@@ -7,11 +7,11 @@
 
 use agentadmit_protocol::audit::AuditRecord;
 use agentadmit_store::StoreError;
+use agentadmit_store::tables::pack_behind;
 use agentadmit_store::views::LogPosition;
 use rusqlite::{Connection, Row};
 
-use crate::codec::{self, PackedMany};
-use crate::error::Stored;
+use crate::codec::PackedMany;
 use crate::sql;
 use crate::statements as st;
 
@@ -38,7 +38,7 @@ impl Block {
         write: impl FnOnce(&[u8], i64) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let end = self.row.len();
-        codec::pack_behind(record, &mut self.row).stored()?;
+        pack_behind(record, &mut self.row)?;
         if self.records > 0 && self.row.len() > MOST {
             write(self.row.get(..end).unwrap_or_default(), self.records)?;
             self.records = 0;

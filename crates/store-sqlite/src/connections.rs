@@ -9,18 +9,19 @@
 //! newest of a union are among the newest of its runs, so no list reads more than a page of index
 //! entries per run.
 
-use agentadmit_core::app::{ConnectionCounts, Tenant};
+use agentadmit_core::app::Tenant;
 use agentadmit_core::connection::{Connection, Status};
-use agentadmit_protocol::environment::Environment;
 use agentadmit_protocol::id::ConnectionId;
 use agentadmit_protocol::secret::SecretHash;
 use agentadmit_protocol::text::UserId;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
-use agentadmit_store::views::{ConnectionFilter, Found, Run, Views, runs};
+use agentadmit_store::tables::Grant;
+use agentadmit_store::tables::column::{limit, millis, status_code, uncount};
+use agentadmit_store::views::{ConnectionFilter, Found, Run, Views, is_shown_as, runs};
 use rusqlite::{Row, ToSql};
 
-use crate::codec::{Grant, Packed, TenantKey, limit, millis, status_code, uncount};
+use crate::codec::{Packed, TenantKey};
 use crate::session::Session;
 use crate::sql;
 use crate::statements as st;
@@ -39,9 +40,7 @@ impl Session<'_> {
     }
 
     pub(crate) fn find_by_access_token(&mut self, hash: &SecretHash) -> Found<Connection> {
-        let grant = self.grant(hash.key())?;
-        let opened = grant.filter(|grant| grant.access_token().is_some_and(|t| t.ct_eq(hash)));
-        Ok(opened.map(|grant| grant.connection))
+        Ok(self.grant(hash.key())?.and_then(|grant| grant.opened_by(hash)))
     }
 
     pub(crate) fn find_by_connection_token(&mut self, hash: &SecretHash) -> Found<Connection> {
@@ -63,24 +62,17 @@ impl Session<'_> {
         Ok(grant.map(|grant| grant.connection))
     }
 
-    /// The environments that a filter names; all that there are when it names no app.
+    /// The environments that a filter names. Where it names no app: those of the user that it names,
+    /// else all that there are.
     fn tenants(&self, filter: &ConnectionFilter) -> Result<Vec<Tenant>, StoreError> {
-        let named: Vec<Tenant> = match (filter.tenant, filter.app_id) {
-            (Some(tenant), _) => vec![tenant],
-            (None, Some(app_id)) => Environment::ALL
-                .iter()
-                .map(|environment| Tenant::new(app_id, *environment))
-                .collect(),
-            (None, None) => {
-                let all = sql::many(self.conn, st::TENANTS, [], |row| row.get(0))?;
-                all.into_iter().filter_map(|TenantKey(tenant)| tenant).collect()
-            }
-        };
-        let app_id = filter.app_id;
-        Ok(named
-            .into_iter()
-            .filter(|tenant| app_id.is_none_or(|app_id| tenant.app_id == app_id))
-            .collect())
+        if let Some(named) = filter.tenants() {
+            return Ok(named);
+        }
+        if let Some(user_id) = &filter.user_id {
+            return self.list_tenants_of(user_id, None, usize::MAX);
+        }
+        let all = sql::many(self.conn, st::TENANTS, [], |row| row.get(0))?;
+        Ok(all.into_iter().filter_map(|TenantKey(tenant)| tenant).collect())
     }
 
     pub(crate) fn list_connections(
@@ -89,10 +81,13 @@ impl Session<'_> {
         before: Option<ConnectionId>,
         most: usize,
     ) -> Result<Vec<Connection>, StoreError> {
-        let is_everything = *filter == ConnectionFilter::default();
-        let mut ids = if is_everything {
+        let is_of_everybody = filter.tenants().is_none() && filter.user_id.is_none();
+        let mut ids = if is_of_everybody {
             let bound = before.map_or_else(|| NO_BOUND.to_vec(), |id| id.as_bytes().to_vec());
-            sql::many(self.conn, st::ALL_CONNECTIONS, (bound, limit(most)), id)?
+            match filter.status {
+                None => sql::many(self.conn, st::ALL_CONNECTIONS, (bound, limit(most)), id)?,
+                Some(status) => self.list_of_status(status, &bound, before, most)?,
+            }
         } else {
             let mut ids = Vec::new();
             for tenant in self.tenants(filter)? {
@@ -111,6 +106,41 @@ impl Session<'_> {
             connections.push(row.ok_or_else(|| StoreError::Corrupt(format!("{id} has no row")))?);
         }
         Ok(connections)
+    }
+
+    /// Everybody's connections of one status: the rows that say so, less those that a mark on their
+    /// app has revoked, or with them.
+    fn list_of_status(
+        &mut self,
+        status: Status,
+        bound: &[u8],
+        before: Option<ConnectionId>,
+        most: usize,
+    ) -> Result<Vec<ConnectionId>, StoreError> {
+        let (conn, mut ids, mut failed) = (self.conn, Vec::new(), None);
+        let key = (status_code(status), bound);
+        sql::each(conn, st::ALL_OF_STATUS, key, |row| {
+            let (id, TenantKey(tenant)) = (id(row)?, row.get(1)?);
+            let app = tenant.map_or(Ok(None), |tenant| self.app(tenant.app_id));
+            match app {
+                Ok(Some(app)) if is_shown_as(status, &app, status, id) => ids.push(id),
+                Ok(_) => {}
+                Err(error) => failed = Some(error),
+            }
+            Ok(failed.is_none() && ids.len() < most)
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if status == Status::Revoked {
+            for tenant in self.tenants(&ConnectionFilter::default())? {
+                let marked = self.runs(tenant, Some(status))?.into_iter();
+                for run in marked.filter(|run| run.row_status != status) {
+                    ids.extend(self.run(tenant, &run, None, bounds(&run, before), most)?);
+                }
+            }
+        }
+        Ok(ids)
     }
 
     /// The runs of a tenant's rows that have this status, a mark on the app considered.
@@ -149,12 +179,16 @@ impl Session<'_> {
         &mut self,
         filter: &ConnectionFilter,
     ) -> Result<u64, StoreError> {
+        if filter.user_id.is_none() && filter.tenants().is_none() {
+            let counts = self.all_connection_counts(None)?;
+            return Ok(filter.status.map_or(counts.total(), |one| counts.of(one)));
+        }
         let mut total = 0;
         for tenant in self.tenants(filter)? {
             match &filter.user_id {
                 None => {
                     let counts = self.connection_counts(tenant)?;
-                    total += filter.status.map_or(counts.total(), |one| of_status(counts, one));
+                    total += filter.status.map_or(counts.total(), |one| counts.of(one));
                 }
                 Some(user_id) => {
                     for run in self.runs(tenant, filter.status)? {
@@ -202,13 +236,7 @@ impl Session<'_> {
         let key: i64 = sql::one(self.conn, st::TOKEN_KEY, [id.as_bytes()], |row| row.get(0))?
             .ok_or_else(missing)?;
         let former = self.grant(key)?.ok_or_else(missing)?;
-        let grant = Grant {
-            former_access: match after.access() {
-                Some(_) => None,
-                None => former.access_token().copied(),
-            },
-            connection: after.clone(),
-        };
+        let grant = former.followed_by(after.clone());
         let new_key = grant.opener().key();
         if grant.opener() == former.opener() {
             sql::run(self.conn, st::PUT_GRANT, (key, Packed(&grant)))?;
@@ -231,7 +259,7 @@ impl Session<'_> {
         connection: &Connection,
         due: Option<Timestamp>,
     ) -> Result<(), StoreError> {
-        let grant = Grant { former_access: None, connection: connection.clone() };
+        let grant = Grant::new(connection.clone());
         let key = self.insert_grant(&grant)?;
         let columns: [&dyn ToSql; 6] = [
             &connection.id.as_bytes(),
@@ -275,13 +303,4 @@ fn bounds(run: &Run, before: Option<ConnectionId>) -> (Vec<u8>, Vec<u8>) {
     let before = before.map(|id| id.as_bytes().to_vec());
     let below = up_to.into_iter().chain(before).min();
     (above, below.unwrap_or_else(|| NO_BOUND.to_vec()))
-}
-
-fn of_status(counts: ConnectionCounts, status: Status) -> u64 {
-    match status {
-        Status::Pending => counts.pending,
-        Status::Active => counts.active,
-        Status::Revoked => counts.revoked,
-        Status::Expired => counts.expired,
-    }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use agentadmit_store::StoreError;
+use agentadmit_store::tables::history::HistoryError;
 use rusqlite::ErrorCode;
 
 /// Why a store could not be opened, migrated, backed up or restored.
@@ -17,17 +18,6 @@ pub enum OpenError {
         /// Who.
         by: String,
     },
-    /// A later version of AgentAdmit wrote it.
-    #[error(
-        "the store has schema version {found} and this version of AgentAdmit knows up to {known}: \
-         use the version that wrote it, or restore a backup from before the upgrade"
-    )]
-    SchemaTooNew {
-        /// What the store has.
-        found: i64,
-        /// The newest that is known.
-        known: i64,
-    },
     /// An earlier version of AgentAdmit wrote it.
     #[error(
         "the store has schema version {found} and this version of AgentAdmit needs {known}: \
@@ -39,14 +29,9 @@ pub enum OpenError {
         /// What is needed.
         known: i64,
     },
-    /// A migration that was applied is another one than the migration of this number here.
-    #[error("migration {version} ({name}) was applied with another text than this version has")]
-    MigrationChanged {
-        /// Its number.
-        version: i64,
-        /// Its name.
-        name: String,
-    },
+    /// What was applied to it is not a beginning of this version's history.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// The file is a SQLite database of somebody else, or no database at all.
     #[error(
         "{} is not a store of AgentAdmit: name another file, or, if it was one, restore a backup \

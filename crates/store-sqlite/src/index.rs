@@ -12,11 +12,13 @@ use agentadmit_core::audit::chain::ChainHead;
 use agentadmit_protocol::id::ChainId;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
+use agentadmit_store::tables::column::count;
+use agentadmit_store::tables::log::tenant_of;
 use agentadmit_store::views::LogPosition;
 use rusqlite::Connection;
 
 use crate::block::records_up;
-use crate::codec::{TenantKey, count};
+use crate::codec::TenantKey;
 use crate::log::Segment;
 use crate::sql;
 use crate::statements as st;
@@ -80,7 +82,7 @@ impl Build {
             self.last_at = self.last_at.max(Some(record.occurred_at));
             self.terms.extend(terms::of(&record).map(|term| (term, position)));
             let head = ChainHead { seq: record.seq, hash: record.hash };
-            let key = (terms::tenant_of(&record), record.chain);
+            let key = (tenant_of(&record), record.chain);
             self.chains.entry(key).or_insert((record.seq, head)).1 = head;
         }
         if read < READ_SLICE {

@@ -8,8 +8,9 @@
 //! | --- | --- |
 //! | [`store`] | the store: opening, transactions, snapshots, the clock |
 //! | [`statements`] | every SQL statement |
+//! | [`steps`] | what a reading costs, counted |
 //! | [`migrations`] | the schema's history |
-//! | `session`, `views`, `rows`, `connections` | reads and writes of one transaction |
+//! | `session`, `views`, `rows`, `connections`, `people` | reads and writes of one transaction |
 //! | `activity` | calls per connection, between the log and the tables |
 //! | `log`, `terms`, `index`, `search` | the audit log, its segments, their index, reading it |
 //! | `maintain` | folding, indexing, retention, checkpoints, in slices |
@@ -17,6 +18,7 @@
 //! | `connect`, `writer`, `readers`, `lock` | connections, and who may have them |
 //! | `reserve` | room on the disk that is kept for revocations |
 
+mod accounts;
 mod activity;
 pub mod backup;
 mod block;
@@ -24,6 +26,7 @@ mod checkpoint;
 mod codec;
 mod connect;
 mod connections;
+pub mod copy;
 mod copying;
 mod error;
 mod index;
@@ -31,7 +34,9 @@ mod lock;
 mod log;
 mod maintain;
 pub mod migrations;
+mod oauth;
 mod options;
+mod people;
 mod readers;
 mod reserve;
 pub mod restore;
@@ -41,6 +46,7 @@ mod session;
 mod soundness;
 mod sql;
 pub mod statements;
+pub mod steps;
 pub mod store;
 mod terms;
 mod views;

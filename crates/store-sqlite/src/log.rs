@@ -9,27 +9,16 @@ use agentadmit_protocol::audit::{AuditHash, AuditRecord};
 use agentadmit_protocol::id::ChainId;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
+use agentadmit_store::tables::column::{limit, uncount};
+pub(crate) use agentadmit_store::tables::log::SegmentState;
 use agentadmit_store::views::{Found, LogPosition, OldestSegment};
 use rusqlite::{CachedStatement, Connection};
 
 use crate::activity::Fold;
-use crate::codec::{self, TenantKey, uncount};
+use crate::codec::{self, TenantKey};
 use crate::session::{self, Role, Session};
 use crate::sql;
 use crate::statements as st;
-
-/// How far a segment is on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SegmentState {
-    /// The tail: records are appended to it.
-    Open,
-    /// Nothing is appended any more; its index is being built.
-    Closing,
-    /// Searched by its index.
-    Closed,
-    /// No read sees it; its rows are going.
-    Dropped,
-}
 
 /// A stretch of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,18 +44,12 @@ impl Segment {
 pub(crate) fn segments(conn: &Connection) -> Result<Vec<Segment>, StoreError> {
     sql::many(conn, st::SEGMENTS, [], |row| {
         let last_at: Option<i64> = row.get(3)?;
-        let state: i64 = row.get(4)?;
         Ok(Segment {
             number: row.get(0)?,
             first: row.get(1)?,
             last: row.get(2)?,
             last_at: last_at.map(Timestamp::from_millis),
-            state: match state {
-                0 => SegmentState::Open,
-                1 => SegmentState::Closing,
-                2 => SegmentState::Closed,
-                _ => SegmentState::Dropped,
-            },
+            state: SegmentState::of(row.get(4)?),
         })
     })
 }
@@ -132,7 +115,7 @@ impl Session<'_> {
         let Some(segment) = oldest.filter(|s| s.last_at.is_some_and(|last| last < before)) else {
             return Ok(None);
         };
-        let key = (segment.number, codec::limit(tenants));
+        let key = (segment.number, limit(tenants));
         let mut some = sql::many(self.conn, st::TENANTS_IN_SEGMENT, key, |row| row.get(0))?;
         let is_rest = some.len() < tenants;
         if is_rest {

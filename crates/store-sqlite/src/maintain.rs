@@ -10,13 +10,14 @@
 use std::time::Duration;
 
 use agentadmit_protocol::time::Timestamp;
+use agentadmit_store::tables::column::{count, limit, millis};
 use agentadmit_store::verbs::upkeep::Trim;
 use agentadmit_store::{MaintenanceReport, StoreError, write};
 use rusqlite::Connection;
 
 use crate::activity::{FoldKey, Slice};
 use crate::block::{block_end, record_at};
-use crate::codec::{Packed, TenantKey, count, limit, millis};
+use crate::codec::{Packed, TenantKey};
 use crate::index::{Build, Step};
 use crate::log::{Segment, SegmentState, segments};
 use crate::options::Access;

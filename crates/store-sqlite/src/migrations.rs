@@ -1,21 +1,10 @@
 //! The schema's history: numbered, embedded, forward only, and never changed once released.
 
 use agentadmit_protocol::time::Timestamp;
+use agentadmit_store::tables::history::{self, Migration};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
-use sha2::{Digest, Sha256};
 
 use crate::error::OpenError;
-
-/// One step of the schema.
-#[derive(Debug, Clone, Copy)]
-pub struct Migration {
-    /// Its number, from 1.
-    pub version: i64,
-    /// Its name.
-    pub name: &'static str,
-    /// What it does.
-    pub sql: &'static str,
-}
 
 /// All steps, in order.
 pub const MIGRATIONS: &[Migration] = &[
@@ -26,6 +15,28 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "log_blocks",
         sql: include_str!("../migrations/0003_log_blocks.sql"),
     },
+    Migration {
+        version: 4,
+        name: "consent_sessions",
+        sql: include_str!("../migrations/0004_consent_sessions.sql"),
+    },
+    Migration { version: 6, name: "people", sql: include_str!("../migrations/0006_people.sql") },
+    Migration {
+        version: 7,
+        name: "accounts",
+        sql: include_str!("../migrations/0007_accounts.sql"),
+    },
+    Migration {
+        version: 8,
+        name: "dashboard",
+        sql: include_str!("../migrations/0008_dashboard.sql"),
+    },
+    Migration { version: 9, name: "oauth", sql: include_str!("../migrations/0009_oauth.sql") },
+    Migration {
+        version: 10,
+        name: "passkeys",
+        sql: include_str!("../migrations/0010_passkeys.sql"),
+    },
 ];
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS migrations (
@@ -34,13 +45,6 @@ const HISTORY: &str = "CREATE TABLE IF NOT EXISTS migrations (
   sha256     BLOB    NOT NULL,
   applied_at INTEGER NOT NULL
 ) STRICT";
-
-impl Migration {
-    /// SHA-256 of its text.
-    pub fn sha256(&self) -> [u8; 32] {
-        Sha256::digest(self.sql.as_bytes()).into()
-    }
-}
 
 /// How a store's schema stands to this version's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +60,7 @@ pub(crate) enum Schema {
 
 /// The newest schema version that is known.
 pub fn newest() -> i64 {
-    MIGRATIONS.last().map_or(0, |migration| migration.version)
+    history::newest(MIGRATIONS)
 }
 
 /// How a store's schema stands.
@@ -74,16 +78,7 @@ pub(crate) fn schema(conn: &Connection) -> Result<Schema, OpenError> {
     let applied = statement
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<Vec<(i64, Vec<u8>)>>>()?;
-    let found = applied.last().map_or(0, |(version, _)| *version);
-    if found > newest() {
-        return Err(OpenError::SchemaTooNew { found, known: newest() });
-    }
-    for (known, (version, sha256)) in MIGRATIONS.iter().zip(&applied) {
-        if known.version != *version || known.sha256() != **sha256 {
-            let (version, name) = (known.version, known.name.to_owned());
-            return Err(OpenError::MigrationChanged { version, name });
-        }
-    }
+    let found = history::found(MIGRATIONS, &applied)?;
     Ok(if found == newest() { Schema::Current } else { Schema::Old { found } })
 }
 
@@ -98,9 +93,8 @@ pub(crate) fn migrate(conn: &mut Connection, now: Timestamp) -> Result<usize, Op
         Schema::Old { found } => found,
     };
     tx.execute_batch(HISTORY)?;
-    let missing = MIGRATIONS.iter().filter(|migration| migration.version > found);
     let mut applied = 0;
-    for migration in missing {
+    for migration in history::missing(MIGRATIONS, found) {
         tx.execute_batch(migration.sql)?;
         tx.execute(
             "INSERT INTO migrations (version, name, sha256, applied_at) VALUES (?1, ?2, ?3, ?4)",

@@ -2,21 +2,24 @@
 
 use agentadmit_core::app::{App, CatalogueScope, DayUsage, EnvironmentState, Tenant};
 use agentadmit_core::connection::{Activity, Connection, Status};
+use agentadmit_core::consent::ConsentSession;
 use agentadmit_core::credential::{ApiKey, Operator, PublicKey};
+use agentadmit_core::dashboard::{self, WaitingCode};
 use agentadmit_protocol::audit::AuditRecord;
-use agentadmit_protocol::id::{AppId, ConnectionId, OperatorId};
+use agentadmit_protocol::id::{AppId, ConnectionId};
 use agentadmit_protocol::scope::ScopeName;
 use agentadmit_protocol::secret::SecretHash;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
-use agentadmit_store::views::{Chain, Found, OldestSegment, Rows};
+use agentadmit_store::tables::column::{self, count, limit};
+use agentadmit_store::views::{Chain, Found, Milestone, OldestSegment, Rows};
 
-use crate::codec::{self, ChainEnds, Packed, TenantKey, count, limit};
+use crate::codec::{self, ChainEnds, Packed, TenantKey};
 use crate::connections::key_is_taken;
 use crate::session::Session;
 use crate::sql;
 use crate::statements as st;
-use crate::views::packed;
+use crate::views::{account_key, packed};
 
 impl Rows for Session<'_> {
     fn put_app(&mut self, app: &App) -> Result<(), StoreError> {
@@ -135,8 +138,46 @@ impl Rows for Session<'_> {
         Ok(())
     }
 
-    fn operator_by_id(&mut self, id: OperatorId) -> Found<Operator> {
-        sql::one(self.conn, st::OPERATOR_BY_ID, [id.as_bytes()], packed)
+    fn put_waiting_code(&mut self, code: &WaitingCode) -> Result<(), StoreError> {
+        let row = (code.handle, code.expires_at.as_millis(), Packed(code));
+        sql::run(self.conn, st::PUT_WAITING_CODE, row)?;
+        Ok(())
+    }
+
+    fn drop_waiting_code(&mut self, handle: u32) -> Result<(), StoreError> {
+        sql::run(self.conn, st::DROP_WAITING_CODE, [handle])?;
+        Ok(())
+    }
+
+    fn put_session(&mut self, session: &dashboard::Session) -> Result<(), StoreError> {
+        let row = (
+            session.id.as_bytes(),
+            session.cookie.key(),
+            account_key(session.holder.account_id()),
+            session.ends_at().as_millis(),
+            Packed(session),
+        );
+        sql::run(self.conn, st::PUT_SESSION, row)?;
+        Ok(())
+    }
+
+    fn forget_sessions(&mut self, now: Timestamp, most: usize) -> Result<u64, StoreError> {
+        let bound = (now.as_millis(), limit(most));
+        let codes: Vec<i64> =
+            sql::many(self.conn, st::OVER_WAITING_CODES, bound, |row| row.get(0))?;
+        for handle in &codes {
+            sql::run(self.conn, st::DROP_WAITING_CODE, [handle])?;
+        }
+        let over: Vec<[u8; 16]> = sql::many(self.conn, st::OVER_SESSIONS, bound, |row| row.get(0))?;
+        for id in &over {
+            sql::run(self.conn, st::FORGET_SESSION, [id])?;
+        }
+        Ok(u64::try_from(over.len().max(codes.len())).unwrap_or(u64::MAX))
+    }
+
+    fn put_milestone(&mut self, milestone: Milestone, at: Timestamp) -> Result<(), StoreError> {
+        sql::run(self.conn, st::PUT_MILESTONE, (milestone as u8, at.as_millis()))?;
+        Ok(())
     }
 
     fn put_connection(
@@ -153,10 +194,45 @@ impl Rows for Session<'_> {
         Ok(())
     }
 
+    fn put_consent_session(&mut self, session: &ConsentSession) -> Result<(), StoreError> {
+        let open_until = session.is_undecided().then_some(session.expires_at);
+        let row = (
+            session.id.as_bytes(),
+            TenantKey::from(session.tenant),
+            session.user_id.as_str(),
+            column::millis(open_until),
+            session.kept_until().as_millis(),
+            Packed(session),
+        );
+        sql::run(self.conn, st::PUT_CONSENT_SESSION, row)?;
+        Ok(())
+    }
+
+    fn forget_consent_sessions(&mut self, now: Timestamp, most: usize) -> Result<u64, StoreError> {
+        let bound = (now.as_millis(), limit(most));
+        let over: Vec<[u8; 16]> =
+            sql::many(self.conn, st::OVER_CONSENT_SESSIONS, bound, |row| row.get(0))?;
+        for id in &over {
+            sql::run(self.conn, st::FORGET_CONSENT_SESSION, [id])?;
+        }
+        Ok(u64::try_from(over.len()).unwrap_or(u64::MAX))
+    }
+
     fn add_usage(&mut self, tenant: Tenant, day: i32, usage: DayUsage) -> Result<(), StoreError> {
         let row = (TenantKey::from(tenant), day, count(usage.allowed), count(usage.refused));
         sql::run(self.conn, st::ADD_USAGE, row)?;
         Ok(())
+    }
+
+    fn add_refusals(
+        &mut self,
+        tenant: Tenant,
+        day: i32,
+        code: &str,
+        refused: u64,
+    ) -> Result<(), StoreError> {
+        let row = (TenantKey::from(tenant), day, code, count(refused));
+        sql::run(self.conn, st::ADD_REFUSALS, row).map(|_| ())
     }
 
     fn register(&mut self, tenant: Option<Tenant>) -> Found<Chain> {
@@ -187,7 +263,7 @@ impl Rows for Session<'_> {
 
     fn put_chain(&mut self, chain: &Chain) -> Result<(), StoreError> {
         let id = chain.id.as_bytes();
-        if !chain.open && chain.tail.seq >= chain.head.seq {
+        if !chain.is_live() {
             // no record of it is left, and none will come
             sql::run(self.conn, st::DROP_CHAIN, [id])?;
             return Ok(());
@@ -195,7 +271,7 @@ impl Rows for Session<'_> {
         let ends = ChainEnds { tail: chain.tail, head: chain.head };
         if sql::run(self.conn, st::MOVE_CHAIN, (id, Packed(&ends), chain.open))? == 0 {
             let tenant = TenantKey(chain.tenant);
-            let row = (id, tenant, codec::writer(chain), chain.open, Packed(&ends));
+            let row = (id, tenant, column::writer(chain), chain.open, Packed(&ends));
             sql::run(self.conn, st::PUT_CHAIN, row)?;
         }
         Ok(())

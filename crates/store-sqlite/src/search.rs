@@ -8,11 +8,12 @@
 use std::ops::RangeInclusive;
 
 use agentadmit_core::app::Tenant;
-use agentadmit_protocol::audit::{AuditEvent, AuditRecord};
+use agentadmit_protocol::audit::AuditRecord;
 use agentadmit_protocol::id::ChainId;
 use agentadmit_protocol::text::UserId;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
+use agentadmit_store::tables::column::limit;
 use agentadmit_store::views::{AuditFilter, AuditPage, LogPosition, LogSlice};
 
 use crate::block::{Logged, Lookup, record_at, records_down, records_up};
@@ -21,6 +22,7 @@ use crate::log::{Segment, SegmentState, visible_segments};
 use crate::session::Session;
 use crate::sql;
 use crate::statements as st;
+use crate::steps;
 use crate::terms::{self, Term};
 
 /// Most records fetched at a time.
@@ -58,6 +60,7 @@ impl Walk<'_> {
     }
 
     fn look(&mut self, (position, record): Logged) {
+        steps::note(|steps| steps.records += 1);
         self.budget = self.budget.saturating_sub(1);
         self.looked_at = Some(position);
         if (self.wanted)(&record) {
@@ -177,6 +180,7 @@ impl Session<'_> {
         stretch: &Stretch,
         order: Order,
     ) -> Result<(), StoreError> {
+        steps::note(|steps| steps.segments += 1);
         let mut first = segment.first.max(*stretch.start());
         let mut last = segment.end().min(*stretch.end());
         while first <= last && !walk.is_over() {
@@ -215,7 +219,7 @@ impl Session<'_> {
                 Order::OldestFirst => records_up(self.conn, first, last, most),
             };
         };
-        let chunk = codec::limit(most);
+        let chunk = limit(most);
         let sql = match order {
             Order::NewestFirst => st::HITS_DOWN,
             Order::OldestFirst => st::HITS_UP,
@@ -244,9 +248,11 @@ impl Session<'_> {
             vec![terms::connection(id)]
         } else if let Some(user_id) = &filter.user_id {
             self.user_terms(segment, filter, user_id)?
-        } else if let Some(event) = filter.event.filter(|event| *event != AuditEvent::Verified) {
+        } else if let Some(events) = filter.few_events() {
             let tenants = self.tenants_of(segment, filter)?;
-            tenants.into_iter().filter_map(|tenant| terms::event(tenant, event)).collect()
+            let terms =
+                |event| tenants.iter().filter_map(move |&tenant| terms::event(tenant, event));
+            events.into_iter().flat_map(terms).collect()
         } else if filter.tenant.is_some() || filter.app_id.is_some() {
             self.chain_terms(segment, filter)?
         } else {

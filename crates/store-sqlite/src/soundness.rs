@@ -7,11 +7,12 @@ use agentadmit_protocol::audit::AuditRecord;
 use agentadmit_protocol::id::ChainId;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
+use agentadmit_store::tables::column::{limit, uncount};
 use agentadmit_store::views::{Chain, LogPosition};
 use rusqlite::Connection;
 
 use crate::block::{Lookup, records_up};
-use crate::codec::{self, uncount};
+use crate::codec;
 use crate::error::OpenError;
 use crate::log::{Segment, SegmentState, visible_segments};
 use crate::session::Tail;
@@ -156,7 +157,7 @@ fn check_chain(
         let mut last = segment.end();
         while looked < RECORDS_PER_CHAIN && expected != chain.tail {
             let term = terms::chain(chain.id);
-            let key = (segment.number, term, segment.first, last, codec::limit(CHUNK));
+            let key = (segment.number, term, segment.first, last, limit(CHUNK));
             let hits = sql::many(conn, st::HITS_DOWN, key, |row| row.get::<_, LogPosition>(0))?;
             for position in &hits {
                 last = position.saturating_sub(1);

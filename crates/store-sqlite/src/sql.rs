@@ -4,6 +4,7 @@ use agentadmit_store::StoreError;
 use rusqlite::{CachedStatement, Connection, Params, Row};
 
 use crate::error::Stored;
+use crate::steps;
 
 /// The row that a statement finds, if it finds one.
 pub(crate) fn one<T>(
@@ -13,8 +14,12 @@ pub(crate) fn one<T>(
     read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Option<T>, StoreError> {
     let mut statement = conn.prepare_cached(sql).stored()?;
+    steps::begins(&statement);
     let mut rows = statement.query(params).stored()?;
-    rows.next().stored()?.map(read).transpose().stored()
+    let found = rows.next().stored()?.map(read).transpose().stored()?;
+    drop(rows);
+    steps::ran(&statement);
+    Ok(found)
 }
 
 /// [`one`], on a statement that is kept in `held` for the next time.
@@ -58,8 +63,11 @@ pub(crate) fn many<T>(
     read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>, StoreError> {
     let mut statement = conn.prepare_cached(sql).stored()?;
+    steps::begins(&statement);
     let rows = statement.query_map(params, read).stored()?;
-    rows.collect::<rusqlite::Result<_>>().stored()
+    let found = rows.collect::<rusqlite::Result<_>>().stored()?;
+    steps::ran(&statement);
+    Ok(found)
 }
 
 /// Steps through the rows that a statement finds for as long as `take` says `true`.
@@ -70,12 +78,15 @@ pub(crate) fn each(
     mut take: impl FnMut(&Row<'_>) -> rusqlite::Result<bool>,
 ) -> Result<(), StoreError> {
     let mut statement = conn.prepare_cached(sql).stored()?;
+    steps::begins(&statement);
     let mut rows = statement.query(params).stored()?;
     while let Some(row) = rows.next().stored()? {
         if !take(row).stored()? {
-            return Ok(());
+            break;
         }
     }
+    drop(rows);
+    steps::ran(&statement);
     Ok(())
 }
 

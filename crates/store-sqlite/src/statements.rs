@@ -16,8 +16,13 @@ macro_rules! statements {
 /// Statements that read a whole table, because the table is small and all of it is wanted.
 pub const SMALL_TABLES: &[&str] = &[
     "OPERATORS",
+    "WAITING_CODES",
     "FIRST_APPS",
+    "FIRST_ACCOUNTS",
     "TENANTS",
+    "ALL_COUNTS",
+    "ALL_USAGE",
+    "ALL_REFUSALS",
     "SEGMENTS",
     "RUNS",
     "LOG_TAIL",
@@ -62,6 +67,10 @@ statements! {
     PUT_ENVIRONMENT = "INSERT INTO environments (tenant, state) VALUES (?1, ?2)
         ON CONFLICT (tenant) DO UPDATE SET state = excluded.state";
     COUNTS = "SELECT pending, active, revoked, expired FROM environments WHERE tenant = ?1";
+    /// Of all apps; of one environment where it is named.
+    ALL_COUNTS = "SELECT coalesce(sum(pending), 0), coalesce(sum(active), 0),
+        coalesce(sum(revoked), 0), coalesce(sum(expired), 0) FROM environments
+        WHERE ?1 IS NULL OR substr(tenant, 17) = ?1";
     ADD_COUNTS = "INSERT INTO environments (tenant, pending, active, revoked, expired)
         VALUES (?1, max(?2, 0), max(?3, 0), max(?4, 0), max(?5, 0))
         ON CONFLICT (tenant) DO UPDATE SET
@@ -93,6 +102,26 @@ statements! {
     PUT_OPERATOR = "INSERT INTO operators (token_key, operator_id, row) VALUES (?1, ?2, ?3)
         ON CONFLICT (token_key) DO UPDATE SET row = excluded.row";
     DROP_OPERATOR = "DELETE FROM operators WHERE operator_id = ?1 AND token_key <> ?2";
+    WAITING_CODE = "SELECT row FROM waiting_codes WHERE handle = ?1";
+    WAITING_CODES = "SELECT row FROM waiting_codes ORDER BY expires_at, handle";
+    PUT_WAITING_CODE = "INSERT INTO waiting_codes (handle, expires_at, row) VALUES (?1, ?2, ?3)
+        ON CONFLICT (handle) DO UPDATE SET expires_at = excluded.expires_at, row = excluded.row";
+    DROP_WAITING_CODE = "DELETE FROM waiting_codes WHERE handle = ?1";
+    OVER_WAITING_CODES = "SELECT handle FROM waiting_codes WHERE expires_at <= ?1
+        ORDER BY expires_at LIMIT ?2";
+    SESSION = "SELECT row FROM dashboard_sessions WHERE token_key = ?1";
+    SESSION_BY_ID = "SELECT row FROM dashboard_sessions WHERE session_id = ?1";
+    SESSIONS_OF = "SELECT row FROM dashboard_sessions WHERE account = ?1 AND session_id < ?2
+        ORDER BY session_id DESC LIMIT ?3";
+    PUT_SESSION = "INSERT INTO dashboard_sessions (session_id, token_key, account, ends_at, row)
+        VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT (session_id) DO UPDATE SET ends_at = excluded.ends_at, row = excluded.row";
+    OVER_SESSIONS = "SELECT session_id FROM dashboard_sessions WHERE ends_at <= ?1
+        ORDER BY ends_at LIMIT ?2";
+    FORGET_SESSION = "DELETE FROM dashboard_sessions WHERE session_id = ?1";
+    MILESTONE = "SELECT at FROM milestones WHERE milestone = ?1";
+    PUT_MILESTONE = "INSERT INTO milestones (milestone, at) VALUES (?1, ?2)
+        ON CONFLICT (milestone) DO NOTHING";
 
     CONNECTION = "SELECT g.row FROM connections AS c JOIN grants AS g ON g.token_key = c.token_key
         WHERE c.connection_id = ?1";
@@ -103,6 +132,9 @@ statements! {
     CONNECTIONS_OF_STATUS = "SELECT connection_id FROM connections
         WHERE tenant = ?1 AND status = ?2 AND connection_id > ?3 AND connection_id < ?4
         ORDER BY connection_id DESC LIMIT ?5";
+    /// Stepped through only as far as it is wanted.
+    ALL_OF_STATUS = "SELECT connection_id, tenant FROM connections
+        WHERE status = ?1 AND connection_id < ?2 ORDER BY connection_id DESC";
     CONNECTIONS_OF_USER = "SELECT connection_id FROM connections
         WHERE tenant = ?1 AND user_id = ?2 AND status = ?3
         AND connection_id > ?4 AND connection_id < ?5
@@ -113,6 +145,16 @@ statements! {
     LIVE_OF_USER = "SELECT connection_id FROM connections
         WHERE tenant = ?1 AND user_id = ?2 AND status = ?3 AND connection_id > ?4
         ORDER BY connection_id LIMIT ?5";
+    /// One step of a walk through the environments of a user.
+    TENANT_OF_USER = "SELECT tenant FROM connections WHERE user_id = ?1 AND tenant > ?2
+        ORDER BY tenant LIMIT 1";
+    TENANT_THAT_ASKS_USER = "SELECT tenant FROM consent_sessions
+        WHERE user_id = ?1 AND tenant > ?2 AND open_until IS NOT NULL ORDER BY tenant LIMIT 1";
+    /// One step of a walk through the users, from its beginning on.
+    USER_FROM = "SELECT user_id FROM connections WHERE user_id >= ?1 ORDER BY user_id LIMIT 1";
+    USER_AFTER = "SELECT user_id FROM connections WHERE user_id > ?1 ORDER BY user_id LIMIT 1";
+    USER_COUNTS = "SELECT tenant, status, count(*) FROM connections WHERE user_id = ?1
+        GROUP BY tenant, status";
     DUE_CONNECTIONS = "SELECT connection_id FROM connections WHERE due_at <= ?1
         ORDER BY due_at, connection_id LIMIT ?2";
     NEW_CONNECTION = "INSERT INTO connections
@@ -125,8 +167,82 @@ statements! {
     DROP_GRANT = "DELETE FROM grants WHERE token_key = ?1";
     NEW_CONNECTION_TOKEN = "INSERT INTO connection_tokens (token_key, connection_id)
         VALUES (?1, ?2)";
+    CONSENT_SESSION = "SELECT row FROM consent_sessions WHERE session_id = ?1";
+    CONSENT_SESSIONS_OF = "SELECT row FROM consent_sessions
+        WHERE tenant = ?1 AND user_id = ?2 AND open_until > ?3
+        ORDER BY open_until, session_id LIMIT ?4";
+    PUT_CONSENT_SESSION = "INSERT INTO consent_sessions
+        (session_id, tenant, user_id, open_until, kept_until, row) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        ON CONFLICT (session_id) DO UPDATE SET open_until = excluded.open_until,
+        kept_until = excluded.kept_until, row = excluded.row";
+    OVER_CONSENT_SESSIONS = "SELECT session_id FROM consent_sessions WHERE kept_until <= ?1
+        ORDER BY kept_until LIMIT ?2";
+    FORGET_CONSENT_SESSION = "DELETE FROM consent_sessions WHERE session_id = ?1";
+    ACCOUNT = "SELECT row FROM accounts WHERE account_id = ?1";
+    FIRST_ACCOUNTS = "SELECT row FROM accounts ORDER BY account_id LIMIT ?1";
+    ACCOUNTS_AFTER = "SELECT row FROM accounts WHERE account_id > ?1 ORDER BY account_id LIMIT ?2";
+    PUT_ACCOUNT = "INSERT INTO accounts (account_id, row) VALUES (?1, ?2)
+        ON CONFLICT (account_id) DO UPDATE SET row = excluded.row";
+    MEMBER = "SELECT row FROM members WHERE app_id = ?1 AND account_id = ?2";
+    MEMBERS_OF = "SELECT row FROM members WHERE app_id = ?1 ORDER BY account_id";
+    MEMBERSHIPS_OF = "SELECT row FROM members WHERE account_id = ?1 ORDER BY app_id";
+    PUT_MEMBER = "INSERT INTO members (app_id, account_id, row) VALUES (?1, ?2, ?3)
+        ON CONFLICT (app_id, account_id) DO UPDATE SET row = excluded.row";
+    REMOVE_MEMBER = "DELETE FROM members WHERE app_id = ?1 AND account_id = ?2";
+    INVITE = "SELECT row FROM invites WHERE token_key = ?1";
+    INVITE_BY_ID = "SELECT row FROM invites WHERE invite_id = ?1";
+    INVITES_OF = "SELECT row FROM invites WHERE app_id = ?1 ORDER BY invite_id";
+    PUT_INVITE = "INSERT INTO invites (token_key, invite_id, app_id, expires_at, row)
+        VALUES (?1, ?2, ?3, ?4, ?5)";
+    REMOVE_INVITE = "DELETE FROM invites WHERE token_key = ?1";
+    OVER_INVITES = "SELECT token_key FROM invites WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2";
+    RESOURCE = "SELECT tenant FROM resources WHERE uri = ?1";
+    PUT_RESOURCE = "INSERT INTO resources (uri, tenant) VALUES (?1, ?2)
+        ON CONFLICT (uri) DO UPDATE SET tenant = excluded.tenant";
+    REMOVE_RESOURCE = "DELETE FROM resources WHERE uri = ?1";
+    AUTHORIZATION_REQUEST = "SELECT row FROM authorization_requests WHERE request_id = ?1";
+    PUT_AUTHORIZATION_REQUEST = "INSERT INTO authorization_requests (request_id, kept_until, row)
+        VALUES (?1, ?2, ?3) ON CONFLICT (request_id) DO UPDATE SET
+        kept_until = excluded.kept_until, row = excluded.row";
+    OVER_AUTHORIZATION_REQUESTS = "SELECT request_id FROM authorization_requests
+        WHERE kept_until <= ?1 ORDER BY kept_until LIMIT ?2";
+    FORGET_AUTHORIZATION_REQUEST = "DELETE FROM authorization_requests WHERE request_id = ?1";
+    OAUTH_SECRET = "SELECT row FROM oauth_secrets WHERE token_key = ?1";
+    PUT_OAUTH_SECRET = "INSERT INTO oauth_secrets (token_key, forget_at, row) VALUES (?1, ?2, ?3)
+        ON CONFLICT (token_key) DO UPDATE SET forget_at = excluded.forget_at, row = excluded.row";
+    REMOVE_OAUTH_SECRET = "DELETE FROM oauth_secrets WHERE token_key = ?1";
+    OVER_OAUTH_SECRETS = "SELECT token_key FROM oauth_secrets WHERE forget_at <= ?1
+        ORDER BY forget_at LIMIT ?2";
+    OAUTH_GRANT = "SELECT row FROM oauth_grants WHERE connection_id = ?1";
+    PUT_OAUTH_GRANT = "INSERT INTO oauth_grants (connection_id, row) VALUES (?1, ?2)";
+    OAUTH_CLIENT = "SELECT row FROM oauth_clients WHERE client_id = ?1";
+    DUE_OAUTH_CLIENTS = "SELECT client_id FROM oauth_clients WHERE reap_at <= ?1
+        ORDER BY reap_at, client_id LIMIT ?2";
+    COUNT_DUE_OAUTH_CLIENTS = "SELECT count(*) FROM oauth_clients WHERE reap_at <= ?1";
+    PUT_OAUTH_CLIENT = "INSERT INTO oauth_clients (client_id, reap_at, row) VALUES (?1, ?2, ?3)
+        ON CONFLICT (client_id) DO UPDATE SET reap_at = excluded.reap_at, row = excluded.row";
+    REMOVE_OAUTH_CLIENT = "DELETE FROM oauth_clients WHERE client_id = ?1";
+    PASSKEY = "SELECT row FROM passkeys WHERE passkey = ?1";
+    PASSKEYS_OF = "SELECT row FROM passkeys WHERE account_id = ?1 ORDER BY created_at, passkey";
+    PUT_PASSKEY = "INSERT INTO passkeys (passkey, account_id, created_at, row) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (passkey) DO UPDATE SET row = excluded.row";
+    REMOVE_PASSKEY = "DELETE FROM passkeys WHERE passkey = ?1";
+    CHALLENGE = "SELECT row FROM challenges WHERE challenge = ?1";
+    PUT_CHALLENGE = "INSERT INTO challenges (challenge, expires_at, row) VALUES (?1, ?2, ?3)";
+    REMOVE_CHALLENGE = "DELETE FROM challenges WHERE challenge = ?1";
+    OVER_CHALLENGES = "SELECT challenge FROM challenges WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2";
     USAGE = "SELECT day, allowed, refused FROM usage WHERE tenant = ?1 AND day BETWEEN ?2 AND ?3
         ORDER BY day";
+    /// Of all apps; of one environment where it is named.
+    ALL_USAGE = "SELECT u.day, sum(u.allowed), sum(u.refused) FROM environments AS e
+        CROSS JOIN usage AS u ON u.tenant = e.tenant AND u.day BETWEEN ?2 AND ?3
+        WHERE ?1 IS NULL OR substr(e.tenant, 17) = ?1 GROUP BY u.day ORDER BY u.day";
+    ALL_REFUSALS = "SELECT r.code, sum(r.count) AS refused FROM environments AS e
+        CROSS JOIN refusals AS r ON r.tenant = e.tenant AND r.day BETWEEN ?2 AND ?3
+        WHERE ?1 IS NULL OR substr(e.tenant, 17) = ?1
+        GROUP BY r.code ORDER BY refused DESC, r.code";
+    ADD_REFUSALS = "INSERT INTO refusals (tenant, day, code, count) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (tenant, day, code) DO UPDATE SET count = count + excluded.count";
     USAGE_LABELS = "SELECT label, sum(calls) AS calls FROM usage_labels
         WHERE tenant = ?1 AND day BETWEEN ?2 AND ?3 GROUP BY label ORDER BY calls DESC, label LIMIT ?4";
 

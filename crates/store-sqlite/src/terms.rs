@@ -9,6 +9,7 @@ use agentadmit_core::app::Tenant;
 use agentadmit_protocol::audit::{AuditEvent, AuditRecord};
 use agentadmit_protocol::id::{ChainId, ConnectionId};
 use agentadmit_protocol::text::UserId;
+use agentadmit_store::tables::log::tenant_of;
 use sha2::{Digest, Sha256};
 
 use crate::codec::TenantKey;
@@ -44,11 +45,6 @@ pub(crate) fn of(record: &AuditRecord) -> impl Iterator<Item = Term> + use<> {
         event(tenant, record.event),
     ];
     terms.into_iter().flatten()
-}
-
-/// Whose record it is; `None` for the service's own.
-pub(crate) fn tenant_of(record: &AuditRecord) -> Option<Tenant> {
-    Some(Tenant::new(record.app_id?, record.environment?))
 }
 
 fn term(kind: &[u8], tenant: TenantKey, value: &[u8]) -> Term {

@@ -7,20 +7,27 @@ use agentadmit_core::app::{
     App, CatalogueScope, ConnectionCounts, DayUsage, EnvironmentState, Tenant,
 };
 use agentadmit_core::connection::{Activity, Connection};
+use agentadmit_core::consent::ConsentSession;
 use agentadmit_core::credential::{ApiKey, Operator, PublicKey};
-use agentadmit_protocol::id::{AppId, ChainId, ConnectionId, KeyId};
+use agentadmit_core::dashboard::{self, WaitingCode};
+use agentadmit_protocol::environment::Environment;
+use agentadmit_protocol::id::{
+    AccountId, AppId, ChainId, ConnectionId, ConsentSessionId, KeyId, OperatorId, SessionId,
+};
 use agentadmit_protocol::secret::SecretHash;
 use agentadmit_protocol::text::UserId;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
+use agentadmit_store::tables::column::{self, limit, uncount};
 use agentadmit_store::views::{
-    AuditFilter, AuditPage, Chain, ConnectionFilter, Found, LogPosition, LogSlice, Views,
+    AuditFilter, AuditPage, Chain, ConnectionFilter, Found, LogPosition, LogSlice, Milestone,
+    UserCount, Views,
 };
 use rusqlite::Row;
 use serde::de::DeserializeOwned;
 
 use crate::activity::Subject;
-use crate::codec::{self, Packed, TenantKey, limit, uncount};
+use crate::codec::{self, Packed, TenantKey};
 use crate::session::{CACHED, Session};
 use crate::sql;
 use crate::statements as st;
@@ -29,6 +36,27 @@ use crate::statements as st;
 pub(crate) fn packed<T: DeserializeOwned>(row: &Row<'_>) -> rusqlite::Result<T> {
     let Packed(value) = row.get(0)?;
     Ok(value)
+}
+
+/// Connections by status, in four columns.
+fn counts(row: &Row<'_>) -> rusqlite::Result<ConnectionCounts> {
+    Ok(ConnectionCounts {
+        pending: uncount(row.get(0)?),
+        active: uncount(row.get(1)?),
+        revoked: uncount(row.get(2)?),
+        expired: uncount(row.get(3)?),
+    })
+}
+
+/// A day and its calls, in three columns.
+fn day_usage(row: &Row<'_>) -> rusqlite::Result<(i32, DayUsage)> {
+    let usage = DayUsage { allowed: uncount(row.get(1)?), refused: uncount(row.get(2)?) };
+    Ok((row.get(0)?, usage))
+}
+
+/// The key of an account; empty for operators.
+pub(crate) fn account_key(account_id: Option<AccountId>) -> Vec<u8> {
+    account_id.map_or_else(Vec::new, |id| id.as_bytes().to_vec())
 }
 
 impl Views for Session<'_> {
@@ -70,14 +98,16 @@ impl Views for Session<'_> {
     }
 
     fn connection_counts(&mut self, tenant: Tenant) -> Result<ConnectionCounts, StoreError> {
-        let counts = sql::one(self.conn, st::COUNTS, [TenantKey::from(tenant)], |row| {
-            Ok(ConnectionCounts {
-                pending: uncount(row.get(0)?),
-                active: uncount(row.get(1)?),
-                revoked: uncount(row.get(2)?),
-                expired: uncount(row.get(3)?),
-            })
-        })?;
+        let counts = sql::one(self.conn, st::COUNTS, [TenantKey::from(tenant)], counts)?;
+        Ok(counts.unwrap_or_default())
+    }
+
+    fn all_connection_counts(
+        &mut self,
+        environment: Option<Environment>,
+    ) -> Result<ConnectionCounts, StoreError> {
+        let key = environment.map(|environment| [environment as u8]);
+        let counts = sql::one(self.conn, st::ALL_COUNTS, [key], counts)?;
         Ok(counts.unwrap_or_default())
     }
 
@@ -123,8 +153,46 @@ impl Views for Session<'_> {
         Ok(found.filter(|operator| operator.hash.ct_eq(hash)))
     }
 
+    fn operator_by_id(&mut self, id: OperatorId) -> Found<Operator> {
+        sql::one(self.conn, st::OPERATOR_BY_ID, [id.as_bytes()], packed)
+    }
+
     fn operators(&mut self) -> Result<Vec<Operator>, StoreError> {
         sql::many(self.conn, st::OPERATORS, [], packed)
+    }
+
+    fn waiting_code(&mut self, handle: u32) -> Found<WaitingCode> {
+        sql::one(self.conn, st::WAITING_CODE, [handle], packed)
+    }
+
+    fn waiting_codes(&mut self) -> Result<Vec<WaitingCode>, StoreError> {
+        sql::many(self.conn, st::WAITING_CODES, [], packed)
+    }
+
+    fn session(&mut self, cookie: &SecretHash) -> Found<dashboard::Session> {
+        let found: Option<dashboard::Session> =
+            sql::one(self.conn, st::SESSION, [cookie.key()], packed)?;
+        Ok(found.filter(|session| session.cookie.ct_eq(cookie)))
+    }
+
+    fn session_by_id(&mut self, id: SessionId) -> Found<dashboard::Session> {
+        sql::one(self.conn, st::SESSION_BY_ID, [id.as_bytes()], packed)
+    }
+
+    fn sessions_of(
+        &mut self,
+        account_id: Option<AccountId>,
+        before: Option<SessionId>,
+        most: usize,
+    ) -> Result<Vec<dashboard::Session>, StoreError> {
+        let before = before.map_or([0xff; 16], |id| *id.as_bytes());
+        let bound = (account_key(account_id), before, limit(most));
+        sql::many(self.conn, st::SESSIONS_OF, bound, packed)
+    }
+
+    fn milestone(&mut self, milestone: Milestone) -> Found<Timestamp> {
+        let at = sql::one(self.conn, st::MILESTONE, [milestone as u8], |row| row.get(0))?;
+        Ok(at.map(Timestamp::from_millis))
     }
 
     fn connection_by_access_token(&mut self, hash: &SecretHash) -> Found<Connection> {
@@ -161,6 +229,28 @@ impl Views for Session<'_> {
         self.list_live_of(tenant, user_id, limit)
     }
 
+    fn tenants_of_user(
+        &mut self,
+        user_id: &UserId,
+        after: Option<Tenant>,
+        limit: usize,
+    ) -> Result<Vec<Tenant>, StoreError> {
+        self.list_tenants_of(user_id, after, limit)
+    }
+
+    fn users(
+        &mut self,
+        prefix: &str,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<UserId>, StoreError> {
+        self.list_users(prefix, after, limit)
+    }
+
+    fn user_counts(&mut self, users: &[UserId]) -> Result<Vec<UserCount>, StoreError> {
+        self.count_by_user(users)
+    }
+
     fn due_connections(
         &mut self,
         now: Timestamp,
@@ -179,15 +269,49 @@ impl Views for Session<'_> {
         Ok(self.exact_activity(Subject::Key(id))?.last_used_at)
     }
 
+    fn consent_session(&mut self, id: ConsentSessionId) -> Found<ConsentSession> {
+        sql::one(self.conn, st::CONSENT_SESSION, [id.as_bytes()], packed)
+    }
+
+    fn consent_sessions_of(
+        &mut self,
+        tenant: Tenant,
+        user_id: &UserId,
+        now: Timestamp,
+        most: usize,
+    ) -> Result<Vec<ConsentSession>, StoreError> {
+        let key = (TenantKey::from(tenant), user_id.as_str(), now.as_millis(), limit(most));
+        sql::many(self.conn, st::CONSENT_SESSIONS_OF, key, packed)
+    }
+
     fn usage(
         &mut self,
         tenant: Tenant,
         from: i32,
         to: i32,
     ) -> Result<Vec<(i32, DayUsage)>, StoreError> {
-        sql::many(self.conn, st::USAGE, (TenantKey::from(tenant), from, to), |row| {
-            let usage = DayUsage { allowed: uncount(row.get(1)?), refused: uncount(row.get(2)?) };
-            Ok((row.get(0)?, usage))
+        sql::many(self.conn, st::USAGE, (TenantKey::from(tenant), from, to), day_usage)
+    }
+
+    fn all_usage(
+        &mut self,
+        environment: Option<Environment>,
+        from: i32,
+        to: i32,
+    ) -> Result<Vec<(i32, DayUsage)>, StoreError> {
+        let key = environment.map(|environment| [environment as u8]);
+        sql::many(self.conn, st::ALL_USAGE, (key, from, to), day_usage)
+    }
+
+    fn all_refusals(
+        &mut self,
+        environment: Option<Environment>,
+        from: i32,
+        to: i32,
+    ) -> Result<Vec<(String, u64)>, StoreError> {
+        let key = environment.map(|environment| [environment as u8]);
+        sql::many(self.conn, st::ALL_REFUSALS, (key, from, to), |row| {
+            Ok((row.get(0)?, uncount(row.get(1)?)))
         })
     }
 
@@ -200,8 +324,7 @@ impl Views for Session<'_> {
     ) -> Result<Vec<(Option<String>, u64)>, StoreError> {
         let key = (TenantKey::from(tenant), from, to, limit(most));
         sql::many(self.conn, st::USAGE_LABELS, key, |row| {
-            let label: String = row.get(0)?;
-            Ok((Some(label).filter(|label| !label.is_empty()), uncount(row.get(1)?)))
+            Ok((column::label(row.get(0)?), uncount(row.get(1)?)))
         })
     }
 
@@ -247,7 +370,7 @@ impl Views for Session<'_> {
 
     fn chains(&mut self, tenant: Option<Tenant>) -> Result<Vec<Chain>, StoreError> {
         let mut chains = sql::many(self.conn, st::CHAINS, [TenantKey(tenant)], codec::chain)?;
-        chains.retain(|chain| chain.open || chain.tail.seq < chain.head.seq);
+        chains.retain(Chain::is_live);
         Ok(chains)
     }
 

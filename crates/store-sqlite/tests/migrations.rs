@@ -4,18 +4,36 @@ mod common;
 
 use std::time::Duration;
 
+use agentadmit_core::dashboard::SessionLimits;
+use agentadmit_protocol::account::Role;
 use agentadmit_protocol::environment::Environment;
 use agentadmit_store::Store;
-use agentadmit_store::conformance::check;
+use agentadmit_store::conformance::world::{Caller, assert_allowed};
+use agentadmit_store::conformance::{check, clients};
+use agentadmit_store::record::Origin;
+use agentadmit_store::tables::history::HistoryError;
+use agentadmit_store::verbs::auth::OperatorCredential;
+use agentadmit_store::verbs::dashboard::{FirstSignInCode, SignIn};
+use agentadmit_store::verbs::invites::InviteMember;
+use agentadmit_store::verbs::passkeys::{BeginCeremony, Wanted};
 use agentadmit_store_sqlite::migrations::{MIGRATIONS, newest};
 use agentadmit_store_sqlite::{Access, OpenError, SqliteStore};
-use common::{Place, before_blocks, before_key_use, many_agents};
+use common::{
+    Place, before_accounts, before_blocks, before_consent_sessions, before_dashboard,
+    before_key_use, before_oauth, before_passkeys, before_people, many_agents,
+};
 
 /// SHA-256 of each migration, as it was released. Never changed: a change is a new migration.
 const RELEASED: &[(i64, &str)] = &[
     (1, "6d772c59e169bf588f50eceaa8b9e5c1d9a0b333782a7d6914f45d27442728a6"),
     (2, "39d4ad0ae6df509a4a100cb57c3528b750fbe4b6970abfe0b1c6c97299e0955b"),
     (3, "37feb8b38c8c717abe26aa7af34ca406a838abb3bc5d7bf28f08bc780f230de0"),
+    (4, "5490230e9b055bcaad17ec04edd3546f5f8eab4fa855df9bacd53de368706173"),
+    (6, "677da13fa08f008e61638c71bbda13884fa90c604e96dc2a5a0082b599bfcd8a"),
+    (7, "2b983a08e6ce574c08bec914fd64baaaec37fea426c5083512aa31534e662c45"),
+    (8, "4889b6084fd12cf32b016278243804f1f58b0dd66d6639a9a9c7806d1050d526"),
+    (9, "5f3d7131b45d08757e95847a4de5f035bf5f0aa3c7a19319daf16a7a65b3e54b"),
+    (10, "75aa5329b3a6bed3906cae95cdb1092bfe6a1ed5e47ce168a096008603032ed5"),
 ];
 
 fn hex(bytes: &[u8]) -> String {
@@ -31,8 +49,11 @@ fn a_migration_is_never_changed() {
 
 #[test]
 fn migrations_are_numbered_without_gaps() {
+    // the numbers are those of both stores: these are PostgreSQL's alone
+    const OTHERS: &[i64] = &[5];
     let numbers: Vec<i64> = MIGRATIONS.iter().map(|migration| migration.version).collect();
-    assert_eq!(numbers, (1..=newest()).collect::<Vec<_>>());
+    let own = (1..=newest()).filter(|number| !OTHERS.contains(number));
+    assert_eq!(numbers, own.collect::<Vec<_>>());
 }
 
 #[test]
@@ -41,7 +62,10 @@ fn a_newer_schema_is_refused() {
     drop(place.service(1));
     place.raw().execute("INSERT INTO migrations VALUES (99, 'later', x'', 0)", []).unwrap();
     let refused = place.try_open(1, Access::Service).map(|_| ());
-    assert!(matches!(refused, Err(OpenError::SchemaTooNew { found: 99, .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(OpenError::History(HistoryError::TooNew { found: 99, .. }))),
+        "{refused:?}"
+    );
     assert!(refused.unwrap_err().to_string().contains("version 99"));
 }
 
@@ -52,7 +76,10 @@ fn a_changed_history_is_refused() {
     let other = [0_u8; 32];
     place.raw().execute("UPDATE migrations SET sha256 = ?1", [other]).unwrap();
     let refused = place.try_open(1, Access::Service).map(|_| ());
-    assert!(matches!(refused, Err(OpenError::MigrationChanged { version: 1, .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(OpenError::History(HistoryError::Changed { version: 1, .. }))),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -116,7 +143,8 @@ fn a_log_of_single_records_is_read_and_goes_on_in_blocks() {
     };
     before_blocks(&place);
     assert_eq!(rows("SELECT count(*) FROM audit_log"), before.len(), "a row for each record");
-    assert_eq!(SqliteStore::migrate(place.path(), &place.options(2)).unwrap(), 1);
+    let missing = MIGRATIONS.len() - 2;
+    assert_eq!(SqliteStore::migrate(place.path(), &place.options(2)).unwrap(), missing);
 
     let store = place.service(2);
     let world = place.world(&store);
@@ -132,6 +160,187 @@ fn a_log_of_single_records_is_read_and_goes_on_in_blocks() {
     world.maintain();
     check::everything(&world);
     store.backup(&place.file("backup.db"), &mut |_| {}).unwrap();
+}
+
+#[test]
+fn a_store_of_the_third_schema_asks_its_users_after_the_fourth() {
+    let place = Place::new();
+    let store = place.service(1);
+    let world = place.world(&store);
+    let caller = world.key(&world.app(), Environment::Live);
+    let agents = many_agents(&world, &caller, 40);
+    let (before, key) = (world.log(), caller.key.clone());
+    let tenant = caller.tenant;
+    drop(caller);
+    drop((world, store));
+    before_consent_sessions(&place);
+    let refused = place.try_open(2, Access::Service).map(|_| ());
+    assert!(matches!(refused, Err(OpenError::SchemaTooOld { found: 3, .. })), "{refused:?}");
+    assert_eq!(
+        SqliteStore::migrate(place.path(), &place.options(2)).unwrap(),
+        MIGRATIONS.len() - 3
+    );
+
+    let store = place.service(2);
+    let world = place.world(&store);
+    assert_eq!(world.log(), before);
+    check::everything(&world);
+    let caller = Caller { world: &world, tenant, key };
+    assert_allowed(&caller.verify(&agents[7]));
+    let opened = world.granted(&caller.ask("ann"));
+    let kept = world.read(|views| views.consent_session(opened.session.id));
+    assert_eq!(kept, Some(opened.session));
+    check::everything(&world);
+}
+
+#[test]
+fn a_store_from_before_people_lists_them_afterwards() {
+    let place = Place::new();
+    let store = place.service(1);
+    let world = place.world(&store);
+    let caller = world.key(&world.app(), Environment::Live);
+    let agents = many_agents(&world, &caller, 40);
+    let opened = world.granted(&caller.ask("ann"));
+    let (before, key, tenant) = (world.log(), caller.key.clone(), caller.tenant);
+    drop(caller);
+    drop((world, store));
+    before_people(&place);
+    let refused = place.try_open(2, Access::Service).map(|_| ());
+    assert!(matches!(refused, Err(OpenError::SchemaTooOld { .. })), "{refused:?}");
+    assert!(SqliteStore::migrate(place.path(), &place.options(2)).unwrap() > 0);
+
+    let store = place.service(2);
+    let world = place.world(&store);
+    assert_eq!(world.log(), before);
+    check::everything(&world);
+    let caller = Caller { world: &world, tenant, key };
+    assert_allowed(&caller.verify(&agents[7]));
+    let users = world.read(|views| views.users("user-0000000", None, 100));
+    assert_eq!(users.len(), 10);
+    let asked = opened.session.user_id;
+    let tenants = world.read(|views| views.tenants_of_user(&asked, None, 9));
+    assert_eq!(tenants, [tenant], "who is asked is found too");
+    check::everything(&world);
+}
+
+#[test]
+fn a_store_from_before_developers_gets_them() {
+    let place = Place::new();
+    let store = place.service(1);
+    let world = place.world(&store);
+    let caller = world.key(&world.app(), Environment::Live);
+    let agents = many_agents(&world, &caller, 3);
+    let (before, tenant, key) = (world.log(), caller.tenant, caller.key.clone());
+    drop(caller);
+    drop((world, store));
+    before_accounts(&place);
+    let refused = place.try_open(2, Access::Service).map(|_| ());
+    assert!(matches!(refused, Err(OpenError::SchemaTooOld { .. })), "{refused:?}");
+    assert!(SqliteStore::migrate(place.path(), &place.options(2)).unwrap() >= 1);
+
+    let store = place.service(2);
+    let world = place.world(&store);
+    assert_eq!(world.log(), before);
+    let caller = Caller { world: &world, tenant, key };
+    assert_allowed(&caller.verify(&agents[1]));
+    let link = world.granted(&InviteMember {
+        credential: OperatorCredential::Local,
+        app_id: tenant.app_id,
+        role: Role::Owner,
+        seconds: 259_200,
+        origin: Origin::default(),
+    });
+    assert_eq!(world.read(|views| views.invites_of(Some(tenant.app_id))), vec![link.invite]);
+    check::everything(&world);
+}
+
+#[test]
+fn a_store_from_before_oauth_lets_clients_in() {
+    let place = Place::new();
+    let store = place.service(1);
+    let world = place.world(&store);
+    let caller = world.key(&world.app(), Environment::Live);
+    let agents = many_agents(&world, &caller, 3);
+    let (before, tenant, key) = (world.log(), caller.tenant, caller.key.clone());
+    drop(caller);
+    drop((world, store));
+    before_oauth(&place);
+    let refused = place.try_open(2, Access::Service).map(|_| ());
+    assert!(matches!(refused, Err(OpenError::SchemaTooOld { .. })), "{refused:?}");
+    assert!(SqliteStore::migrate(place.path(), &place.options(2)).unwrap() >= 1);
+
+    let store = place.service(2);
+    let world = place.world(&store);
+    assert_eq!(world.log(), before);
+    let caller = Caller { world: &world, tenant, key };
+    assert_allowed(&caller.verify(&agents[1]));
+    let shop = clients::shop(&world);
+    let tokens = clients::connected(&shop, "ann");
+    assert_allowed(&world.run(&shop.verify_verb(tokens.tokens.access.hash())));
+    check::everything(&world);
+}
+
+#[test]
+fn a_store_from_before_the_dashboard_lets_its_operators_sign_in() {
+    let place = Place::new();
+    let store = place.service(1);
+    let world = place.world(&store);
+    let caller = world.key(&world.app(), Environment::Live);
+    many_agents(&world, &caller, 40);
+    let opened = world.granted(&caller.ask("ann"));
+    let before = world.log();
+    drop(caller);
+    drop((world, store));
+    before_dashboard(&place);
+    let refused = place.try_open(2, Access::Service).map(|_| ());
+    assert!(matches!(refused, Err(OpenError::SchemaTooOld { found: 7, .. })), "{refused:?}");
+    assert!(SqliteStore::migrate(place.path(), &place.options(2)).unwrap() > 0);
+
+    let store = place.service(2);
+    let world = place.world(&store);
+    assert_eq!(world.log(), before);
+    let kept = world.read(|views| views.consent_session(opened.session.id));
+    assert_eq!(kept, Some(opened.session));
+    let code = world.run(&FirstSignInCode).expect("nobody has signed in");
+    let session = world.granted(&SignIn {
+        handle: code.waiting.handle,
+        code: code.code.hash(),
+        limits: SessionLimits::default(),
+        former: None,
+        origin: Origin::default(),
+    });
+    let found = world.read(|views| views.session(&session.cookie.hash()));
+    assert_eq!(found, Some(session.session));
+    check::everything(&world);
+}
+
+#[test]
+fn a_store_from_before_passkeys_takes_them() {
+    let place = Place::new();
+    let store = place.service(1);
+    let world = place.world(&store);
+    let app = world.app();
+    let link = world.granted(&InviteMember {
+        credential: OperatorCredential::Local,
+        app_id: app.id,
+        role: Role::Owner,
+        seconds: 259_200,
+        origin: Origin::default(),
+    });
+    let before = world.log();
+    drop((world, store));
+    before_passkeys(&place);
+    let refused = place.try_open(2, Access::Service).map(|_| ());
+    assert!(matches!(refused, Err(OpenError::SchemaTooOld { .. })), "{refused:?}");
+    assert!(SqliteStore::migrate(place.path(), &place.options(2)).unwrap() > 0);
+
+    let store = place.service(2);
+    let world = place.world(&store);
+    assert_eq!(world.log(), before);
+    assert_eq!(world.read(|views| views.invites_of(Some(app.id))), vec![link.invite]);
+    let begun = world.granted(&BeginCeremony { wanted: Wanted::SignIn });
+    assert!(world.read(|views| views.challenge(&begun.challenge.hash())).is_some());
+    check::everything(&world);
 }
 
 #[test]

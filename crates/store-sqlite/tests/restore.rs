@@ -7,18 +7,26 @@ use std::sync::Arc;
 
 use agentadmit_core::connection::Status;
 use agentadmit_core::credential::Operator;
+use agentadmit_core::dashboard::SessionLimits;
+use agentadmit_protocol::account::{Role, SignUp};
 use agentadmit_protocol::audit::{AuditEvent, AuditRecord};
 use agentadmit_protocol::environment::Environment;
 use agentadmit_protocol::error::{ErrorCode, InvalidTokenReason};
-use agentadmit_protocol::id::ConnectionId;
+use agentadmit_protocol::id::{AccountId, ConnectionId};
+use agentadmit_protocol::text::Label;
 use agentadmit_store::Store;
 use agentadmit_store::conformance::world::{
     Caller, World, assert_allowed, assert_dead, exchange, user_id,
 };
-use agentadmit_store::conformance::{check, export};
+use agentadmit_store::conformance::{check, clients, export};
 use agentadmit_store::record::Origin;
+use agentadmit_store::tables::history::HistoryError;
+use agentadmit_store::verbs::accounts::{AccountChange, ChangeAccount};
 use agentadmit_store::verbs::auth::OperatorCredential;
+use agentadmit_store::verbs::consent::EnterConsent;
+use agentadmit_store::verbs::invites::{InviteMember, UseInvite};
 use agentadmit_store::verbs::keys::RevokeApiKey;
+use agentadmit_store::verbs::members::ChangeMember;
 use agentadmit_store::verbs::operators::{CreateOperator, RotateOperator};
 use agentadmit_store::verbs::revoke::RevokeTarget;
 use agentadmit_store::verbs::upkeep::{Resume, ResumeTarget};
@@ -58,8 +66,16 @@ fn what_was_active_waits_for_an_operator() {
     drop((world, store));
 
     let report = put_back(&place, false);
-    assert_eq!((report.suspended, report.expired, report.kept, report.ended), (1, 1, 0, 0));
-    assert_eq!(report.current_was_read, Some(true));
+    assert_eq!(
+        (
+            report.disarmed.suspended,
+            report.disarmed.expired,
+            report.disarmed.kept,
+            report.disarmed.ended
+        ),
+        (1, 1, 0, 0)
+    );
+    assert_eq!(report.disarmed.former_was_read, Some(true));
 
     let store = place.service(2);
     let world = place.world(&store);
@@ -91,6 +107,114 @@ fn what_was_active_waits_for_an_operator() {
 }
 
 #[test]
+fn what_a_user_was_asked_is_asked_no_more() {
+    let place = Place::new();
+    let store = place.service(1);
+    let world = place.world(&store);
+    let asked = world.key(&world.app(), Environment::Live).ask("ann");
+    let waiting = world.granted(&asked);
+    back_up(&store, &place);
+    drop((world, store));
+    put_back(&place, true);
+    let store = place.service(2);
+    let world = place.world(&store);
+    let enter = EnterConsent { session_id: waiting.session.id, code: waiting.code.hash() };
+    assert_eq!(world.refused(&enter), ErrorCode::NotFound, "it may have been decided since");
+    world.granted(&asked);
+    check::everything(&world);
+}
+
+#[test]
+fn a_client_asks_its_user_again() {
+    let place = Place::new();
+    let store = place.service(1);
+    let world = place.world(&store);
+    let shop = clients::shop(&world);
+    let tokens = clients::connected(&shop, "ann");
+    let (_, code) = clients::granted(&shop, "bob");
+    let begun = world.granted(&clients::request(&clients::ask()));
+    back_up(&store, &place);
+    let (tenant, key) = (shop.tenant, shop.key.clone());
+    drop(shop);
+    drop((world, store));
+    put_back(&place, true);
+
+    let store = place.service(2);
+    let world = place.world(&store);
+    let shop = Caller { world: &world, tenant, key };
+    // whoever has the backup has no token that is good, and neither has a thief of one used since
+    let access = shop.verify_verb(tokens.tokens.access.hash());
+    assert_dead(&world.run(&access), InvalidTokenReason::Unknown);
+    let refresh = clients::refresh(&tokens.tokens.refresh);
+    assert_eq!(world.refused(&refresh), ErrorCode::InvalidGrant);
+    assert_eq!(world.refused(&clients::exchange(&code)), ErrorCode::InvalidGrant);
+    let bind = clients::bind(&shop, &begun.request, "ann");
+    assert_eq!(world.refused(&bind), ErrorCode::NotFound);
+    assert_eq!(status(&world, tokens.connection.id), Status::Active, "it was kept");
+    let again = clients::connected(&shop, "ann");
+    assert_allowed(&world.run(&shop.verify_verb(again.tokens.access.hash())));
+    check::everything(&world);
+}
+
+#[test]
+fn no_developer_comes_back() {
+    let place = Place::new();
+    let store = place.service(1);
+    let world = place.world(&store);
+    let app = world.app();
+    let join = |world: &World, role| {
+        let origin = Origin::default();
+        let credential = OperatorCredential::Local;
+        world.granted(&InviteMember { credential, app_id: app.id, role, seconds: 259_200, origin })
+    };
+    let come = |code| UseInvite {
+        code,
+        limits: SessionLimits::default(),
+        former: None,
+        label: Some(Label::new("Ann").unwrap()),
+        sign_up: SignUp::Invite,
+        origin: Origin::default(),
+    };
+    let comes = |role| {
+        let link = join(&world, role).code.hash();
+        world.granted(&come(link)).account.id
+    };
+    let accounts: Vec<AccountId> = (0..5).map(|_| comes(Role::Owner)).collect();
+    let [stays, suspended, deleted, left, views] = accounts[..] else { panic!() };
+    let open = join(&world, Role::Owner).code.hash();
+    back_up(&store, &place);
+
+    let credential = OperatorCredential::Local;
+    for (account_id, change) in
+        [(suspended, AccountChange::Suspend), (deleted, AccountChange::Delete)]
+    {
+        let (credential, origin) = (credential.clone(), Origin::default());
+        world.granted(&ChangeAccount { credential, account_id, change, origin });
+    }
+    for (account_id, role) in [(left, None), (views, Some(Role::Viewer))] {
+        let (credential, origin) = (credential.clone(), Origin::default());
+        world.granted(&ChangeMember { credential, app_id: app.id, account_id, role, origin });
+    }
+    drop((world, store));
+    assert_eq!(put_back(&place, true).disarmed.credentials_ended, 2);
+
+    let store = place.service(2);
+    let world = place.world(&store);
+    let is_good = |id| world.read(|views| views.account(id)).unwrap().is_good();
+    assert_eq!(
+        accounts.iter().map(|id| is_good(*id)).collect::<Vec<_>>(),
+        [true, false, false, true, true]
+    );
+    let mut members = world.read(|views| views.members_of(app.id));
+    members.retain(|member| member.account_id != suspended);
+    let role = |id| members.iter().find(|member| member.account_id == id).map(|m| m.role);
+    assert_eq!((role(stays), role(views)), (Some(Role::Owner), Some(Role::Viewer)));
+    assert_eq!((role(deleted), role(left)), (None, None));
+    assert_eq!(world.refused(&come(open)), ErrorCode::NotFound, "it may have been used since");
+    check::everything(&world);
+}
+
+#[test]
 fn connections_may_be_kept() {
     let place = Place::new();
     let store = place.service(1);
@@ -101,7 +225,10 @@ fn connections_may_be_kept() {
     let (key, tenant) = (caller.clone().key, caller.tenant);
     drop((world, store));
     let report = put_back(&place, true);
-    assert_eq!((report.suspended, report.expired, report.kept), (0, 1, 1));
+    assert_eq!(
+        (report.disarmed.suspended, report.disarmed.expired, report.disarmed.kept),
+        (0, 1, 1)
+    );
     let store = place.service(2);
     let world = place.world(&store);
     let caller = Caller { world: &world, tenant, key };
@@ -156,7 +283,10 @@ fn what_ended_since_stays_ended() {
     drop((world, store));
 
     let report = put_back(&place, true);
-    assert_eq!((report.kept, report.ended, report.credentials_ended), (1, 4, 2));
+    assert_eq!(
+        (report.disarmed.kept, report.disarmed.ended, report.disarmed.credentials_ended),
+        (1, 4, 2)
+    );
     let store = place.service(2);
     let world = place.world(&store);
     let callers: Vec<_> =
@@ -231,7 +361,7 @@ fn a_store_that_cannot_be_read_is_kept_and_said_so() {
     let garbage = vec![0x5a; 8_192];
     std::fs::write(place.path(), &garbage).unwrap();
     let report = put_back(&place, false);
-    assert_eq!((report.current_was_read, report.suspended), (Some(false), 1));
+    assert_eq!((report.disarmed.former_was_read, report.disarmed.suspended), (Some(false), 1));
     assert_eq!(std::fs::read(report.kept_as.unwrap()).unwrap(), garbage);
     place.service(2);
 }
@@ -256,7 +386,10 @@ fn what_ended_stays_ended_where_the_store_waits_for_its_migration() {
     before_key_use(&place);
 
     let report = put_back(&place, true);
-    assert_eq!((report.current_was_read, report.credentials_ended), (Some(true), 1));
+    assert_eq!(
+        (report.disarmed.former_was_read, report.disarmed.credentials_ended),
+        (Some(true), 1)
+    );
     let left =
         std::fs::read_dir(place.folder.path()).unwrap().map(|file| file.unwrap().file_name());
     let left: Vec<_> = left.filter(|name| name.to_string_lossy().contains("restoring")).collect();
@@ -276,7 +409,7 @@ fn a_restore_where_nothing_was_is_a_new_store() {
     elsewhere.world(&store).app();
     store.backup(&place.file("backup.db"), &mut |_| {}).unwrap();
     let report = put_back(&place, false);
-    assert_eq!((report.current_was_read, report.kept_as), (None, None));
+    assert_eq!((report.disarmed.former_was_read, report.kept_as), (None, None));
     let store = place.service(2);
     assert_eq!(check::apps(&place.world(&store)).len(), 1);
 }
@@ -313,7 +446,10 @@ fn a_newer_backup_and_a_damaged_one_are_refused() {
     let backup = || rusqlite::Connection::open(place.file("backup.db")).unwrap();
     backup().execute("INSERT INTO migrations VALUES (99, 'later', x'', 0)", []).unwrap();
     let refused = try_it();
-    assert!(matches!(refused, Err(OpenError::SchemaTooNew { found: 99, .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(OpenError::History(HistoryError::TooNew { found: 99, .. }))),
+        "{refused:?}"
+    );
     backup().execute("DELETE FROM migrations WHERE version = 99", []).unwrap();
     backup()
         .execute("DELETE FROM audit_log WHERE pos = (SELECT min(pos) FROM audit_log)", [])

@@ -14,21 +14,29 @@
 //!    -> committed and flushed: every caller gets its own answer
 //! ```
 
+pub mod accounts;
 pub mod clock;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod copy;
 pub mod maps;
 pub mod model;
+pub mod oauth;
 pub mod record;
 pub mod refusals;
+pub mod restored;
+pub mod selection;
 pub mod store;
+pub mod tables;
 pub mod tx;
 pub mod verbs;
 pub mod views;
 pub mod writer;
 
 pub use clock::{Clock, FakeClock, SystemClock};
-pub use store::{ClockControl, Foreseen, MaintenanceReport, Store, StoreError, read, write};
+pub use store::{
+    ClockControl, Foreseen, MaintenanceReport, Store, StoreError, read, write, write_on,
+};
 pub use tx::Tx;
 pub use verbs::Verb;
 pub use views::{Rows, Views};

@@ -76,6 +76,13 @@ impl Entry {
         self
     }
 
+    /// It is about this connection of a tenant and user that are said apart.
+    #[must_use]
+    pub fn connection(mut self, id: ConnectionId) -> Self {
+        self.connection_id = Some(id);
+        self
+    }
+
     /// It is about this user.
     #[must_use]
     pub fn user(mut self, user_id: UserId) -> Self {
@@ -124,6 +131,11 @@ impl Entry {
         self.origin = origin.clone();
         self
     }
+}
+
+/// The end of a connection as details hold it: `null` is until revoked.
+pub fn end_of(connection: &Connection) -> serde_json::Value {
+    connection.expires_at.map_or(serde_json::Value::Null, |end| end.to_string().into())
 }
 
 /// The details of a record, from its members.

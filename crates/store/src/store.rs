@@ -69,6 +69,27 @@ pub trait Store: Send + Sync + 'static {
         self.transaction(name, work)
     }
 
+    /// How many transactions can be under way at the same moment, each with memory of its own
+    /// ([`crate::WriterState`]): the writers, numbered from 0.
+    fn writers(&self) -> usize {
+        1
+    }
+
+    /// As [`Store::transaction_ahead`], by one writer: what it counts in memory goes on where the same
+    /// one counted before.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing of `work` has happened.
+    fn transaction_on(
+        &self,
+        _writer: usize,
+        name: &'static str,
+        foreseen: &Foreseen,
+        work: Work<'_>,
+    ) -> Result<(), StoreError> {
+        self.transaction_ahead(name, foreseen, work)
+    }
+
     /// Runs `reading` on one consistent snapshot, which includes every transaction that returned
     /// before this call.
     ///
@@ -91,6 +112,13 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError`]: what was written is where it was, and the next call tries again.
     fn checkpoint(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// Why nothing could be written now, in words for whoever asks whether the service is ready; `None`
+    /// where nothing is known to be in the way. A store whose reads say that already knows of nothing
+    /// else.
+    fn obstacle(&self) -> Option<&'static str> {
+        None
     }
 
     /// Bytes that can still be written where the store lies; `None` where that cannot be said.
@@ -135,14 +163,38 @@ pub struct MaintenanceReport {
 /// # Errors
 /// [`StoreError`]: the verb has not happened.
 pub fn write<V: Verb>(store: &dyn Store, verb: &V) -> Result<V::Answer, StoreError> {
+    write_by(store, None, verb)
+}
+
+/// As [`write()`], by one writer.
+///
+/// # Errors
+/// [`StoreError`]: the verb has not happened.
+pub fn write_on<V: Verb>(
+    store: &dyn Store,
+    writer: usize,
+    verb: &V,
+) -> Result<V::Answer, StoreError> {
+    write_by(store, Some(writer), verb)
+}
+
+fn write_by<V: Verb>(
+    store: &dyn Store,
+    writer: Option<usize>,
+    verb: &V,
+) -> Result<V::Answer, StoreError> {
     let (mut answer, mut foreseen) = (None, Foreseen::default());
     if store.looks_ahead() {
         verb.foresee(&mut foreseen);
     }
-    store.transaction_ahead(V::NAME, &foreseen, &mut |tx| {
+    let mut work = |tx: &mut Tx<'_>| {
         answer = Some(verb.run(tx)?);
         Ok(())
-    })?;
+    };
+    match writer {
+        None => store.transaction_ahead(V::NAME, &foreseen, &mut work)?,
+        Some(writer) => store.transaction_on(writer, V::NAME, &foreseen, &mut work)?,
+    }
     answer.ok_or_else(|| StoreError::Corrupt(format!("{} was never run", V::NAME)))
 }
 

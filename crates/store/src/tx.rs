@@ -17,6 +17,7 @@ use agentadmit_protocol::time::Timestamp;
 use crate::maps::KeyMap;
 use crate::record::{Entry, details};
 use crate::store::StoreError;
+use crate::verbs::plan_use::PlanUse;
 use crate::views::{Chain, ChainKind, Rows};
 use crate::writer::WriterState;
 
@@ -33,9 +34,15 @@ pub struct Tx<'a> {
     pub monotonic_ns: u64,
     /// The writer's memory.
     pub writer: &'a mut WriterState,
+    /// How many nodes let calls through, this one included: each has its share of a rate.
+    pub nodes: u32,
+    /// What this transaction may still let through of a plan's limit, by tenant.
+    pub(crate) plans: KeyMap<Tenant, PlanUse>,
     chains: KeyMap<Option<Tenant>, Chain>,
     registers: KeyMap<Option<Tenant>, Chain>,
     usage: KeyMap<Tenant, DayUsage>,
+    /// Few at a time: there are few codes.
+    refusals: Vec<(Tenant, String, u64)>,
     scratch: String,
 }
 
@@ -76,26 +83,38 @@ impl<'a> Tx<'a> {
         now: Timestamp,
         monotonic_ns: u64,
     ) -> Self {
+        let nodes = rows.nodes().max(1);
         Self {
             rows,
             now,
             monotonic_ns,
             writer,
+            nodes,
+            plans: KeyMap::default(),
             chains: KeyMap::default(),
             registers: KeyMap::default(),
             usage: KeyMap::default(),
+            refusals: Vec::new(),
             scratch: String::new(),
         }
     }
 
-    /// Writes what was gathered: usage and chain heads, one row each. The backend commits after.
+    /// Writes what was gathered: usage, refusals and chain heads, one row each. The backend commits after.
     ///
     /// # Errors
     /// The store's.
     pub fn finish(mut self) -> Result<(), StoreError> {
-        let day = plan::day(self.now);
+        let (day, month) = (plan::day(self.now), plan::month(self.now));
+        for (tenant, plan) in std::mem::take(&mut self.plans) {
+            if let Some(calls) = plan.lease_after() {
+                self.rows.put_lease(tenant, month, calls)?;
+            }
+        }
         for (tenant, usage) in std::mem::take(&mut self.usage) {
             self.rows.add_usage(tenant, day, usage)?;
+        }
+        for (tenant, code, count) in std::mem::take(&mut self.refusals) {
+            self.rows.add_refusals(tenant, day, &code, count)?;
         }
         for chain in self.chains.values().chain(self.registers.values()) {
             self.rows.put_chain(chain)?;
@@ -114,16 +133,9 @@ impl<'a> Tx<'a> {
         }
     }
 
-    /// Allowed calls of a tenant in the plan's present period, those of this transaction included.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn calls_used(&mut self, tenant: Tenant) -> Result<u64, StoreError> {
-        let (start, _) = plan::period(self.now);
-        let days = self.rows.usage(tenant, plan::day(start), plan::day(self.now))?;
-        let written: u64 = days.iter().map(|(_, usage)| usage.allowed).sum();
-        let gathered = self.usage.get(&tenant).map_or(0, |usage| usage.allowed);
-        Ok(written + gathered)
+    /// Calls of a tenant that this transaction has let through so far.
+    pub(crate) fn passed(&self, tenant: Tenant) -> u64 {
+        self.usage.get(&tenant).map_or(0, |usage| usage.allowed)
     }
 
     /// Writes a connection's change and keeps the counts of its environment and scopes.
@@ -166,6 +178,12 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// The store's.
     pub fn record(&mut self, entry: Entry) -> Result<EventId, StoreError> {
+        // searches leave out what these say cannot be
+        debug_assert!(entry.outcome != Outcome::Refused || entry.event.may_refuse());
+        debug_assert!(entry.reason.is_none() || entry.event.may_have_reason());
+        if entry.event == AuditEvent::Refused {
+            self.count_refusal(&entry);
+        }
         let tenant = entry.tenant;
         let mut chain = match self.chains.remove(&tenant) {
             Some(chain) => chain,
@@ -177,6 +195,15 @@ impl<'a> Tx<'a> {
         let id = self.append(&mut chain, entry)?;
         self.chains.insert(tenant, chain);
         Ok(id)
+    }
+
+    fn count_refusal(&mut self, entry: &Entry) {
+        let (Some(tenant), Some(code)) = (entry.tenant, &entry.reason) else { return };
+        let count = u64::from(entry.count);
+        match self.refusals.iter_mut().find(|(whose, what, _)| *whose == tenant && what == code) {
+            Some((.., known)) => *known += count,
+            None => self.refusals.push((tenant, code.clone(), count)),
+        }
     }
 
     /// Appends a record to the register of its tenant.

@@ -10,136 +10,41 @@ use agentadmit_core::app::{
 use agentadmit_core::audit::chain::ChainHead;
 use agentadmit_core::audit::register::NamedHead;
 use agentadmit_core::connection::{Activity, Connection, Status};
+use agentadmit_core::consent::ConsentSession;
 use agentadmit_core::credential::{ApiKey, Operator, PublicKey};
-use agentadmit_protocol::audit::{AuditEvent, AuditRecord};
-use agentadmit_protocol::id::{AppId, ChainId, ConnectionId, KeyId, OperatorId};
+use agentadmit_core::dashboard::{Session, WaitingCode};
+use agentadmit_core::plan::{Month, Standing};
+use agentadmit_protocol::audit::AuditRecord;
+use agentadmit_protocol::environment::Environment;
+use agentadmit_protocol::id::{
+    AccountId, AppId, ChainId, ConnectionId, ConsentSessionId, KeyId, OperatorId, SessionId,
+};
 use agentadmit_protocol::scope::ScopeName;
 use agentadmit_protocol::secret::SecretHash;
 use agentadmit_protocol::text::UserId;
 use agentadmit_protocol::time::Timestamp;
 
+use crate::accounts::{AccountRows, AccountViews};
+use crate::oauth::{OAuthRows, OAuthViews};
 use crate::store::StoreError;
+
+pub use crate::selection::{
+    AuditFilter, AuditPage, ConnectionFilter, Run, UserCount, is_shown_as, runs,
+};
 
 /// The result of one look-up.
 pub type Found<T> = Result<Option<T>, StoreError>;
 
+/// What happens once in the life of a store. The number stands in rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Milestone {
+    /// An operator signed in to the dashboard.
+    FirstSignIn = 1,
+}
+
 /// A position in the log: ascending as records are appended, never used again.
 pub type LogPosition = i64;
-
-/// Which connections a list shows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ConnectionFilter {
-    /// Only this app's; `None` is every app's (operators).
-    pub app_id: Option<AppId>,
-    /// Only of one environment; `None` is both (operators).
-    pub tenant: Option<Tenant>,
-    /// Only this user's.
-    pub user_id: Option<UserId>,
-    /// Only those of this status, marks on their app considered (`Connection::status`).
-    pub status: Option<Status>,
-}
-
-/// A part of a list of connections: rows of one status, between two ids.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
-    /// What the rows say.
-    pub row_status: Status,
-    /// Ids above this one.
-    pub after: Option<ConnectionId>,
-    /// Ids up to this one.
-    pub up_to: Option<ConnectionId>,
-}
-
-impl Run {
-    const ALL: [Self; 4] = [
-        Self::of(Status::Pending),
-        Self::of(Status::Active),
-        Self::of(Status::Revoked),
-        Self::of(Status::Expired),
-    ];
-
-    const fn of(row_status: Status) -> Self {
-        Self { row_status, after: None, up_to: None }
-    }
-}
-
-/// The rows of one app that a list of this status (`None`: of all) consists of.
-///
-/// A mark on the app revokes connections without a write to their rows. Ids begin with the time of
-/// creation, so a mark divides each run in two: what is at or before it counts as revoked, whatever
-/// the row still says.
-pub fn runs(status: Option<Status>, app: Option<&App>) -> Vec<Run> {
-    let Some(status) = status else { return Run::ALL.to_vec() };
-    let is_deleted = app.is_some_and(|app| app.deleted_at.is_some());
-    let marked = app.and_then(|app| app.revoked_before).map(last_id_at);
-    let own = Run::of(status);
-    match status {
-        Status::Expired => vec![own],
-        Status::Pending | Status::Active if is_deleted => Vec::new(),
-        Status::Pending | Status::Active => vec![Run { after: marked, ..own }],
-        Status::Revoked => {
-            let mut runs = vec![own];
-            if is_deleted || marked.is_some() {
-                let up_to = marked.filter(|_| !is_deleted);
-                runs.push(Run { up_to, ..Run::of(Status::Pending) });
-                runs.push(Run { up_to, ..Run::of(Status::Active) });
-            }
-            runs
-        }
-    }
-}
-
-/// The greatest id of a connection that was created at this moment or before.
-fn last_id_at(at: Timestamp) -> ConnectionId {
-    ConnectionId::v7(at, [0xff; 10])
-}
-
-/// Which records a search of the log shows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AuditFilter {
-    /// Only of one app and environment; `None` is everything (operators).
-    pub tenant: Option<Tenant>,
-    /// Only of one app, both environments (operators).
-    pub app_id: Option<AppId>,
-    /// Only about this connection.
-    pub connection_id: Option<ConnectionId>,
-    /// Only about this user.
-    pub user_id: Option<UserId>,
-    /// Only this event.
-    pub event: Option<AuditEvent>,
-    /// Not before this moment.
-    pub from: Option<Timestamp>,
-    /// Before this moment.
-    pub to: Option<Timestamp>,
-}
-
-impl AuditFilter {
-    /// Whether a record is one that the search shows.
-    pub fn matches(&self, record: &AuditRecord) -> bool {
-        fn is<T: PartialEq>(wanted: Option<&T>, found: Option<&T>) -> bool {
-            wanted.is_none() || wanted == found
-        }
-        let tenant = self.tenant.as_ref();
-        is(tenant.map(|tenant| &tenant.app_id), record.app_id.as_ref())
-            && is(tenant.map(|tenant| &tenant.environment), record.environment.as_ref())
-            && is(self.app_id.as_ref(), record.app_id.as_ref())
-            && is(self.connection_id.as_ref(), record.connection_id.as_ref())
-            && is(self.user_id.as_ref(), record.user_id.as_ref())
-            && is(self.event.as_ref(), Some(&record.event))
-            && self.from.is_none_or(|from| record.occurred_at >= from)
-            && self.to.is_none_or(|to| record.occurred_at < to)
-    }
-}
-
-/// A page of a search.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AuditPage {
-    /// Newest first.
-    pub records: Vec<AuditRecord>,
-    /// Where the next page goes on (exclusive), if there is more to look at. A page may be short,
-    /// even empty, and still have a next one: a search stops at its budget.
-    pub next: Option<LogPosition>,
-}
 
 /// A stretch of the log in the order it was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -181,6 +86,11 @@ impl Chain {
     pub fn named_head(&self) -> NamedHead {
         NamedHead { chain: self.id, seq: self.head.seq, hash: self.head.hash }
     }
+
+    /// Whether it has records, or some may come.
+    pub fn is_live(&self) -> bool {
+        self.open || self.tail.seq < self.head.seq
+    }
 }
 
 /// What a chain is for.
@@ -197,7 +107,7 @@ pub enum ChainKind {
 
 /// Keyed reads and pages, on one snapshot. What every call reads comes in an [`Arc`]: the calls of one
 /// transaction share it.
-pub trait Views {
+pub trait Views: AccountViews + OAuthViews {
     /// An app by its id, deleted or not.
     fn app(&mut self, id: AppId) -> Found<Arc<App>>;
     /// Apps by id, after `after`, at most `limit`; deleted ones too.
@@ -206,6 +116,11 @@ pub trait Views {
     fn environment(&mut self, tenant: Tenant) -> Result<Arc<EnvironmentState>, StoreError>;
     /// Connections by status.
     fn connection_counts(&mut self, tenant: Tenant) -> Result<ConnectionCounts, StoreError>;
+    /// Connections of all apps by status: of one environment, or of both.
+    fn all_connection_counts(
+        &mut self,
+        environment: Option<Environment>,
+    ) -> Result<ConnectionCounts, StoreError>;
     /// The catalogue, in the order in which the scopes came.
     fn catalogue(&mut self, tenant: Tenant) -> Result<Vec<CatalogueScope>, StoreError>;
     /// How many connections that have not ended hold this scope.
@@ -222,8 +137,28 @@ pub trait Views {
 
     /// An operator by the hash of the token.
     fn operator(&mut self, hash: &SecretHash) -> Found<Operator>;
+    /// An operator by its id.
+    fn operator_by_id(&mut self, id: OperatorId) -> Found<Operator>;
     /// All operators that there ever were, oldest first.
     fn operators(&mut self) -> Result<Vec<Operator>, StoreError>;
+    /// A code of the dashboard that waits, by its first group.
+    fn waiting_code(&mut self, handle: u32) -> Found<WaitingCode>;
+    /// All codes that wait, the one that ends first first.
+    fn waiting_codes(&mut self) -> Result<Vec<WaitingCode>, StoreError>;
+    /// A session of the dashboard by the hash of its cookie, whatever its state.
+    fn session(&mut self, cookie: &SecretHash) -> Found<Session>;
+    /// A session of the dashboard by its id.
+    fn session_by_id(&mut self, id: SessionId) -> Found<Session>;
+    /// Sessions of an account (`None`: of operators), newest first, with ids below `before`, at most
+    /// `limit`; also those that are over and not yet forgotten.
+    fn sessions_of(
+        &mut self,
+        account_id: Option<AccountId>,
+        before: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<Session>, StoreError>;
+    /// When something happened that happens once in the life of a store.
+    fn milestone(&mut self, milestone: Milestone) -> Found<Timestamp>;
 
     /// The connection that this access token opens, whatever its state.
     fn connection_by_access_token(&mut self, hash: &SecretHash) -> Found<Connection>;
@@ -250,6 +185,25 @@ pub trait Views {
         user_id: &UserId,
         limit: usize,
     ) -> Result<Vec<ConnectionId>, StoreError>;
+    /// Where anything stands in this user's name: environments with connections of theirs, whatever
+    /// became of them, or with sessions of the consent page that are undecided; after `after`, at
+    /// most `limit`, ascending.
+    fn tenants_of_user(
+        &mut self,
+        user_id: &UserId,
+        after: Option<Tenant>,
+        limit: usize,
+    ) -> Result<Vec<Tenant>, StoreError>;
+    /// Users of all apps who ever had a connection and whose ids begin so, after `after`, at most
+    /// `limit`, ascending byte by byte.
+    fn users(
+        &mut self,
+        prefix: &str,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<UserId>, StoreError>;
+    /// The connections of these users, by user and environment, ascending.
+    fn user_counts(&mut self, users: &[UserId]) -> Result<Vec<UserCount>, StoreError>;
     /// Connections that may have ended by time at `now` (none that has not is missing), at most
     /// `limit`, the most overdue first.
     fn due_connections(
@@ -263,6 +217,18 @@ pub trait Views {
     /// of now. Retention takes records and leaves this.
     fn key_last_used_at(&mut self, id: KeyId) -> Found<Timestamp>;
 
+    /// A session of the consent page by its id.
+    fn consent_session(&mut self, id: ConsentSessionId) -> Found<ConsentSession>;
+    /// Sessions in which this user may still decide after `now`, the one that ends first first, at
+    /// most `limit`. Marks on the app are not looked at.
+    fn consent_sessions_of(
+        &mut self,
+        tenant: Tenant,
+        user_id: &UserId,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<ConsentSession>, StoreError>;
+
     /// Calls per day, from day `from` to day `to` inclusive (days since the Unix epoch), days
     /// without calls left out.
     fn usage(
@@ -271,6 +237,21 @@ pub trait Views {
         from: i32,
         to: i32,
     ) -> Result<Vec<(i32, DayUsage)>, StoreError>;
+    /// Calls of all apps per day, as [`Views::usage`]: of one environment, or of both.
+    fn all_usage(
+        &mut self,
+        environment: Option<Environment>,
+        from: i32,
+        to: i32,
+    ) -> Result<Vec<(i32, DayUsage)>, StoreError>;
+    /// Refusals of all apps in these days, as the log counts them, by the code or reason that was
+    /// answered: of one environment, or of both. The most first.
+    fn all_refusals(
+        &mut self,
+        environment: Option<Environment>,
+        from: i32,
+        to: i32,
+    ) -> Result<Vec<(String, u64)>, StoreError>;
     /// Allowed calls per agent label in these days, the most first, at most `limit`; folded in the
     /// background, so a few seconds late.
     fn usage_by_label(
@@ -317,7 +298,7 @@ pub trait Views {
 }
 
 /// Keyed writes, in the same transaction as the reads. Reads see them.
-pub trait Rows: Views {
+pub trait Rows: Views + AccountRows + OAuthRows {
     /// From here on (`true`), until `false`: nothing that is read is changed, records are appended and
     /// calls counted, and it is enough that what is read is what stood there at one moment of this
     /// transaction. A store with several writers need not keep others from changing it then.
@@ -368,8 +349,17 @@ pub trait Rows: Views {
     fn forget_assertions(&mut self, now: Timestamp, limit: usize) -> Result<u64, StoreError>;
     /// Adds or replaces an operator (by its id).
     fn put_operator(&mut self, operator: &Operator) -> Result<(), StoreError>;
-    /// An operator by its id.
-    fn operator_by_id(&mut self, id: OperatorId) -> Found<Operator>;
+    /// Adds or replaces a code of the dashboard (by its first group).
+    fn put_waiting_code(&mut self, code: &WaitingCode) -> Result<(), StoreError>;
+    /// Takes a code of the dashboard away.
+    fn drop_waiting_code(&mut self, handle: u32) -> Result<(), StoreError>;
+    /// Adds or replaces a session of the dashboard (by its id).
+    fn put_session(&mut self, session: &Session) -> Result<(), StoreError>;
+    /// Forgets sessions of the dashboard that are over at `now`, and codes, at most `limit` of each;
+    /// says how many it was of the more.
+    fn forget_sessions(&mut self, now: Timestamp, limit: usize) -> Result<u64, StoreError>;
+    /// Notes when something happened for the first time.
+    fn put_milestone(&mut self, milestone: Milestone, at: Timestamp) -> Result<(), StoreError>;
 
     /// Writes a connection. `before` is the row as it stands (`None` for a new one); `due` is when
     /// [`Views::due_connections`] shall name it.
@@ -381,8 +371,51 @@ pub trait Rows: Views {
     ) -> Result<(), StoreError>;
     /// Notes a call of a connection. Cheap: no row of the connection is written now.
     fn note_activity(&mut self, id: ConnectionId, activity: Activity) -> Result<(), StoreError>;
+    /// Adds or replaces a session of the consent page.
+    fn put_consent_session(&mut self, session: &ConsentSession) -> Result<(), StoreError>;
+    /// Forgets sessions that need not be kept at `now`, at most `limit`.
+    fn forget_consent_sessions(&mut self, now: Timestamp, limit: usize) -> Result<u64, StoreError>;
     /// Adds calls to a day.
     fn add_usage(&mut self, tenant: Tenant, day: i32, usage: DayUsage) -> Result<(), StoreError>;
+
+    /// Adds refusals to a day.
+    fn add_refusals(
+        &mut self,
+        tenant: Tenant,
+        day: i32,
+        code: &str,
+        count: u64,
+    ) -> Result<(), StoreError>;
+    /// How many nodes let calls through now, this one included.
+    fn nodes(&mut self) -> u32 {
+        1
+    }
+    /// What this writer keeps for itself of a plan's limit. `None`: the transaction keeps all others
+    /// from taking any of it, or there are none, so that [`Rows::standing`] costs nothing more.
+    fn lease(&mut self, _tenant: Tenant, _month: Month) -> Found<u64> {
+        Ok(None)
+    }
+    /// What has come of a plan's limit. Until the transaction is over nobody else takes more of it for
+    /// themselves, and the app stays as [`Views::app`] then shows it.
+    fn standing(&mut self, tenant: Tenant, month: Month) -> Result<Standing, StoreError> {
+        let days = self.usage(tenant, month.first, month.last)?;
+        let used = days.iter().map(|(_, usage)| usage.allowed).sum();
+        Ok(Standing { used, leased: 0 })
+    }
+    /// As [`Rows::standing`], after the leases of all writers without a transaction under way were
+    /// taken back.
+    fn standing_without_idle(
+        &mut self,
+        tenant: Tenant,
+        month: Month,
+    ) -> Result<Standing, StoreError> {
+        self.standing(tenant, month)
+    }
+    /// This writer keeps so many calls for itself from now on; written together with the usage of
+    /// this transaction.
+    fn put_lease(&mut self, _: Tenant, _: Month, _calls: u64) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// A tenant's register, if it has one.
     fn register(&mut self, tenant: Option<Tenant>) -> Found<Chain>;

@@ -7,12 +7,15 @@ use agentadmit_core::app::Tenant;
 use agentadmit_core::clock::ClockGuard;
 use agentadmit_core::rate::{BucketState, Charge, Rate};
 use agentadmit_protocol::id::{ConnectionId, KeyId};
+use agentadmit_protocol::oauth::UserCode;
 use agentadmit_protocol::secret::{Secret, SecretKind};
+use agentadmit_protocol::sign_in_code::SignInCode;
 use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng};
 
 use crate::maps::{KeyMap, KeySet};
 use crate::refusals::RefusalWindows;
+use crate::verbs::plan_use::UsedUp;
 use crate::views::{Chain, ChainKind, LogPosition};
 
 /// Rules of the whole service that verbs need.
@@ -45,6 +48,7 @@ pub struct WriterState {
     /// Tenants with records since their last checkpoint.
     pub unchecked: KeySet<Option<Tenant>>,
     pub(crate) buckets: Buckets,
+    pub(crate) used_up: UsedUp,
     random: ChaCha12Rng,
 }
 
@@ -63,6 +67,7 @@ impl WriterState {
             refusals: RefusalWindows::default(),
             unchecked: KeySet::default(),
             buckets: Buckets::default(),
+            used_up: UsedUp::default(),
             random,
         }
     }
@@ -76,8 +81,14 @@ impl WriterState {
     /// Nobody knows which first record of a refusal was lost, so each window begins anew.
     pub fn roll_back(&mut self) {
         self.buckets.give_back();
+        self.used_up.forget();
         self.refusals.forget();
         self.forget_chains();
+    }
+
+    /// Whether this writer knows that a tenant's plan lets no call through, without looking at it.
+    pub fn knows_as_used_up(&self, tenant: Tenant, monotonic_ns: u64) -> bool {
+        self.used_up.has(tenant, monotonic_ns)
     }
 
     /// Takes the chains as they stand at the end of a transaction that is about to be committed.
@@ -133,9 +144,30 @@ impl WriterState {
 
     /// A new secret.
     pub fn mint(&mut self, kind: SecretKind) -> Secret {
+        Secret::mint(kind, self.random_secret())
+    }
+
+    /// A new secret that only a browser carries.
+    pub fn mint_plain(&mut self) -> Secret {
+        Secret::plain(self.random_secret())
+    }
+
+    /// A new sign-in code.
+    pub fn mint_code(&mut self) -> SignInCode {
+        SignInCode::mint(self.random_id())
+    }
+
+    /// A new code that a user types for a device.
+    pub fn mint_user_code(&mut self) -> UserCode {
+        let mut bytes = [0; 8];
+        self.random.fill_bytes(&mut bytes);
+        UserCode::mint(bytes)
+    }
+
+    fn random_secret(&mut self) -> [u8; 32] {
         let mut bytes = [0; 32];
         self.random.fill_bytes(&mut bytes);
-        Secret::mint(kind, bytes)
+        bytes
     }
 }
 
@@ -145,6 +177,8 @@ pub(crate) struct Buckets {
     pub(crate) keys: BucketMap<KeyId>,
     pub(crate) junk: BucketMap<KeyId>,
     pub(crate) connections: BucketMap<ConnectionId>,
+    /// Consent sessions that keys open.
+    pub(crate) asked: BucketMap<KeyId>,
 }
 
 impl Buckets {
@@ -152,12 +186,14 @@ impl Buckets {
         self.keys.charged.clear();
         self.junk.charged.clear();
         self.connections.charged.clear();
+        self.asked.charged.clear();
     }
 
     fn give_back(&mut self) {
         self.keys.give_back();
         self.junk.give_back();
         self.connections.give_back();
+        self.asked.give_back();
     }
 }
 
@@ -218,19 +254,27 @@ impl<K: Copy + Eq + Hash> BucketMap<K> {
 mod tests {
     use super::*;
 
+    /// Those of ten million connections that call at random: what is kept is what one call takes out
+    /// of its bucket until that is full again.
     #[test]
     fn full_buckets_take_no_memory() {
-        let rate = Rate::per_second(50).unwrap();
-        let mut map = BucketMap::default();
-        for call in 0..1_000_000_u64 {
-            // each key once, 20 us apart: a bucket is full again after 20 ms, so 1,000 are open
-            let now_ns = call * 20_000;
-            let Charge::Passed { full_at_ns, .. } = map.ask(call, rate, now_ns) else {
-                panic!("a full bucket lets a call pass");
-            };
-            map.settle(call, full_at_ns, now_ns);
+        const CONNECTIONS: u64 = 10_000_000;
+        const CALL_EVERY_NS: u64 = 20_000;
+        for per_second in [1, 50] {
+            let rate = Rate::per_second(per_second).unwrap();
+            let open = 1_000_000_000 / u64::from(per_second) / CALL_EVERY_NS;
+            let most = 8 * usize::try_from(open).unwrap().max(SMALL);
+            let mut random = ChaCha12Rng::from_seed([7; 32]);
+            let mut map = BucketMap::default();
+            for call in 0..8 * open.max(20_000) {
+                let (connection, now_ns) = (random.next_u64() % CONNECTIONS, call * CALL_EVERY_NS);
+                if let Charge::Passed { full_at_ns, .. } = map.ask(connection, rate, now_ns) {
+                    map.settle(connection, full_at_ns, now_ns);
+                }
+                map.charged.clear();
+                assert!(map.full_at_ns.capacity() <= most, "{call}: {most} were enough");
+            }
         }
-        assert!(map.full_at_ns.len() <= 4 * SMALL, "{} entries", map.full_at_ns.len());
     }
 
     #[test]

@@ -4,18 +4,24 @@
 //!   `service`, which is on by default.
 //! - [`power`], [`gate`], [`disk`]: a disk that forgets what was not synced, one that is slow, a
 //!   small one.
-//! - [`postgres`]: a real `PostgreSQL`, and a database per test.
+//! - [`postgres`]: a real `PostgreSQL`: a database per test, servers to kill, a proxy that cuts off.
 //! - [`service`], [`process`]: the service in this process, or as its real binary.
 //! - [`client`], [`world`]: the referee that asks it, and what tests ask for.
+//! - [`dashboard`]: a store of some size, and what the dashboard asks of it.
+//! - [`fleet`]: two nodes that are replaced under load.
 //! - [`load`], [`evidence`]: load that takes notes, and whether what was promised is still there.
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
 #[cfg(feature = "service")]
 pub mod client;
 #[cfg(feature = "service")]
+pub mod dashboard;
+#[cfg(feature = "service")]
 pub mod disk;
 #[cfg(feature = "service")]
 pub mod evidence;
+#[cfg(feature = "service")]
+pub mod fleet;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 #[cfg(feature = "service")]

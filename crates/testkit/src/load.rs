@@ -35,16 +35,31 @@ impl Load {
     /// Runs until the lives are lived or the service is gone; `answered` is called after each
     /// answer, with their number. Returns what the clients were told.
     pub fn run(self, app: &App, answered: &(dyn Fn(u64) + Sync)) -> Evidence {
+        let client = |_| {
+            let mut client = Client::new(app.address);
+            move |request: &Request| client.send(request)
+        };
+        self.run_by(app, client, answered)
+    }
+
+    /// As [`Load::run`], where each client (they are numbered) sends in a way of its own; one whose
+    /// way is at its end stops.
+    pub fn run_by<S: FnMut(&Request) -> io::Result<Reply>>(
+        self,
+        app: &App,
+        client: impl Fn(usize) -> S + Sync,
+        answered: &(dyn Fn(u64) + Sync),
+    ) -> Evidence {
         let count = AtomicU64::new(0);
         let note = || answered(count.fetch_add(1, Ordering::Relaxed) + 1);
         let mut evidence = Evidence::default();
         thread::scope(|scope| {
             let clients: Vec<_> = (0..self.clients)
                 .map(|number| {
-                    let note = &note;
+                    let (note, client) = (&note, &client);
                     scope.spawn(move || {
-                        let client = Client::new(app.address);
-                        let mut actor = Actor { app, client, evidence: Evidence::default(), note };
+                        let send = client(number);
+                        let mut actor = Actor { app, send, evidence: Evidence::default(), note };
                         let _gone = (0..self.lives).try_for_each(|life| {
                             actor.live(&format!("u{number}-{life}"), self.calls)
                         });
@@ -64,14 +79,14 @@ impl Load {
 }
 
 /// One client with its notes.
-struct Actor<'a> {
+struct Actor<'a, S> {
     app: &'a App,
-    client: Client,
+    send: S,
     evidence: Evidence,
     note: &'a (dyn Fn() + Sync),
 }
 
-impl Actor<'_> {
+impl<S: FnMut(&Request) -> io::Result<Reply>> Actor<'_, S> {
     /// One connection from its issue to its end; every other one stays open.
     fn live(&mut self, user: &str, calls: usize) -> Result<(), Gone> {
         let issued = self.ask(&self.app.issue(user, &SCOPES[..1]), 201)?.json();
@@ -96,7 +111,7 @@ impl Actor<'_> {
 
     /// An answer with this status; anything else means that the service is going.
     fn ask(&mut self, request: &Request, status: u16) -> Result<Reply, Gone> {
-        let reply = self.client.send(request)?;
+        let reply = (self.send)(request)?;
         if reply.status != status {
             assert!(reply.status >= 500, "expected {status}: {reply:?}");
             return Err(Gone);

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -52,7 +52,12 @@ impl ServiceProcess {
 
     /// Its first operator.
     pub fn operator(&self) -> Operator {
-        Operator { address: self.address, token: operator_token().expose().to_owned() }
+        Self::operator_at(self.address)
+    }
+
+    /// The first operator of a service that was started so.
+    pub fn operator_at(address: SocketAddr) -> Operator {
+        Operator { address, token: operator_token().expose().to_owned() }
     }
 
     /// A command on the same store, which may be in use: `agentadmit ARGUMENTS`.
@@ -69,6 +74,25 @@ impl ServiceProcess {
     pub fn kill(&mut self) {
         let killed = self.child.kill().and_then(|()| self.child.wait());
         assert!(killed.is_ok(), "the service cannot be killed: {killed:?}");
+    }
+
+    /// SIGTERM: it ends in good order.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn stop(mut self) {
+        self.signal("TERM");
+        let ended = self.child.wait();
+        assert!(ended.as_ref().is_ok_and(ExitStatus::success), "no good end: {ended:?}");
+    }
+
+    /// Sends it a signal, such as `STOP`.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status();
+        assert!(sent.as_ref().is_ok_and(ExitStatus::success), "no signal: {sent:?}");
     }
 
     /// Starts it again on the same store, at another port.

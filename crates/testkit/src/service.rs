@@ -17,6 +17,7 @@ use agentadmit_protocol::secret::{Secret, SecretKind};
 use agentadmit_store::model::ModelStore;
 use agentadmit_store::verbs::operators::AdoptFirstOperator;
 use agentadmit_store::{Clock, Store, SystemClock, write};
+use agentadmit_store_postgres::{PostgresOptions, PostgresStore};
 use agentadmit_store_sqlite::{Access, SqliteStore, StoreOptions};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -68,6 +69,28 @@ impl TestService {
         match SqliteStore::open(path, options, Access::Service) {
             Ok(store) => Self::start(Arc::new(store), clock, ServiceOptions::default()),
             Err(error) => panic!("no store at {}: {error}", path.display()),
+        }
+    }
+
+    /// On a database, which several nodes may share, with as many writers as by default.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn on_postgres(url: &str) -> Self {
+        Self::on_postgres_with(url, PostgresOptions::new())
+    }
+
+    /// As [`Self::on_postgres`], opened as the test says.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn on_postgres_with(url: &str, options: PostgresOptions) -> Self {
+        match PostgresStore::open(url, options) {
+            Ok(store) => {
+                let clock = Arc::new(SystemClock::new());
+                Self::start(Arc::new(store), clock, ServiceOptions::default())
+            }
+            Err(error) => panic!("no store at {url}: {error}"),
         }
     }
 

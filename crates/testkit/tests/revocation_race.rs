@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use agentadmit_testkit::client::{Client, Request};
+use agentadmit_testkit::postgres::PostgresServer;
 use agentadmit_testkit::rounds;
 use agentadmit_testkit::service::TestService;
 use agentadmit_testkit::world::{App, Connection, Operator, SCOPES, catalogue, no_rate_limits};
@@ -255,8 +256,8 @@ fn victims(operator: &Operator, apps: &[App], count: usize) -> Vec<Row> {
                     if number >= count {
                         return;
                     }
-                    let victim =
-                        Victim::new(operator, &apps[number / VICTIMS_PER_APP], &mut client, number);
+                    let app = &apps[number % apps.len()];
+                    let victim = Victim::new(operator, app, &mut client, number);
                     rows[number % REVOKERS].lock().push(victim);
                 }
             });
@@ -265,26 +266,47 @@ fn victims(operator: &Operator, apps: &[App], count: usize) -> Vec<Row> {
     rows.into_iter().map(|row| Row::new(row.into_inner())).collect()
 }
 
-#[test]
-fn no_verify_that_began_after_a_revocation_was_answered_is_allowed() {
-    let folder = tempfile::tempdir().unwrap();
-    let service = TestService::on_sqlite(&folder.path().join("store.db"));
-    let operator = service.operator();
-    let count = rounds(1_000, 10_000);
-    let apps = (0..count.div_ceil(VICTIMS_PER_APP)).map(|_| operator.app(&no_rate_limits()));
-    let apps: Vec<App> = apps.collect();
-    let rows = victims(&operator, &apps, count);
+/// Races on one service of one or several nodes.
+fn race(nodes: &[Operator], apps: usize, count: usize) {
+    let apps: Vec<App> = (0..apps).map(|_| nodes[0].app(&no_rate_limits())).collect();
+    let rows = victims(&nodes[0], &apps, count);
     thread::scope(|scope| {
-        for row in &rows {
-            for _ in 0..VERIFIERS {
-                scope.spawn(|| row.verify_all(&operator));
+        for (turn, row) in rows.iter().enumerate() {
+            for verifier in 0..VERIFIERS {
+                let node = &nodes[(turn + verifier) % nodes.len()];
+                scope.spawn(move || row.verify_all(node));
             }
-            scope.spawn(|| row.revoke_all(&operator));
+            let node = &nodes[turn % nodes.len()];
+            scope.spawn(move || row.revoke_all(node));
         }
     });
     let ended = rows.iter().flat_map(|row| &row.victims);
     let tested = ended.filter(|victim| victim.refused_after.load(Ordering::SeqCst) > 0);
     assert_eq!(tested.count(), count);
+}
+
+#[test]
+fn no_verify_that_began_after_a_revocation_was_answered_is_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = TestService::on_sqlite(&folder.path().join("store.db"));
+    let count = rounds(1_000, 10_000);
+    race(&[service.operator()], count.div_ceil(VICTIMS_PER_APP), count);
+}
+
+#[test]
+fn nor_on_another_node_or_by_another_writer() {
+    if PostgresServer::is_left_out() {
+        return;
+    }
+    for nodes in [1, 2, 4] {
+        let database = PostgresServer::shared().database();
+        let services: Vec<TestService> =
+            (0..nodes).map(|_| TestService::on_postgres(&database.url())).collect();
+        let operators: Vec<Operator> = services.iter().map(TestService::operator).collect();
+        // apps enough for every writer to have some
+        race(&operators, 10, rounds(50, 10_000));
+        services.into_iter().for_each(TestService::stop);
+    }
 }
 
 #[test]

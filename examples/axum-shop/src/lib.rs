@@ -45,6 +45,8 @@ pub const CONFIGURATION: &str = include_str!("../agentadmit.yaml");
 struct Shop {
     customers: Arc<Customers>,
     orders: Arc<Orders>,
+    /// Where its home page is, and where AgentAdmit's page leads back to.
+    address: Arc<str>,
 }
 
 /// The shop, with everything that AgentAdmit mounts.
@@ -52,7 +54,8 @@ struct Shop {
 /// # Errors
 /// What is wrong with the settings.
 pub fn router(settings: Settings) -> Result<Router, ConfigurationError> {
-    let shop = Shop::default();
+    let address = settings.public_url.as_ref().map_or("", |url| url.as_str());
+    let shop = Shop { address: address.into(), ..Shop::default() };
     Ok(routes(&AgentAdmit::new(settings, shop.clone())?, shop))
 }
 

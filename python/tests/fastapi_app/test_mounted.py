@@ -3,23 +3,24 @@
 # no `from __future__ import annotations` here: FastAPI reads annotations that name locals
 
 import logging
-import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Cookie, Depends, FastAPI, HTTPException
+from mounted_story import AUTHORIZE, BACK, MountedStory, filtered, is_admin, labelled
+from servers import serving
+from shop_story import check_of
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 from starlette.testclient import TestClient
-from support import ORIGIN, SCOPES, Site, Spy, as_page, bearer, serving, session
+from support import ORIGIN, Site, as_page
 
 from agentadmit import AgentAdmitMiddleware, create_agentadmit_router, require_scope_if_agent
+from agentadmit.integrations._mounted import METADATA
 from agentadmit.integrations.fastapi_integration import check
 from agentadmit.testing import App
 
@@ -29,17 +30,7 @@ Config = Callable[..., Path]
 def current_user(session: Annotated[str | None, Cookie()] = None) -> dict[str, str]:
     if session is None:
         raise HTTPException(401, "sign in")
-    return {"user_id": session, "user_label": f"{session} of the shop"}
-
-
-def is_admin(user: dict[str, str]) -> bool:
-    return user["user_id"] == "root"
-
-
-def filtered(user: dict[str, str], scopes: list[dict[str, Any]]) -> list[Any]:
-    """Bob may not let anybody write; the scopes come back as they came or by name."""
-    left = [it for it in scopes if user["user_id"] != "bob" or it["name"] != "write:orders"]
-    return left if user["user_id"] == "bob" else [it["name"] for it in left]
+    return labelled(session)
 
 
 def told(config: Config, **more: Any) -> dict[str, Any]:
@@ -71,97 +62,42 @@ def site(request: pytest.FixtureRequest, config: Config) -> Iterator[Site]:
         yield site
 
 
-def test_the_whole_story(site: Site, spy: Spy) -> None:
-    alice = as_page("alice")
-    names = [
-        it["name"] for it in site.get("/agentadmit/scopes", Cookie="session=alice").json["scopes"]
-    ]
-    assert names == ["read:orders", "write:orders", "read:profile"]
-    asked = {"scopes": ["read:orders"], "duration_seconds": 3600, "agent_label": "Claude"}
-    issued = site.ask("POST", "/agentadmit/connections/generate-token", alice, json_body=asked)
-    assert issued.status == 201
-    assert issued.headers["cache-control"] == "no-store"
-    assert f"{ORIGIN}/agentadmit/token/exchange" in issued.json["prompt"]
-    token = {"token": issued.json["token"]}
-    exchanged = site.ask("POST", "/agentadmit/token/exchange", json_body=token)
-    assert exchanged.status == 200
-    assert exchanged.json["user_label"] == "alice of the shop"
-    connection = site.get("/agentadmit/connections", Cookie="session=alice").json["connections"][0]
-    path = f"/agentadmit/connections/{connection['connection_id']}"
-    assert site.ask("DELETE", path, as_page("mallory")).status == 404
-    activity = site.get(f"{path}/activity", Cookie="session=alice")
-    assert {it["event"] for it in activity.json["events"]} >= {"connection_exchanged"}
-    assert site.ask("PATCH", path, alice, json_body={"remove_scopes": []}).status in (200, 422)
-    ended = site.ask("DELETE", path, alice)
-    assert (ended.status, ended.json["status"]) == (200, "revoked")
-    revokes = [seen.body for seen in spy.take() if seen.path == "/v1/revoke"]
-    assert [it["on_behalf_of"] for it in revokes] == ["user:alice"]
-    assert site.get("/agentadmit/prompt-templates", Cookie="session=alice").status == 200
+class TestMounted(MountedStory):
+    """The story that is the same in every framework."""
 
 
-def test_the_connections_page(site: Site) -> None:
-    page = site.get("/agentadmit", Cookie="session=alice")
-    assert (page.status, page.headers.get_content_type()) == (200, "text/html")
-    assets = set(re.findall(rb"/agentadmit(/assets/[^\"]+)", page.body))
-    assert assets
-    for asset in assets:
-        assert site.get(f"/agentadmit{asset.decode()}").status == 200
-    assert site.get("/agentadmit/admin", Cookie="session=root").status == 200
-    assert site.get("/agentadmit/admin", Cookie="session=alice").status == 403
+def test_nobody_is_sent_to_sign_in_by_the_app_itself_or_by_the_setting(config: Config) -> None:
+    app = by_middleware(config, login_path="/enter?back={next}")
+    client = TestClient(app, follow_redirects=False)
+    assert client.get(AUTHORIZE).headers["location"] == f"/enter?back={BACK}"
+    assert client.get("/agentadmit/scopes").status_code == 401
+
+    def leads() -> dict[str, str]:
+        raise HTTPException(302, headers={"Location": "/own"})
+
+    app = FastAPI()
+    app.add_middleware(AgentAdmitMiddleware, config_path=config(), get_current_user=leads)
+    reply = TestClient(app, follow_redirects=False).get(AUTHORIZE)
+    assert (reply.status_code, reply.headers["location"]) == (302, "/own")
 
 
-def test_what_may_be_granted(site: Site) -> None:
-    def generate(user: str, scopes: list[str], **more: Any) -> tuple[int, str | None]:
-        body = {"scopes": scopes, **more}
-        path = "/agentadmit/connections/generate-token"
-        reply = site.ask("POST", path, as_page(user), json_body=body)
-        return reply.status, reply.error
+def test_the_metadata_of_a_resource_with_a_path(config: Config) -> None:
+    for set_up in (by_middleware, by_routers):
+        client = TestClient(set_up(config, resource=f"{ORIGIN}/mcp"))
+        for path in (METADATA, f"{METADATA}/mcp"):
+            assert client.get(path).json()["resource"] == f"{ORIGIN}/mcp"
+        assert client.get(f"{METADATA}/other").status_code == 404
 
-    assert generate("alice", ["write:orders"]) == (201, None)
-    assert generate("bob", ["write:orders"]) == (400, "invalid_scope")
-    assert generate("alice", ["close:shop"]) == (400, "invalid_scope")
-    assert generate("root", ["close:shop"]) == (201, None)
-    assert generate("alice", ["read:orders"], duration_seconds=61) == (400, "invalid_duration")
-    assert generate("alice", ["read:orders"], more=1) == (422, "invalid_request")
+    app = FastAPI()
 
+    @app.get(f"{METADATA}/mcp")
+    def own() -> str:
+        return "the app's own"
 
-def test_admins(site: Site, shop: App) -> None:
-    assert site.get("/agentadmit/admin/connections", Cookie="session=alice").error == "forbidden"
-    assert site.get("/agentadmit/admin/connections", Cookie="session=root").status == 200
-    headers = [bearer(shop.user("root").agent("manage:connections").token)]
-    assert site.ask("GET", "/agentadmit/admin/connections", headers).status == 200
-    # its user is no admin (any more)
-    headers = [bearer(shop.user("alice").agent("manage:connections").token)]
-    assert site.ask("GET", "/agentadmit/admin/connections", headers).error == "forbidden"
-    ended = {"user_id": "alice", "reason": "locked"}
-    path = "/agentadmit/admin/connections/revoke"
-    assert site.ask("POST", path, as_page("root"), json_body=ended).json["count"] == 1
-
-
-def test_other_sites_and_bodies(site: Site) -> None:
-    path = "/agentadmit/connections/generate-token"
-    body = {"scopes": ["read:orders"]}
-    evil = [session("alice"), ("Origin", "https://evil.example")]
-    assert site.ask("POST", path, evil, json_body=body).error == "cross_site_request"
-    assert site.ask("POST", path, [session("alice")], json_body=body).error == "cross_site_request"
-    long = b'{"scopes": ["' + b"x" * 70_000 + b'"]}'
-    typed = [*as_page("alice"), ("Content-Type", "application/json")]
-    reply = site.ask("POST", path, typed, long)
-    assert (reply.status, reply.error) == (413, "body_too_large")
-    exchange = [("Content-Type", "application/json")]
-    reply = site.ask("POST", "/agentadmit/token/exchange", exchange, b"{" + b" " * 5000 + b"}")
-    assert reply.status == 413
-    assert site.ask("GET", "/agentadmit/token/exchange").status == 405
-
-
-def test_ten_failed_exchanges_are_enough(site: Site, spy: Spy) -> None:
-    for _ in range(10):
-        body = {"token": "ag_ct_nonsense"}
-        assert site.ask("POST", "/agentadmit/token/exchange", json_body=body).status == 400
-    spy.take()
-    reply = site.ask("POST", "/agentadmit/token/exchange", json_body={"token": "ag_ct_nonsense"})
-    assert (reply.status, reply.json["limit"]) == (429, "address")
-    assert spy.take() == []
+    app.add_middleware(AgentAdmitMiddleware, **told(config, resource=f"{ORIGIN}/mcp"))
+    client = TestClient(app)
+    assert client.get(f"{METADATA}/mcp").json() == "the app's own"
+    assert client.get(METADATA).json()["resource"] == f"{ORIGIN}/mcp"
 
 
 def test_without_an_admin_check_there_are_no_admin_routes(config: Config) -> None:
@@ -171,15 +107,6 @@ def test_without_an_admin_check_there_are_no_admin_routes(config: Config) -> Non
     assert client.get("/agentadmit/admin/connections").status_code == 404
     names = [it["name"] for it in client.get("/agentadmit/scopes").json()["scopes"]]
     assert names == ["read:orders", "write:orders", "read:profile"]
-
-
-def test_the_discovery_document(site: Site) -> None:
-    document = site.get("/.well-known/agentadmit").json
-    assert document["token_exchange_endpoint"] == f"{ORIGIN}/agentadmit/token/exchange"
-    assert [it["name"] for it in document["scopes"]] == [
-        it["name"] for it in SCOPES if not it.get("admin")
-    ]
-    assert site.get("/.well-known/agentadmit/jwks.json").json == {"keys": []}
 
 
 def test_guarded_routes_are_collected(config: Config) -> None:
@@ -320,6 +247,7 @@ def test_addresses_are_those_of_the_real_mounts(config: Config, shop: App) -> No
     with serving(app, root_path="/shop") as site:
         document = site.get("/.well-known/agentadmit").json
         assert document["token_exchange_endpoint"] == f"{ORIGIN}/shop/api/agents/token/exchange"
+        assert document["connections_page"] == f"{ORIGIN}/shop/api/agents"
         assert [it["path"] for it in document["routes"]] == ["/shop/orders"]
         path = "/api/agents/connections/generate-token"
         body = {"scopes": ["read:orders"]}
@@ -361,14 +289,9 @@ def test_the_command_looks_at_an_app(config: Config) -> None:
         "def scopes(): ...\n"
     )
 
-    def check_of(named: str) -> tuple[int, str]:
-        command = [sys.executable, "-m", "agentadmit", "check", "--app", named]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-        return done.returncode, done.stdout + done.stderr
-
-    code, said = check_of("shop:app")
+    code, said = check_of(folder, "shop:app")
     assert code == 1
     assert "app: GET /agentadmit/scopes is never reached" in said
-    assert check_of("shop:fine")[0] == 0
+    assert check_of(folder, "shop:fine")[0] == 0
     for wrong in ("shop", "shop:missing", "nowhere:app", "shop:nothing"):
-        assert check_of(wrong)[0] == 2, wrong
+        assert check_of(folder, wrong)[0] == 2, wrong

@@ -1,10 +1,5 @@
-"""The blocks of the SDK 1.0.0 README, as printed, from the folder that AGENTADMIT_README_SNIPPETS
-names; without it the same names are tested by examples of our own, here and beside this file.
-"""
+"""The blocks about FastAPI of the SDK 1.0.0 README, and those about the command."""
 
-import contextlib
-import io
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,17 +8,15 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import Cookie, Depends, FastAPI, HTTPException
+from readme import run
+from servers import serving
 from starlette.testclient import TestClient
-from support import Spy, bearer, serving, session
+from support import Spy, bearer, session
 
 import agentadmit
-from agentadmit.exceptions import RateLimitError
 from agentadmit.testing import App
 
 Config = Callable[..., Path]
-
-# read here: the tests take such variables away
-FOLDER = os.environ.get("AGENTADMIT_README_SNIPPETS")
 
 OUR_OWN = {
     "fastapi_quickstart.py": """
@@ -46,15 +39,6 @@ async def orders(
 ):
     return {"orders": get_orders_for_user(who["user"]["user_id"])}
 """,
-    "rate_limit.py": """
-from agentadmit.exceptions import RateLimitError
-
-try:
-    ...
-except RateLimitError as e:
-    print(f"Rate limited. Retry after {e.retry_after}s")
-    print(f"Limit: {e.limit}, Remaining: {e.remaining}, Reset: {e.reset}")
-""",
     "route_order_correct.py": """
 @app.get("/agentadmit/scopes")
 async def own(current_user: dict = Depends(get_current_user)):
@@ -68,16 +52,6 @@ app.include_router(agentadmit_router, prefix="/agentadmit")
 }
 
 
-@pytest.fixture(params=["printed", "our own"])
-def block(request: pytest.FixtureRequest) -> Callable[[str], str]:
-    """A block by its file's name."""
-    if request.param == "our own":
-        return OUR_OWN.__getitem__
-    if FOLDER is None:
-        pytest.skip("AGENTADMIT_README_SNIPPETS names no folder")
-    return lambda name: (Path(FOLDER) / name).read_text(encoding="utf-8")
-
-
 def your_auth_dependency(session: Annotated[str | None, Cookie()] = None) -> dict[str, str]:
     if session is None:
         raise HTTPException(401, "sign in")
@@ -86,12 +60,6 @@ def your_auth_dependency(session: Annotated[str | None, Cookie()] = None) -> dic
 
 def your_token_verifier(token: str) -> dict[str, str] | None:
     return None
-
-
-def run(source: str, name: str, **names: Any) -> dict[str, Any]:
-    names["__name__"] = "block"
-    exec(compile(source, name, "exec"), names)
-    return names
 
 
 def test_the_quick_start(
@@ -125,22 +93,6 @@ def test_the_quick_start(
         # what the README promises beside it
         assert site.get("/.well-known/agentadmit").status == 200
         assert site.get("/agentadmit/connections", Cookie="session=alice").status == 200
-
-
-def test_exhausted_retries(block: Callable[[str], str]) -> None:
-    source = block("rate_limit.py")
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        run(source, "rate_limit.py")
-    assert said.getvalue() == ""
-    assert source.count("    ...\n") == 1
-    limited = source.replace("    ...\n", "    raise RateLimitError(7, 100, 0, 1700000000)\n")
-    with contextlib.redirect_stdout(said):
-        run(limited, "rate_limit.py")
-    assert said.getvalue() == (
-        "Rate limited. Retry after 7s\nLimit: 100, Remaining: 0, Reset: 1700000000\n"
-    )
-    assert issubclass(RateLimitError, Exception)
 
 
 def test_the_order_of_routes(block: Callable[[str], str], config: Config) -> None:

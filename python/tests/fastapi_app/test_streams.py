@@ -1,7 +1,6 @@
 """Long answers, event streams and WebSockets of agents end when the agent may not go on."""
 
 import asyncio
-import contextlib
 import http.client
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -10,8 +9,10 @@ from typing import Annotated, Any
 import pytest
 from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, WebSocket
 from fastapi.responses import StreamingResponse
+from servers import serving
+from shop_fixtures import Clock
 from starlette.websockets import WebSocketDisconnect
-from support import LIMIT, Site, Spy, bearer, serving
+from support import LIMIT, Site, Spy, bearer, opened
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -21,25 +22,9 @@ from agentadmit import (
     require_scope,
     require_scope_if_agent,
 )
-from agentadmit.integrations.fastapi_integration import state
 from agentadmit.testing import Agent, App
 
 Config = Callable[..., Path]
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(state, "monotonic", clock)
-    return clock
 
 
 class Lines:
@@ -115,15 +100,6 @@ def site(config: Config, lines: Lines) -> Iterator[Site]:
 @pytest.fixture
 def agent(shop: App) -> Agent:
     return shop.user("alice").agent("read:orders")
-
-
-@contextlib.contextmanager
-def opened(site: Site, path: str, token: str | None = None) -> Iterator[http.client.HTTPResponse]:
-    connection = http.client.HTTPConnection(site.host, site.port, timeout=LIMIT)
-    headers = dict([bearer(token)]) if token else {}
-    connection.request("GET", path, headers=headers)
-    with contextlib.closing(connection), connection.getresponse() as response:
-        yield response
 
 
 def test_a_stream_is_asked_about_every_30_s(

@@ -3,7 +3,9 @@ import type { ReactNode } from "react";
 import { ar } from "../../react/src/strings/ar.js";
 import { en, type Strings } from "../../react/src/strings/en.js";
 import css from "../../react/src/styles.css";
+import type { ConsentRequest } from "../../react/src/types.js";
 import { AgentAdmitAdminPanel } from "../../react/src/ui/admin/Panel.js";
+import { ConnectAgentButton } from "../../react/src/ui/ConnectAgentButton.js";
 import type { FrameProps, HeadingLevel } from "../../react/src/ui/Frame.js";
 import { AgentAdmitPanel } from "../../react/src/ui/Panel.js";
 
@@ -20,9 +22,11 @@ function styles(): CSSStyleSheet {
   return sheet;
 }
 
+const ATTRIBUTES = ["base", "heading-level", "lang", "purpose", "theme"];
+
 /** A panel behind a shadow root: the page's sheet does not reach it, its variables do. */
 abstract class PanelElement extends HTMLElement {
-  static readonly observedAttributes = ["base", "heading-level", "lang", "purpose", "theme"];
+  static readonly observedAttributes: readonly string[] = ATTRIBUTES;
   #root: ShadowRoot | undefined;
 
   protected abstract panel(frame: FrameProps): ReactNode;
@@ -82,8 +86,23 @@ class AgentAdmitAdminPanelElement extends PanelElement {
   }
 }
 
+/** The way to the service's own consent page. */
+class AgentAdmitConnectElement extends PanelElement {
+  static override readonly observedAttributes = [...ATTRIBUTES, "return-url"];
+
+  protected override panel(frame: FrameProps) {
+    const request: ConsentRequest = {};
+    const purpose = this.getAttribute("purpose");
+    const back = this.getAttribute("return-url");
+    if (purpose) request.purpose = purpose;
+    if (back) request.return_url = back;
+    return <ConnectAgentButton {...frame} request={request} />;
+  }
+}
+
 // a page may load the file twice
 if (!customElements.get("agentadmit-panel")) {
   customElements.define("agentadmit-panel", AgentAdmitPanelElement);
   customElements.define("agentadmit-admin-panel", AgentAdmitAdminPanelElement);
+  customElements.define("agentadmit-connect", AgentAdmitConnectElement);
 }

@@ -1,3 +1,4 @@
+import { request, search } from "./request.js";
 import type {
   ActivityList,
   ActivityQuery,
@@ -9,7 +10,6 @@ import type {
   ConnectionsQuery,
   ConsentRequest,
   ConsentSession,
-  ErrorBody,
   Grantable,
   Granted,
   GrantRequest,
@@ -20,42 +20,7 @@ import type {
   UsageQuery,
 } from "./types.js";
 
-/** What went wrong, as the error object of every AgentAdmit endpoint says it. */
-export class AgentAdmitError extends Error {
-  override readonly name = "AgentAdmitError";
-  /**
-   * The code. Beside those of the protocol: `unreachable` (no answer), `unexpected` (an answer that
-   * is not one of AgentAdmit).
-   */
-  readonly code: string;
-  /** The HTTP status; 0 without an answer. */
-  readonly status: number;
-  /** The member that is wrong, such as `agent_label`. */
-  readonly field: string | null;
-  /** What the service's log calls this call. */
-  readonly requestId: string | null;
-  /** After how many seconds it may be tried again. */
-  readonly retryAfter: number | null;
-
-  constructor(
-    code: string,
-    message: string,
-    more: {
-      status?: number;
-      field?: string | null | undefined;
-      requestId?: string | null | undefined;
-      retryAfter?: number | null;
-      cause?: unknown;
-    } = {},
-  ) {
-    super(message, { cause: more.cause });
-    this.code = code;
-    this.status = more.status ?? 0;
-    this.field = more.field ?? null;
-    this.requestId = more.requestId ?? null;
-    this.retryAfter = more.retryAfter ?? null;
-  }
-}
+export { AgentAdmitError } from "./error.js";
 
 export interface ClientOptions {
   /** Where the SDK's routes are mounted: `/agentadmit` unless said. May be on another origin. */
@@ -139,50 +104,8 @@ export class AgentAdmitClient {
   }
 
   async #ask<T>(method: string, path: string, body?: object, signal?: AbortSignal): Promise<T> {
-    const headers: Record<string, string> = { Accept: "application/json" };
-    if (body) headers["Content-Type"] = "application/json";
-    Object.assign(headers, await this.#headers());
-    const init: RequestInit = { method, headers, credentials: "include", cache: "no-store" };
-    if (body) init.body = JSON.stringify(body);
-    if (signal) init.signal = signal;
-    const answer = await this.#fetch(this.base + path, init).catch((cause: unknown) => {
-      signal?.throwIfAborted();
-      throw new AgentAdmitError("unreachable", "the app did not answer", { cause });
-    });
-    const said: unknown = await answer.json().catch((cause: unknown) => {
-      signal?.throwIfAborted();
-      if (answer.ok) throw unexpected(answer.status, cause);
-      return null;
-    });
-    if (answer.ok && isObject(said)) return said as T;
-    if (answer.ok) throw unexpected(answer.status);
-    throw told(answer, said);
+    const headers = await this.#headers();
+    const asking = { method, body, headers, credentials: "include", signal } as const;
+    return request<T>(this.#fetch, this.base + path, asking);
   }
-}
-
-function told(answer: Response, said: unknown): AgentAdmitError {
-  const body: ErrorBody = isObject(said) ? said : {};
-  if (typeof body.error !== "string") return unexpected(answer.status);
-  return new AgentAdmitError(body.error, String(body.error_description ?? body.error), {
-    status: answer.status,
-    field: body.field,
-    requestId: body.request_id,
-    retryAfter: Number.parseInt(answer.headers.get("Retry-After") ?? "", 10) || null,
-  });
-}
-
-function unexpected(status: number, cause?: unknown): AgentAdmitError {
-  const text = `an answer with status ${status} that is not one of AgentAdmit`;
-  return new AgentAdmitError("unexpected", text, { status, cause });
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** An empty parameter is an error there, never "no filter": what is not set is left out. */
-function search(query: object): string {
-  const pairs = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
-  const text = new URLSearchParams(pairs.map(([name, value]) => [name, String(value)])).toString();
-  return text && `?${text}`;
 }

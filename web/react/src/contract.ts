@@ -15,7 +15,7 @@ export type components = {
          */
         AppId: string;
         /** @enum {string} */
-        AuditEvent: "connection_created" | "connection_exchanged" | "connection_token_replayed" | "verified" | "introspected" | "refused" | "connection_revoked" | "connection_expired" | "connection_narrowed" | "connection_widened" | "connection_resumed" | "scopes_changed" | "settings_changed" | "app_created" | "app_deleted" | "key_created" | "key_rotated" | "key_revoked" | "public_keys_changed" | "plan_changed" | "operator_created" | "operator_rotated" | "operator_revoked" | "chain_opened" | "chain_closed" | "audit_trimmed" | "checkpoint" | "store_restored" | "clock_accepted";
+        AuditEvent: "connection_created" | "connection_exchanged" | "connection_token_replayed" | "verified" | "introspected" | "refused" | "connection_revoked" | "connection_expired" | "connection_narrowed" | "connection_widened" | "connection_resumed" | "scopes_changed" | "settings_changed" | "app_created" | "app_deleted" | "key_created" | "key_rotated" | "key_revoked" | "public_keys_changed" | "plan_changed" | "operator_created" | "operator_rotated" | "operator_revoked" | "chain_opened" | "chain_closed" | "audit_trimmed" | "checkpoint" | "store_restored" | "clock_accepted" | "consent_session_created" | "consent_session_denied" | "account_created" | "account_changed" | "account_suspended" | "account_resumed" | "account_deleted" | "invite_created" | "invite_revoked" | "invite_used" | "member_added" | "member_changed" | "member_removed" | "sign_in_code_created" | "sign_in_refused" | "signed_in" | "session_ended" | "authorization_requested" | "client_registered" | "client_reaped" | "token_refreshed" | "refresh_token_replayed" | "authorization_code_replayed" | "passkey_added" | "passkey_removed";
         /**
          * @description SHA-256 in lower-case hex.
          * @example 0000000000000000000000000000000000000000000000000000000000000000
@@ -267,6 +267,11 @@ export type components = {
         RateLimitOf: "key" | "connection" | "address";
         /** @description 200: it holds for every call that starts after this answer. Again is the same answer. */
         RevokeAnswer: {
+            /**
+             * Format: int64
+             * @description In how many apps, where a user of all apps was named.
+             */
+            apps?: number;
             /** @description The connection, where one was named. */
             connection_id?: components["schemas"]["ConnectionId"];
             /**

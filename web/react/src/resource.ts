@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from "react";
-import { AgentAdmitError } from "./client.js";
+import { AgentAdmitError } from "./error.js";
 
 /** Something that is read from the app. */
 export interface Resource<T> {

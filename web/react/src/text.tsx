@@ -14,9 +14,15 @@ export function Fill({ text, ...values }: { text: string } & Record<string, Reac
   ));
 }
 
+/** Which language some words are of. */
+export interface Words {
+  locale: string;
+  dir: "ltr" | "rtl";
+}
+
 /** Words, dates and numbers of one language. */
-export interface Language {
-  strings: Strings;
+export interface Language<W extends Words = Strings> {
+  strings: W;
   /** A moment, such as `2 December 2026 at 14:30`. */
   moment: (time: string | number | Date) => string;
   /** The same for lists, such as `2 Dec 2026, 14:30`. */
@@ -40,7 +46,7 @@ const UNITS = [
   ["minute", 60],
 ] as const;
 
-export function languageOf(strings: Strings): Language {
+export function languageOf<W extends Words>(strings: W): Language<W> {
   const locale = withRegion(strings.locale);
   const moments = new Intl.DateTimeFormat(locale, { dateStyle: "long", timeStyle: "short" });
   const shorts = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });

@@ -65,7 +65,14 @@ export interface PromptTemplate {
 
 /** `POST /consent-sessions`: what the hosted page asks the user for. */
 export interface ConsentRequest {
+  /** What may be chosen; absent is all that this user may grant. */
   scopes?: string[];
+  /** What is chosen when the page opens; nothing sensitive. */
+  preselected?: string[];
+  /** Ask for more for this connection instead of a new one. */
+  connection_id?: string;
+  add_scopes?: string[];
+  duration_seconds?: number;
   purpose?: string;
   return_url?: string;
   locale?: string;

@@ -119,6 +119,16 @@ describe("errors", () => {
     expect(await errorOf(own.scopes())).toMatchObject({ code: "unexpected", status });
   });
 
+  test("a 401 in the app's own words is that nobody is signed in", async () => {
+    for (const answer of [
+      json({ detail: "who?" }, { status: 401 }),
+      () => new Response("", { status: 401 }),
+    ]) {
+      const { client: own } = client(answer);
+      expect(await errorOf(own.scopes())).toMatchObject({ code: "unauthenticated", status: 401 });
+    }
+  });
+
   test("no answer is unreachable", async () => {
     const { client: own } = client(() => Promise.reject(new TypeError("failed")));
     expect(await errorOf(own.scopes())).toMatchObject({ code: "unreachable", status: 0 });

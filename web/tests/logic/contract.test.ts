@@ -88,6 +88,13 @@ test("what the admin sees and ends", async () => {
   expect(await world.call(access, "/orders")).toBe(401);
 });
 
+test("the hosted page is opened, for one browser", async () => {
+  const opened = await ada.openConsent({ purpose: "Bread", preselected: ["read:orders"] });
+  expect(opened.session_id).toMatch(/^cs_/);
+  expect(opened.session_url).toContain(`/consent/${opened.session_id}?code=`);
+  expect(Date.parse(opened.expires_at)).toBeGreaterThan(Date.now());
+});
+
 test.each([
   [
     "no such scope",
@@ -118,7 +125,13 @@ test.each([
     null,
   ],
   ["not an admin", () => ada.adminConnections(), 403, "forbidden", null],
-  ["no hosted page", () => ada.openConsent({}), 404, "not_found", null],
+  [
+    "a scope on the hosted page that is none",
+    () => ada.openConsent({ scopes: ["no:scope"] }),
+    400,
+    "invalid_scope",
+    "scopes",
+  ],
 ])("%s", async (_, ask, status, code, field) => {
   const error = await ask().then(
     () => null,

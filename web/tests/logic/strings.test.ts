@@ -1,5 +1,7 @@
 // Every language says everything, with the same places to fill in.
 import { describe, expect, test } from "vitest";
+import { ar as arDashboard } from "../../dashboard/src/strings/ar.js";
+import { en as enDashboard } from "../../dashboard/src/strings/en.js";
 import { ar } from "../../react/src/strings/ar.js";
 import { en, type Plural } from "../../react/src/strings/en.js";
 import { fill, languageOf } from "../../react/src/text.js";
@@ -23,7 +25,10 @@ function plurals(value: unknown, path = ""): [string, Plural][] {
 
 const places = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
 
-describe("Arabic", () => {
+describe.each([
+  ["panels", en, ar],
+  ["dashboard", enDashboard, arDashboard],
+])("Arabic of the %s", (_, en, ar) => {
   const english = new Map(leaves(en));
   const arabic = new Map(leaves(ar));
 
@@ -42,7 +47,7 @@ describe("Arabic", () => {
 
   test("is Arabic", () => {
     for (const [path, text] of arabic) {
-      if (path === "locale" || path === "dir") continue;
+      if (["locale", "dir", "brand"].includes(path)) continue;
       expect(text, path).toMatch(/\p{Script=Arabic}/u);
     }
   });
@@ -57,7 +62,7 @@ describe("Arabic", () => {
 });
 
 test("every form of a number says the number, or is the word for it", () => {
-  for (const strings of [en, ar]) {
+  for (const strings of [en, ar, enDashboard, arDashboard]) {
     for (const [path, forms] of plurals(strings)) {
       for (const form of ["few", "many", "other"] as const) {
         if (forms[form]) expect(forms[form], `${path}.${form}`).toContain("{n}");

@@ -1,7 +1,6 @@
 // What is published: its entries, their sizes, and an app that installs the tarball.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,6 +10,7 @@ import { formatMessage } from "publint/utils";
 import { build, type PreviewServer, preview } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { choose, hasBrowser, launch, mustBeAccessible, visit } from "../support/browser.js";
+import { freePort } from "../support/ports.js";
 import { World } from "../support/world.js";
 
 const at = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -179,10 +179,10 @@ describe("a Vite app with React 18 that installs the tarball", () => {
       await page.getByRole("button", { name: "Done" }).click();
       await page.getByRole("listitem", { name: "Baker" }).waitFor();
 
-      // the shop has no hosted page yet
-      await page.getByRole("button", { name: "وصل وكيل" }).click();
-      await page.getByText("لا يوفّر هذا التطبيق تلك الصفحة بعد").waitFor();
       await mustBeAccessible(page, "the React panel");
+      await page.getByRole("button", { name: "وصل وكيل" }).click();
+      await page.locator("form button[value=grant]").waitFor();
+      expect(new URL(page.url()).pathname, "the hosted page").toMatch(/^\/consent\/cs_/);
       expect(said).toEqual([]);
     } finally {
       await browser.close();
@@ -191,15 +191,3 @@ describe("a Vite app with React 18 that installs the tarball", () => {
     }
   });
 });
-
-/** A port that was free a moment ago. */
-function freePort(): Promise<number> {
-  return new Promise((found, failed) => {
-    const probe = createServer();
-    probe.once("error", failed);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => found(typeof address === "object" && address ? address.port : 0));
-    });
-  });
-}

@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 /** Where the binaries are: what `cargo build` leaves, unless said. */
-const BINARIES =
+export const BINARIES =
   process.env.AGENTADMIT_BINARIES ??
   fileURLToPath(new URL("../../../target/debug", import.meta.url));
 
@@ -45,11 +45,13 @@ export interface WorldOptions {
   publicUrl?: string;
   environment?: "test" | "live";
   plan?: object;
+  /** Further flags of `serve`. */
+  serve?: string[];
 }
 
 export class World {
   readonly shop: string;
-  readonly #service: string;
+  readonly service: string;
   readonly #operator: string;
   readonly #key: string;
   readonly appId: string;
@@ -60,7 +62,7 @@ export class World {
     end: () => void,
   ) {
     this.shop = parts.shop;
-    this.#service = parts.service;
+    this.service = parts.service;
     this.#operator = parts.operator;
     this.#key = parts.key;
     this.appId = parts.appId;
@@ -97,7 +99,7 @@ export class World {
         stdio: ["ignore", "pipe", "ignore"],
       }).toString(),
     ).operator_token as string;
-    const serve = ["serve", "--listen", "127.0.0.1:0", "--store", store];
+    const serve = ["serve", "--listen", "127.0.0.1:0", "--store", store, ...(options.serve ?? [])];
     const service = await listening("agentadmit", serve, folder, {}, children);
 
     const app = await ask(`${service}/v1/operator/apps`, operator, { name, scopes });
@@ -126,7 +128,10 @@ export class World {
     writeFileSync(join(folder, "agentadmit.yaml"), JSON.stringify(configuration));
     const environmentOfShop = { AGENTADMIT_API_KEY: key };
     const shop = await listening("axum-shop", ["127.0.0.1:0"], folder, environmentOfShop, children);
-    return new World({ shop, service, operator, key, appId }, end);
+    const world = new World({ shop, service, operator, key, appId }, end);
+    // where its home page lets people come back to
+    await world.returnTo(`${options.publicUrl ?? shop}/`);
+    return world;
   }
 
   end() {
@@ -135,11 +140,23 @@ export class World {
 
   /** The catalogue of the running service; the shop keeps its own. */
   asApp(path: string, body?: object, method?: string) {
-    return ask(`${this.#service}${path}`, this.#key, body, method);
+    return ask(`${this.service}${path}`, this.#key, body, method);
   }
 
   asOperator(path: string, body?: object, method?: string) {
-    return ask(`${this.#service}${path}`, this.#operator, body, method);
+    return ask(`${this.service}${path}`, this.#operator, body, method);
+  }
+
+  /** Lets users of the hosted consent page come back to this address. */
+  async returnTo(url: string): Promise<void> {
+    const settings = { redirect_uris: [url] };
+    await this.asOperator(`/v1/operator/apps/${this.appId}`, { settings }, "PATCH");
+  }
+
+  /** Opens the hosted consent page: its address, for one browser, once. */
+  async askConsent(body: object): Promise<string> {
+    const opened = await this.asApp(`/v1/apps/${this.appId}/consent-sessions`, body);
+    return opened.session_url as string;
   }
 
   /** What an agent does with what its human gave it: the access token. */
@@ -166,7 +183,7 @@ export class World {
 }
 
 /** None of the caller's own settings. */
-function environmentOf(more: Record<string, string>): NodeJS.ProcessEnv {
+export function environmentOf(more: Record<string, string>): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith("AGENTADMIT_"));
   return { ...Object.fromEntries(own), ...more };
 }

@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::{Context, Result, bail};
@@ -161,6 +162,8 @@ pub(crate) fn requests(question: Question, filled: &Path, headers: &str) -> Resu
 pub(crate) struct Load {
     wrk: PathBuf,
     script: PathBuf,
+    /// Where it runs.
+    cores: &'static str,
     /// Whether every answer must be a refusal instead of none.
     is_refused: bool,
 }
@@ -174,15 +177,19 @@ impl Load {
         fs::write(&file, script)
             .with_context(|| format!("{} cannot be written", file.display()))?;
         let is_refused = question == Question::Refused;
-        Ok(Self { wrk: tools::debian_program("wrk")?, script: file, is_refused })
+        let (wrk, cores) = (tools::debian_program("wrk")?, machine::LOAD_CORE);
+        Ok(Self { wrk, script: file, cores, is_refused })
+    }
+
+    /// The same from other cores.
+    pub(crate) fn on(self, cores: &'static str) -> Self {
+        Self { cores, ..self }
     }
 
     /// Asks `server` for so many seconds over so many connections.
     pub(crate) fn run(&self, server: &Server, connections: u32, seconds: u32) -> Result<Sample> {
-        let mut command = machine::pinned(machine::LOAD_CORE, &self.wrk);
-        command.args(["--threads", "1", "--connections", &connections.to_string()]);
-        command.args(["--duration", &format!("{seconds}s"), "--timeout", "10s", "--script"]);
-        command.arg(&self.script).arg(&server.address);
+        let wrk = machine::pinned(self.cores, &self.wrk);
+        let mut command = self.asking(wrk, &server.address, connections, seconds);
         let (cpu, written) = (server.cpu_seconds()?, server.written_bytes());
         let said = process::output_of(&mut command)?;
         let mut sample = parse(&said, self.is_refused)?;
@@ -190,11 +197,23 @@ impl Load {
         sample.written_bytes = server.written_bytes() - written;
         Ok(sample)
     }
+
+    /// The command that asks an address, wherever the machine has room for it.
+    pub(super) fn command(&self, address: &str, connections: u32, seconds: u32) -> Command {
+        self.asking(Command::new(&self.wrk), address, connections, seconds)
+    }
+
+    fn asking(&self, mut wrk: Command, address: &str, connections: u32, seconds: u32) -> Command {
+        wrk.args(["--threads", "1", "--connections", &connections.to_string()]);
+        wrk.args(["--duration", &format!("{seconds}s"), "--timeout", "10s", "--script"]);
+        wrk.arg(&self.script).arg(address);
+        wrk
+    }
 }
 
 /// Reads the line that the script's `done` wrote. A refused call would be measured as a fast one,
 /// so every call or none must be refused.
-fn parse(said: &str, is_refused: bool) -> Result<Sample> {
+pub(super) fn parse(said: &str, is_refused: bool) -> Result<Sample> {
     let line = said.lines().find(|line| line.starts_with('{')).context("wrk said nothing")?;
     let sample: Sample = serde_json::from_str(line).context("wrk said something unexpected")?;
     let refused = if is_refused { u64::from(sample.requests) } else { 0 };

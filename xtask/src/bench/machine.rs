@@ -6,9 +6,11 @@ use anyhow::{Context, Result};
 
 use crate::tools;
 
-/// The core of the server and that of the load.
-pub(crate) const SERVER_CORE: usize = 0;
-pub(crate) const LOAD_CORE: usize = 1;
+/// The core of the server and that of the load, as `taskset` names them.
+pub(crate) const SERVER_CORE: &str = "0";
+pub(crate) const LOAD_CORE: &str = "1";
+/// Two cores that server and load share.
+pub(crate) const BOTH_CORES: &str = "0,1";
 
 /// Clock ticks a second in `/proc/PID/stat`: fixed at 100 on Linux for every program that asks.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -32,13 +34,13 @@ pub(crate) fn others_running() -> Option<f64> {
     text.split_whitespace().next()?.parse().ok()
 }
 
-/// `program`, on one core where that can be arranged.
-pub(crate) fn pinned(core: usize, program: &Path) -> Command {
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+/// `program`, on these cores where that can be arranged.
+pub(crate) fn pinned(cores: &str, program: &Path) -> Command {
+    let has_both = thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
     match tools::on_path("taskset") {
-        Some(taskset) if cores > core => {
+        Some(taskset) if has_both => {
             let mut command = Command::new(taskset);
-            command.arg("-c").arg(core.to_string()).arg(program);
+            command.arg("-c").arg(cores).arg(program);
             command
         }
         _ => Command::new(program),
@@ -50,6 +52,24 @@ pub(crate) fn cpu_seconds(process: u32) -> Result<f64> {
     let file = format!("/proc/{process}/stat");
     let stat = fs::read_to_string(&file).with_context(|| format!("{file} cannot be read"))?;
     parse_cpu_seconds(&stat).with_context(|| format!("{file} is not understood"))
+}
+
+/// Seconds of processor time of a process, of its children, and of its children that have ended.
+pub(crate) fn family_cpu_seconds(process: u32) -> Result<f64> {
+    let file = format!("/proc/{process}/stat");
+    let stat = fs::read_to_string(&file).with_context(|| format!("{file} cannot be read"))?;
+    let ended = parse_seconds(&stat, 13).with_context(|| format!("{file} is not understood"))?;
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children"))?;
+    let children = children.split_whitespace().filter_map(|child| child.parse().ok());
+    // one may end meanwhile, and is counted the next time
+    let living: f64 = children.filter_map(|child| cpu_seconds(child).ok()).sum();
+    Ok(cpu_seconds(process)? + ended + living)
+}
+
+/// Seconds of processor time of the programs that this one has started and waited for.
+pub(crate) fn children_cpu_seconds() -> Result<f64> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    parse_seconds(&stat, 13).context("/proc/self/stat is not understood")
 }
 
 /// Bytes that a process caused to be written to the disk (proc(5), `io`).
@@ -69,11 +89,16 @@ fn number_behind(text: &str, name: &str) -> Option<f64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// Reads fields 14 and 15 (`utime`, `stime`) of proc(5)'s `stat`; the name before them may hold
-/// anything.
+/// Reads fields 14 and 15 (`utime`, `stime`) of proc(5)'s `stat`.
 fn parse_cpu_seconds(stat: &str) -> Option<f64> {
+    parse_seconds(stat, 11)
+}
+
+/// Two fields, so many behind the name, which may hold anything: 11 for the process itself, 13 for
+/// its children that have ended (`cutime`, `cstime`).
+fn parse_seconds(stat: &str, behind_name: usize) -> Option<f64> {
     let (_, after_name) = stat.rsplit_once(')')?;
-    let mut fields = after_name.split_whitespace().skip(11);
+    let mut fields = after_name.split_whitespace().skip(behind_name);
     let user: f64 = fields.next()?.parse().ok()?;
     let system: f64 = fields.next()?.parse().ok()?;
     Some((user + system) / TICKS_PER_SECOND)
@@ -95,6 +120,7 @@ mod tests {
     fn processor_time_is_read_behind_any_name() {
         let stat = "42 (a ) b) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20 0";
         assert_eq!(parse_cpu_seconds(stat), Some(3.0));
+        assert_eq!(parse_seconds(stat, 13), Some(0.0));
         assert_eq!(parse_cpu_seconds("42 (a) S 1"), None);
         assert!(cpu_seconds(std::process::id()).unwrap() >= 0.0);
     }

@@ -2,10 +2,12 @@
 //! machine.
 
 pub(crate) mod ask;
+mod dashboard;
 mod instructions;
 mod load;
 pub(crate) mod machine;
 mod overload;
+mod postgres;
 mod python;
 mod sdk;
 mod server;
@@ -32,15 +34,19 @@ pub(crate) struct Bench {
 
 #[derive(Subcommand)]
 enum What {
-    /// Durable verifies on a large SQLite store, beside a fixed answer of bare hyper
+    /// Durable verifies on a large store: in a file beside a fixed answer of bare hyper, on a
+    /// database beside pgbench
     Verify(verify::Verify),
     /// Verify as an app asks it: the clients of the SDK beside reqwest
     Sdk(sdk::Sdk),
-    /// Verify as a Python app asks it: our clients beside others, and beside a check of a JWT
+    /// What a Python app pays: a call beside other clients and a check of a JWT, a guarded route, an
+    /// import
     Python(python::Python),
     /// Many times more calls than a slow disk or a full core can take: what is still done, and how
     /// the rest is told
     Overload(overload::Overload),
+    /// Every view of the dashboard on a store with 100,000 connections and 10 million records
+    Dashboard(dashboard::Dashboard),
     /// Instructions of one verify, counted by callgrind and compared with the committed counts
     Instructions(Instructions),
 }
@@ -52,6 +58,7 @@ impl Chore for Bench {
             What::Sdk(sdk) => sdk.run(workspace),
             What::Python(python) => python.run(workspace),
             What::Overload(overload) => overload.run(workspace),
+            What::Dashboard(dashboard) => dashboard.run(workspace),
             What::Instructions(instructions) => instructions.run(workspace),
         }
     }

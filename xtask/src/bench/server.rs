@@ -28,11 +28,22 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    #[expect(clippy::disallowed_methods, reason = "it measures")]
-    /// Starts `program` and waits until it says where it listens.
+    /// Starts `program` on the servers' core and waits until it says where it listens.
     pub(crate) fn start(program: &Path, arguments: &[&str]) -> Result<Self> {
-        let mut command = machine::pinned(machine::SERVER_CORE, program);
-        command.args(arguments).stderr(Stdio::piped()).stdin(Stdio::null());
+        Self::start_on(machine::SERVER_CORE, program, arguments)
+    }
+
+    /// The same on other cores.
+    pub(crate) fn start_on(cores: &str, program: &Path, arguments: &[&str]) -> Result<Self> {
+        let mut command = machine::pinned(cores, program);
+        command.args(arguments);
+        Self::start_command(command)
+    }
+
+    /// Starts a server wherever the machine has room for it.
+    #[expect(clippy::disallowed_methods, reason = "it measures")]
+    pub(crate) fn start_command(mut command: Command) -> Result<Self> {
+        command.stderr(Stdio::piped()).stdin(Stdio::null());
         println!("$ {}", process::shown(&command));
         let began = Instant::now();
         let mut child = command.spawn().context("the server could not be started")?;

@@ -1,7 +1,8 @@
 //! `cargo xtask bench verify`: one durable verify beside one answer of bare hyper.
 //!
 //! All servers run on the same core and are asked by the same load on another core, in turns, round
-//! after round; while one is measured the others are stopped. Half of the calls go to a hundred
+//! after round; while one is measured the others are stopped. With `--cores 2` servers and load
+//! share two cores, as on a small machine where the app lives beside the service. Half of the calls go to a hundred
 //! connections, half to any of them. Limits are on, far above the load, but in the row that says so.
 
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use crate::{
 
 use super::{
     load::{Load, Question},
-    machine,
+    machine, postgres,
     server::Server,
     stores::{StoreCopy, Wanted},
     table::{self, Series},
@@ -26,23 +27,35 @@ use super::{
 const WARM_UP_SECONDS: u32 = 2;
 
 /// The load average above which a machine is not quiet enough. Filling and building count too.
-const BUSY: f64 = 1.0;
+pub(super) const BUSY: f64 = 1.0;
+
+/// Where the service keeps what it is asked about.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum On {
+    /// A file
+    Sqlite,
+    /// A server of its own, started under `target`
+    Postgres,
+}
 
 /// What is measured, and for how long.
 #[derive(Args)]
 pub(super) struct Verify {
+    /// Where the service keeps its data
+    #[arg(long, value_enum, default_value = "sqlite")]
+    store: On,
+
+    /// How many nodes share the database, each number measured in the same run [only with `--store postgres`]
+    #[arg(long, value_delimiter = ',', default_value = "1,2,4", value_parser = clap::value_parser!(u32).range(1..=16))]
+    nodes: Vec<u32>,
+
     /// How many connections the store holds; with several, each is measured in the same run. A
-    /// store that was filled is kept for the next run
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "1000000",
-        value_parser = clap::value_parser!(u32).range(100..)
-    )]
+    /// store that was filled is kept for the next run [default: 1000000, with `--store postgres` 20000]
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(100..))]
     connections_in_store: Vec<u32>,
 
-    /// How many connections the load keeps open
-    #[arg(long, value_delimiter = ',', default_value = "1,64,256")]
+    /// How many connections the load keeps open [default: 1,64,256, with `--store postgres` 64]
+    #[arg(long, value_delimiter = ',')]
     clients: Vec<u32>,
 
     /// Seconds of one measurement
@@ -56,6 +69,10 @@ pub(super) struct Verify {
     /// What is measured
     #[arg(long, value_enum, value_delimiter = ',', default_value = "bare-hyper,verify")]
     rows: Vec<What>,
+
+    /// Cores of the server: one, with the load on another, or two, which the load shares
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=2))]
+    cores: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -116,7 +133,39 @@ struct Row {
 }
 
 impl Verify {
-    pub(super) fn run(&self, workspace: &Workspace) -> Result<Verdict> {
+    pub(super) fn run(mut self, workspace: &Workspace) -> Result<Verdict> {
+        let is_on = |store| self.store == store;
+        let (connections, clients): (u32, &[u32]) =
+            if is_on(On::Postgres) { (20_000, &[64]) } else { (1_000_000, &[1, 64, 256]) };
+        if self.connections_in_store.is_empty() {
+            self.connections_in_store.push(connections);
+        }
+        if self.clients.is_empty() {
+            self.clients.extend(clients);
+        }
+        match self.store {
+            On::Sqlite => self.run_on_files(workspace),
+            On::Postgres => self.run_on_database(workspace),
+        }
+    }
+
+    fn run_on_database(&self, workspace: &Workspace) -> Result<Verdict> {
+        for connections in &self.connections_in_store {
+            for clients in &self.clients {
+                let wanted = postgres::Wanted {
+                    connections: *connections,
+                    clients: *clients,
+                    seconds: self.seconds,
+                    rounds: self.rounds,
+                    nodes: self.nodes.clone(),
+                };
+                wanted.run(workspace)?;
+            }
+        }
+        Ok(Verdict::Clean)
+    }
+
+    fn run_on_files(&self, workspace: &Workspace) -> Result<Verdict> {
         let programs = Programs::build(workspace)?;
         let scratch = workspace.scratch("bench")?;
         let others = machine::others_running();
@@ -126,18 +175,31 @@ impl Verify {
         if let Some(load) = others.filter(|load| *load > BUSY) {
             println!("NOT QUIET: load average {load} before the run; measure again when it is low");
         }
+        let (server, load) = self.places();
         println!(
-            "{} rounds of {} s; server on core {}, load on core {}",
-            self.rounds,
-            self.seconds,
-            machine::SERVER_CORE,
-            machine::LOAD_CORE
+            "{} rounds of {} s; server on core {server}, load on core {load}",
+            self.rounds, self.seconds
         );
         println!("Figures of one machine mean little: compare the ratios, which are of one run.");
         println!("`ratio` is of requests/s, `CPU` of processor time; both to bare hyper.\n");
         print!("{}", table::table(&series, What::BareHyper.name()));
         say_more(&programs, &servers, &series)?;
+        if self.cores == 1 {
+            say_who_was_busy(&series);
+        }
         Ok(Verdict::Clean)
+    }
+
+    /// The cores of the server and those of the load.
+    const fn places(&self) -> (&'static str, &'static str) {
+        match self.cores {
+            1 => (machine::SERVER_CORE, machine::LOAD_CORE),
+            _ => (machine::BOTH_CORES, machine::BOTH_CORES),
+        }
+    }
+
+    fn load(&self, question: Question, filled: &Path, scratch: &Path) -> Result<Load> {
+        Ok(Load::new(question, filled, scratch)?.on(self.places().1))
     }
 
     fn start(&self, programs: &Programs, scratch: &Path) -> Result<Vec<Running>> {
@@ -149,11 +211,11 @@ impl Verify {
             let program =
                 if *what == What::BareHyper { &programs.bare_hyper } else { &programs.bare_axum };
             let name = what.name().to_owned();
-            let load = Load::new(Question::Verify, &filled, scratch)?;
+            let load = self.load(Question::Verify, &filled, scratch)?;
             let rows = vec![Row { name: name.clone(), load }];
             servers.push(Running {
                 rows,
-                server: Server::start(program, &[])?,
+                server: Server::start_on(self.places().0, program, &[])?,
                 name,
                 _store: None,
             });
@@ -185,11 +247,11 @@ impl Verify {
         let location = format!("sqlite:{}", store.database().display());
         let serve =
             ["serve", "--listen", "127.0.0.1:0", "--store", location.as_str(), "--log", "warn"];
-        let server = Server::start(&programs.service, &serve)?;
+        let server = Server::start_on(self.places().0, &programs.service, &serve)?;
         let mut rows = Vec::new();
         for what in asked {
             let name = format!("{} ({})", what.name(), short(wanted.connections));
-            rows.push(Row { name, load: Load::new(what.question(), &filled, scratch)? });
+            rows.push(Row { name, load: self.load(what.question(), &filled, scratch)? });
         }
         let name = format!("service on {} connections", wanted.connections);
         Ok(Some(Running { rows, server, name, _store: Some(store) }))
@@ -249,6 +311,11 @@ fn say_more(programs: &Programs, servers: &[Running], series: &[Series]) -> Resu
     for one in series.iter().filter(|one| one.name.starts_with(What::Verify.name())) {
         println!("{} at {}: {:.1} us of processor time", one.name, one.connections, one.cpu_us());
     }
+    Ok(())
+}
+
+/// Whether the load was what held the servers up.
+fn say_who_was_busy(series: &[Series]) {
     let not_busy = table::not_busy(series);
     if not_busy.is_empty() {
         println!(
@@ -261,7 +328,6 @@ fn say_more(programs: &Programs, servers: &[Running], series: &[Series]) -> Resu
             not_busy.join("; ")
         );
     }
-    Ok(())
 }
 
 /// `1000000` as `1M`.
@@ -274,16 +340,16 @@ fn short(count: u32) -> String {
 }
 
 /// The programs that are started, built for release.
-struct Programs {
+pub(super) struct Programs {
     bare_hyper: PathBuf,
     bare_axum: PathBuf,
     check_rs256: PathBuf,
-    fill_store: PathBuf,
-    service: PathBuf,
+    pub(super) fill_store: PathBuf,
+    pub(super) service: PathBuf,
 }
 
 impl Programs {
-    fn build(workspace: &Workspace) -> Result<Self> {
+    pub(super) fn build(workspace: &Workspace) -> Result<Self> {
         let mut cargo = workspace.cargo();
         cargo.args(["build", "--release", "--package", "agentadmit-cli"]);
         cargo.args(["--package", "agentadmit-bench", "--bins"]);

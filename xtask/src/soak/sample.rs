@@ -80,16 +80,22 @@ impl Samples {
 
     /// The most that a figure grew within any time of so many seconds.
     pub(super) fn most_within(&self, seconds: f64, figure: impl Fn(&Sample) -> f64) -> f64 {
+        self.most_so_far(seconds, figure).last().copied().unwrap_or_default()
+    }
+
+    /// The same at each sample, of the time until then.
+    pub(super) fn most_so_far(&self, seconds: f64, figure: impl Fn(&Sample) -> f64) -> Vec<f64> {
         let mut oldest = 0;
         let mut most: f64 = 0.0;
-        for (now, sample) in self.seconds.iter().enumerate() {
+        let at_each = self.seconds.iter().enumerate().map(|(now, sample)| {
             while self.seconds.get(oldest).is_some_and(|old| sample.at - old.at > seconds + 0.5) {
                 oldest += 1;
             }
             let old = self.seconds.get(oldest.min(now)).map_or(0.0, &figure);
             most = most.max(figure(sample) - old);
-        }
-        most
+            most
+        });
+        at_each.collect()
     }
 
     /// A row for some of the seconds, with what happened between it and the row before.

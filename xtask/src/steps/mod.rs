@@ -2,6 +2,7 @@
 
 mod cargo;
 mod demo;
+mod deployment;
 mod faults;
 mod fuzz;
 mod instructions;
@@ -23,8 +24,8 @@ use crate::{
 };
 
 /// Run every check: formatting, lints, layers, generated files, documentation, tests, fuzzing, the
-/// running service against its contract, the panels in a browser, the demo, the Python package,
-/// faults, the length of the hot path, and full load.
+/// running service against its contract, the panels in a browser, OAuth clients, the demo, the Python package,
+/// faults, the deployment files, the length of the hot path, and full load.
 #[derive(Args)]
 pub(crate) struct Test {
     /// Run only these steps
@@ -69,9 +70,16 @@ const STEPS: &[Step] = &[
     step("fuzz", false, "fuzz targets find nothing (4 minutes; --full: 10 each)", fuzz::run),
     step("schemathesis", true, "the running service keeps to its contract", schemathesis::run),
     step("web", true, "the panels, in a browser too", web::run),
+    step("oauth", true, "clients that never heard of us, and MCP's conformance suite", web::oauth),
     step("demo", true, "the demo plays through", demo::run),
     step("python", true, "the Python package, on every CPython that is here", python::run),
     step("faults", true, "under each fault nothing is lost or let through", faults::run),
+    step(
+        "deployment",
+        true,
+        "two nodes, a database and a balancer as the deployment files say",
+        deployment::run,
+    ),
     step(
         "instructions",
         true,

@@ -57,7 +57,7 @@ const PASSES: &[Pass] = &[
         name: "app",
         operations: &["--exclude-path-regex", "^/(v1/operator|metrics)"],
         credential: Credential::ApiKey,
-        seconds: 100,
+        seconds: 90,
     },
     Pass {
         name: "operator",
@@ -68,7 +68,7 @@ const PASSES: &[Pass] = &[
             "DELETE /v1/operator/apps/{app_id}",
         ],
         credential: Credential::OperatorToken,
-        seconds: 70,
+        seconds: 62,
     },
     Pass {
         name: "deletion",

@@ -1,17 +1,23 @@
 //! The panels: lints and types, tests of their logic, of the package, and in a browser against the
 //! running service and the sample shop.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use super::Run;
 use crate::{
-    process,
+    process, python,
     report::Counts,
     web::{self, Web},
 };
+
+/// What another author's client in Python is installed from.
+const OAUTH_CLIENTS: &str = "requirements-oauth.txt";
 
 pub(super) fn run(run: &Run<'_>) -> Result<Counts> {
     let Some(web) = Web::install(run.workspace)? else {
@@ -21,14 +27,37 @@ pub(super) fn run(run: &Run<'_>) -> Result<Counts> {
     let linted = Counts::one(process::run(&mut web.script("lint", &[]))?);
     let built = Counts::one(process::run(&mut web.script("build", &[]))?);
 
-    let scratch = run.workspace.scratch("web")?;
-    let report = scratch.join("report.json");
+    Ok(linted + built + vitest(run, &web, "test", &[])?)
+}
+
+/// Clients of OAuth and MCP that never heard of us: openid-client, authlib, the MCP client, and the
+/// conformance suite of MCP, against the service, the sample shop and a person in a browser.
+pub(super) fn oauth(run: &Run<'_>) -> Result<Counts> {
+    let Some(web) = Web::install(run.workspace)? else {
+        println!("skipped: there is no npm (Debian: `apt-get install npm`)");
+        return Ok(Counts::one_skipped());
+    };
+    let newest = python::interpreters()?.pop().context("there is no interpreter")?;
+    let programs = python::environment(run.workspace, "oauth", &newest, &[OAUTH_CLIENTS])?;
+    vitest(run, &web, "oauth", &[("AGENTADMIT_PYTHON", programs.join("python"))])
+}
+
+/// Runs the tests of a script of the workspace's, and counts them.
+fn vitest(run: &Run<'_>, web: &Web, script: &str, more: &[(&str, PathBuf)]) -> Result<Counts> {
+    let report = run.workspace.scratch("web")?.join(format!("{script}.json"));
     if report.exists() {
         fs::remove_file(&report)?; // an old report must not be taken for a new one
     }
     let into = format!("--outputFile.json={}", report.display());
-    let mut test = web.script("test", &["--reporter=default", "--reporter=json", &into]);
+    let mut test = web.script(script, &["--reporter=default", "--reporter=json", &into]);
     web::with_binaries(run.workspace, &mut test)?;
+    if run.full {
+        // an app of Next.js, which is a download and minutes
+        test.env("AGENTADMIT_FULL", "1");
+    }
+    for (name, value) in more {
+        test.env(name, value);
+    }
     match web::browser() {
         Ok(chromium) => {
             test.env("CHROMIUM", chromium);
@@ -37,7 +66,7 @@ pub(super) fn run(run: &Run<'_>) -> Result<Counts> {
     }
     let succeeded = process::run(&mut test)?;
     let counted = Report::read(&report)?.counts();
-    Ok(linted + built + Counts::of_runner(counted, succeeded))
+    Ok(Counts::of_runner(counted, succeeded))
 }
 
 /// The part of vitest's report that is counted.

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use agentadmit_protocol::api::connections::ConnectionStatus;
 use agentadmit_protocol::api::operator::OperatorAccess;
 use agentadmit_protocol::environment::Environment;
-use agentadmit_protocol::id::{AppId, ConnectionId, KeyId, OperatorId};
+use agentadmit_protocol::id::{AppId, ConnectionId, KeyId, OperatorId, SessionId};
 use agentadmit_protocol::permission::Permission;
 use agentadmit_protocol::settings::{OnLimit, PlanStatus};
 use clap::{Args, Subcommand};
 
-use super::{Page, Target};
+use super::{MembersCommand, Page, Target};
 
 /// Says aloud that something is meant that cannot be taken back.
 #[derive(Debug, Clone, Copy, Args)]
@@ -70,6 +70,26 @@ Example:
         /// Whose token
         operator_id: OperatorId,
     },
+    /// Makes a one-time code to sign in to the dashboard with, and prints it, this once
+    ///
+    /// It opens one session within 10 minutes, and is void after 5 wrong tries.
+    #[command(after_long_help = "\
+Example:
+  agentadmit operator sign-in --store sqlite:store.db")]
+    SignIn,
+    /// Lists the operators' sessions of the dashboard, newest first
+    #[command(after_long_help = "\
+Example:
+  agentadmit operator sessions --store sqlite:store.db")]
+    Sessions,
+    /// Ends a session of the dashboard: it is over when the answer is there
+    #[command(after_long_help = "\
+Example:
+  agentadmit operator end-session ses_… --store sqlite:store.db")]
+    EndSession {
+        /// Which
+        session_id: SessionId,
+    },
 }
 
 /// Registers apps, shows and changes them
@@ -120,6 +140,8 @@ Example:
         #[command(flatten)]
         sure: Yes,
     },
+    #[command(flatten)]
+    Members(MembersCommand),
 }
 
 #[derive(Debug, Args)]
@@ -366,11 +388,16 @@ Example:
         /// Which connection
         connection_id: ConnectionId,
     },
-    /// Ends one connection, all of a user of an app, or all of an app, at once
+    /// Ends one connection, all of a user of an app, all of an app, or all of a user in all apps
+    ///
+    /// With --all-apps everything that can act for one person ends, whatever app and environment it
+    /// is of: each connection with a record of its own, and what the user is asked at the moment.
+    /// Where the command was cut off, the same command ends the rest.
     #[command(after_long_help = "\
 Examples:
   agentadmit connections revoke conn_… --store sqlite:store.db
-  agentadmit connections revoke --app app_… --user u_123 --store sqlite:store.db")]
+  agentadmit connections revoke --app app_… --user u_123 --store sqlite:store.db
+  agentadmit connections revoke --user u_123 --all-apps --yes --store sqlite:store.db")]
     Revoke(Revoke),
     /// Lifts the suspension of connections that came out of a backup
     #[command(after_long_help = "\
@@ -403,6 +430,9 @@ pub(crate) struct Revoke {
     /// Only this user's
     #[arg(long, value_name = "USER_ID")]
     pub(crate) user: Option<String>,
+    /// This user's in all apps, in both environments
+    #[arg(long, requires = "user", conflicts_with_all = ["app", "environment"])]
+    pub(crate) all_apps: bool,
     /// Why, for the record
     #[arg(long)]
     pub(crate) reason: Option<String>,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use agentadmit_protocol::audit::{Actor, Outcome};
 use agentadmit_protocol::environment::Environment;
 use agentadmit_protocol::id::{AppId, ConnectionId};
 use clap::{Args, Subcommand, ValueEnum};
@@ -27,7 +28,8 @@ pub(crate) enum AuditCommand {
     #[command(after_long_help = "\
 Examples:
   agentadmit audit list --store sqlite:store.db --limit 20
-  agentadmit audit list --service http://127.0.0.1:8700 --event connection_revoked --json")]
+  agentadmit audit list --service http://127.0.0.1:8700 --event connection_revoked --json
+  agentadmit audit list --service http://127.0.0.1:8700 --outcome refused --actor key:key_…")]
     List(ListRecords),
     /// Streams records to stdout or a file; a full NDJSON export can be verified offline
     ///
@@ -39,6 +41,15 @@ Examples:
   agentadmit audit export --store sqlite:store.db --app app_… --environment live --out live.ndjson
   agentadmit audit verify live.ndjson")]
     Export(Export),
+    /// Has a running service check its whole log, and shows how far it is
+    ///
+    /// Every record is hashed again and every chain followed to its head, beside everything else
+    /// that the service does. Exit code 1 when something is wrong. A check that runs already is waited
+    /// for. Where the service does not run, `agentadmit store check` does the same.
+    #[command(after_long_help = "\
+Examples:
+  agentadmit audit check --service https://auth.example.com --operator-token-file token")]
+    Check,
     /// Checks an NDJSON export without the service: every hash, every chain, every checkpoint
     ///
     /// Says altered, missing, inserted, reordered, cut off, or chain left out, with file and line.
@@ -81,6 +92,15 @@ pub(crate) struct RecordFilter {
     /// Only this event, such as `connection_revoked`
     #[arg(long, value_name = "EVENT")]
     pub(crate) event: Option<String>,
+    /// Only what was done with this credential, such as `key:key_…` or `system`
+    #[arg(long, value_name = "ACTOR")]
+    pub(crate) actor: Option<Actor>,
+    /// Only what ended like this
+    #[arg(long, value_name = "allowed|refused|done")]
+    pub(crate) outcome: Option<Outcome>,
+    /// Only for exactly this reason, such as `insufficient_scope`
+    #[arg(long, value_name = "REASON")]
+    pub(crate) reason: Option<String>,
     /// Not before this moment (RFC 3339)
     #[arg(long, value_name = "TIME")]
     pub(crate) from: Option<String>,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use agentadmit_protocol::scope::ScopeName;
 use clap::Args;
 use clap_complete::Shell;
+use url::Url;
 
 /// The app's configuration, and what is said beside it.
 #[derive(Debug, Clone, Args)]
@@ -119,6 +120,9 @@ pub(crate) struct Sync {
 /// COMMAND is your app: it runs with `AGENTADMIT_SERVICE_URL`, `AGENTADMIT_APP_ID` and
 /// `AGENTADMIT_API_KEY` set, gets the signals, and when it ends so does the service, with its exit
 /// code. Without COMMAND the service runs until Ctrl-C.
+///
+/// When your app answers at its `public_url`, `dev` says where to go: let an agent in, be the agent,
+/// see what it did. Users of the consent page may come back to that address.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -136,6 +140,22 @@ pub(crate) struct Dev {
     /// The app, and its arguments
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+/// Plays an agent: takes the message that a page gave you, comes in, makes its first call
+///
+/// Reads the message, or the connection token alone, on stdin. Then it does what an agent does: it
+/// reads what the app offers, exchanges the token, which works once, and calls the first route that
+/// it may read. Every request and answer is shown, its secrets cut. For an app under development, on
+/// plain http.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  agentadmit agent                         # paste the message
+  agentadmit agent http://127.0.0.1:8000   # paste the token alone")]
+pub(crate) struct PlayAgent {
+    /// Where the app is [default: the address in the message]
+    pub(crate) url: Option<Url>,
 }
 
 /// Prints a shell's completions

@@ -5,6 +5,26 @@ use std::path::PathBuf;
 use agentadmit_config::StoreLocation;
 use agentadmit_protocol::environment::Environment;
 use clap::Args;
+use url::Url;
+
+/// Says whether a service can answer now, for health checks
+///
+/// Asks `/readyz`, which says what a balancer wants to know: whether this node would answer a verify.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "\
+Examples:
+  agentadmit ready
+  agentadmit ready --service https://auth.example.com
+
+Exits 0 when it can, 1 when it says that it cannot and why, 3 when nobody answers.")]
+pub(crate) struct Ready {
+    /// The service
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8700")]
+    pub(crate) service: Url,
+    /// Trust the certificates in this PEM file, beside the system's own
+    #[arg(long, value_name = "FILE", env = "AGENTADMIT_CA_FILE", hide_env_values = true)]
+    pub(crate) ca_file: Option<PathBuf>,
+}
 
 /// Checks a running service and an app in front of it, and says what is wrong and what to do
 ///

@@ -1,7 +1,10 @@
 //! What can be typed: commands, flags, and their help.
 
+mod accounts;
 mod admin;
+mod agent;
 mod audit;
+mod consent;
 mod developer;
 mod doctor;
 mod serve;
@@ -12,18 +15,21 @@ use std::net::SocketAddr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use accounts::{Developer, DeveloperCommand, MembersCommand};
 pub(crate) use admin::{
     ApiKeys, ApiKeysCommand, Apps, AppsCommand, Connections, ConnectionsCommand, NewApp, Operator,
     OperatorCommand, Plan, PlanCommand, PublicKeys, PublicKeysCommand, PutPublicKeys, Revoke,
     UpdateApp, Usage, Yes,
 };
+pub(crate) use agent::{Connect, ConnectCommand, ConnectTo, CredentialsFile, McpBridge};
 pub(crate) use audit::{
     Audit, AuditCommand, Export, ExportForm, ListRecords, RecordFilter, VerifyFile,
 };
-pub(crate) use developer::{AppConfig, Check, Completions, Dev, Init, Keys, Sync};
-pub(crate) use doctor::Doctor;
+pub(crate) use consent::{ConsentSessions, ConsentSessionsCommand, NewSession};
+pub(crate) use developer::{AppConfig, Check, Completions, Dev, Init, Keys, PlayAgent, Sync};
+pub(crate) use doctor::{Doctor, Ready};
 pub(crate) use serve::Serve;
-pub(crate) use store::{Backup, Migrate, Restore, Store, StoreCommand};
+pub(crate) use store::{Backup, Migrate, Restore, Store, StoreCommand, StoreCopy};
 pub(crate) use target::{Page, Target};
 
 const EXIT_CODES: &str = "\
@@ -59,20 +65,26 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Init(Init),
     Dev(Dev),
+    Agent(PlayAgent),
+    Connect(Connect),
+    McpBridge(McpBridge),
     Check(Check),
     Sync(Sync),
     Keys(Keys),
     Serve(Box<Serve>),
     Demo(Demo),
     Operator(Operator),
+    Developer(Developer),
     Apps(Apps),
     ApiKeys(ApiKeys),
     PublicKeys(PublicKeys),
     Plan(Plan),
     Connections(Connections),
+    ConsentSessions(ConsentSessions),
     Audit(Audit),
     Usage(Usage),
     Doctor(Box<Doctor>),
+    Ready(Ready),
     Backup(Backup),
     Restore(Restore),
     Migrate(Migrate),
@@ -103,9 +115,10 @@ pub(crate) enum Command {
 ///
 /// Starts the service, a shop and an agent as programs of their own on free ports of this machine,
 /// and lets a user of the shop grant, watch and take back. Every request and answer that is shown
-/// was really sent and received. Without `--once` it then stays up, with a fresh connection token
-/// for an agent of yours, until Ctrl-C. With `--json` it ends after the story and prints the
-/// transcript, whose form is in `docs/demo.md`. Nothing is left behind, and no network is needed.
+/// was really sent and received. Without `--once` it then stays up until Ctrl-C and leads you through
+/// the same by hand: the shop's page, the consent page, and the agent's first call, when you paste
+/// its message. With `--json` it ends after the story and prints the transcript, whose form is in
+/// `docs/demo.md`. Nothing is left behind, and no network is needed.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:

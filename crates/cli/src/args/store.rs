@@ -58,38 +58,42 @@ pub(crate) struct Restore {
     pub(crate) from: PathBuf,
 }
 
-/// Brings a store that is not in use to this version's schema
+/// Brings a store to this version's schema
 ///
 /// `serve` refuses a store of an earlier version until this was run. Migrations go forward only:
-/// make a backup first.
+/// make a backup first. A store in a file must not be in use; the nodes of a database may run on,
+/// and an empty database gets the whole schema.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Example:
-  agentadmit migrate --store sqlite:store.db --plan")]
+With --plan it ends with 1 where something would be done, and with 0 where nothing would.
+
+Examples:
+  agentadmit migrate --store sqlite:store.db --plan
+  agentadmit migrate --store postgres://agentadmit@db.example/agentadmit")]
 pub(crate) struct Migrate {
-    /// The store
+    /// The store: `sqlite:PATH` or `postgres://...`
     #[arg(
         long,
-        value_name = "sqlite:PATH",
+        value_name = "STORE",
         env = "AGENTADMIT_STORE",
         hide_env_values = true,
         help_heading = "Where"
     )]
     pub(crate) store: StoreLocation,
-    /// Only say what would be done
+    /// Only say what would be done, with its SQL, and change nothing
     #[arg(long)]
     pub(crate) plan: bool,
 }
 
-/// Looks after a store on its own machine
+/// Looks after a store directly, without its service
 #[derive(Debug, Args)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct Store {
-    /// The store
+    /// The store: `sqlite:PATH` or `postgres://...`
     #[arg(
         long,
         global = true,
-        value_name = "sqlite:PATH",
+        value_name = "STORE",
         env = "AGENTADMIT_STORE",
         hide_env_values = true
     )]
@@ -99,7 +103,7 @@ pub(crate) struct Store {
     pub(crate) command: StoreCommand,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub(crate) enum StoreCommand {
     /// Says that this machine's clock is right although it lies behind the newest record
     ///
@@ -108,9 +112,63 @@ pub(crate) enum StoreCommand {
 Example:
   agentadmit store accept-clock --store sqlite:store.db")]
     AcceptClock,
-    /// Checks the store's file, and every audit chain in it from its first kept record on
+    /// Checks every audit chain of the store from its first kept record on, and its file if it is one
     #[command(after_long_help = "\
 Example:
   agentadmit store check --store sqlite:store.db --json")]
     Check,
+    /// Moves a store in a file into an empty PostgreSQL database
+    ///
+    /// Nobody may use the file meanwhile: the service must be stopped, so that everything it has answered is
+    /// copied. All of it is copied or nothing: in one transaction, in which every row is counted and every audit
+    /// chain hashed again before it is committed. The file stays as it is.
+    #[command(after_long_help = "\
+With --plan it says what would be copied and changes nothing; that goes while the service runs.
+A running service can be copied as of one moment: `agentadmit backup`, and then the copy of the backup.
+Nodes on the database need the file's secret key: AGENTADMIT_SECRET_KEY=$(cat store.db.key).
+
+Examples:
+  agentadmit store copy --from sqlite:store.db --to postgres://agentadmit@db.example/agentadmit --plan
+  agentadmit store copy --from sqlite:store.db --to postgres://agentadmit@db.example/agentadmit")]
+    Copy(StoreCopy),
+    /// Makes harmless a store that came back from a snapshot or in a recovered database
+    ///
+    /// A database that was recovered to a moment, a volume that was put back from a snapshot: the store
+    /// does not know what has ended since. Connection tokens that were pending die, sessions of people
+    /// end, active connections wait for an operator (`agentadmit connections resume`), and what the
+    /// store that was there before knows as ended stays so, where it can still be read. Run it before
+    /// any service is started on the store. If it breaks off, run it again.
+    #[command(after_long_help = "\
+Examples:
+  agentadmit store after-restore --store postgres://agentadmit@db/agentadmit
+  agentadmit store after-restore --store postgres://agentadmit@new/agentadmit \\
+      --former postgres://agentadmit@old/agentadmit")]
+    AfterRestore {
+        /// The store that was there before, if it can still be read: what it knows as ended stays so
+        #[arg(long, value_name = "STORE")]
+        former: Option<StoreLocation>,
+        /// Active connections stay active. Somebody may have revoked one since
+        #[arg(long)]
+        keep_connections: bool,
+    },
+}
+
+/// Where from and where to.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StoreCopy {
+    /// The store to copy: `sqlite:PATH`
+    #[arg(long, value_name = "STORE", help_heading = "Where")]
+    pub(crate) from: StoreLocation,
+    /// The database to copy it into: `postgres://...`
+    #[arg(
+        long,
+        value_name = "STORE",
+        env = "AGENTADMIT_COPY_TO",
+        hide_env_values = true,
+        help_heading = "Where"
+    )]
+    pub(crate) to: StoreLocation,
+    /// Only say what would be copied, and change nothing
+    #[arg(long)]
+    pub(crate) plan: bool,
 }

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::{json_file, more, object, settings, text};
+use super::{accounts, json_file, more, object, settings, text};
 use crate::args::{AppsCommand, NewApp, UpdateApp, Yes};
 use crate::client::{Request, Transport};
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, card, table};
 
-const APPS: &str = "/v1/operator/apps";
+pub(super) const APPS: &str = "/v1/operator/apps";
 const COLUMNS: &[(&str, &str)] =
     &[("APP", "app_id"), ("NAME", "name"), ("CREATED", "created_at"), ("DELETED", "deleted_at")];
 const APP: &[(&str, &str)] = &[
@@ -49,6 +49,7 @@ pub(super) async fn run(
             output.result(&answer, |answer| card(answer, DELETED))?;
             return Ok(Exit::Done);
         }
+        AppsCommand::Members(command) => return accounts::members(at, command, output).await,
         AppsCommand::Create(app) => at.call(Request::post(APPS, new_app(app)?)).await?,
         AppsCommand::Show { app_id } => at.call(Request::get(format!("{APPS}/{app_id}"))).await?,
         AppsCommand::Update(change) => {

@@ -1,15 +1,17 @@
-//! `agentadmit audit list` and `agentadmit audit export`.
+//! `agentadmit audit list`, `export` and `check`.
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use http_body_util::BodyExt as _;
+use serde_json::Value;
 
 use super::{more, own_data_only};
 use crate::args::{Export, ExportForm, ListRecords, RecordFilter};
 use crate::client::{AnswerBody, Request, Side, Transport};
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, note, table};
+use crate::output::{Output, escaped, note, table};
 
 const COLUMNS: &[(&str, &str)] = &[
     ("AT", "occurred_at"),
@@ -51,6 +53,9 @@ fn filtered(request: Request, filter: &RecordFilter) -> Request {
         .with("connection_id", filter.connection.as_ref())
         .with("user_id", filter.user.as_ref())
         .with("event", filter.event.as_ref())
+        .with("actor", filter.actor.as_ref())
+        .with("outcome", filter.outcome.as_ref())
+        .with("reason", filter.reason.as_ref())
         .with("from", filter.from.as_ref())
         .with("to", filter.to.as_ref())
 }
@@ -92,6 +97,63 @@ pub(super) async fn export(
         note("CSV is for people: only NDJSON can be verified");
     }
     Ok(Exit::Done)
+}
+
+/// How often a check is asked how far it is.
+const ASK_EVERY: Duration = Duration::from_millis(300);
+
+pub(super) async fn check(at: &Transport, output: Output) -> Result<Exit, Failure> {
+    if at.side() != Side::Operator {
+        return Err(Failure::usage("the whole log is an operator's: use an operator token"));
+    }
+    let path = "/v1/operator/audit/verification";
+    let mut answer = at.call(Request::post_nothing(path)).await?;
+    let mut told = 0;
+    while let Some(running) = answer.get("running").filter(|running| !running.is_null()) {
+        told = tell(running, told);
+        tokio::time::sleep(ASK_EVERY).await;
+        answer = at.call(Request::get(path)).await?;
+    }
+    let has_failed = answer.get("failed_at").is_some_and(|at| !at.is_null());
+    let last = answer.get("last").filter(|last| !has_failed && !last.is_null());
+    let Some(last) = last else {
+        let text = "the check broke off: the store failed, and the service's log says why";
+        return Err(Failure::could_not(text));
+    };
+    output.result(last, found)?;
+    Ok(if last["intact"] == true { Exit::Done } else { Exit::No })
+}
+
+/// Says how far it is, at every tenth; how far was said.
+fn tell(running: &Value, told: u64) -> u64 {
+    let at = |name: &str| running[name].as_u64().unwrap_or_default();
+    let percent = at("position").saturating_mul(100) / at("end").max(1);
+    if percent < told + 10 {
+        return told;
+    }
+    note(&format!("{percent} % checked, {} records", at("records")));
+    percent
+}
+
+fn found(last: &Value) -> String {
+    let mut lines: Vec<String> = last["findings"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|finding| escaped(finding.as_str().unwrap_or_default()))
+        .collect();
+    let listed = u64::try_from(lines.len()).unwrap_or(u64::MAX);
+    let more = last["findings_total"].as_u64().unwrap_or_default().saturating_sub(listed);
+    if more > 0 {
+        lines.push(format!("… and {more} more findings"));
+    }
+    let verdict = if last["intact"] == true {
+        "whole"
+    } else {
+        "damaged: keep a copy, then restore a backup"
+    };
+    lines.push(format!("{} records, {} chains: {verdict}", last["records"], last["chains"]));
+    lines.join("\n")
 }
 
 /// Writes beside the file first: a name stands for a complete export.

@@ -42,6 +42,7 @@ const CONNECTION: &[(&str, &str)] = &[
 const REVOKED: &[(&str, &str)] = &[
     ("connection", "connection_id"),
     ("connections ended", "count"),
+    ("in apps", "apps"),
     ("status", "status"),
     ("at", "revoked_at"),
 ];
@@ -96,7 +97,11 @@ fn connections(at: &Transport) -> &'static str {
 }
 
 fn revocation(at: &Transport, revoke: Revoke) -> Result<Request, Failure> {
-    own_data_only(at, revoke.app.is_some() || revoke.environment.is_some())?;
+    let is_elsewhere = revoke.app.is_some() || revoke.environment.is_some() || revoke.all_apps;
+    own_data_only(at, is_elsewhere)?;
+    if revoke.all_apps {
+        must_be_sure(revoke.sure, "this ends all connections of the user in all apps")?;
+    }
     let everything_of_an_app = revoke.app.is_some() && revoke.user.is_none();
     if everything_of_an_app {
         must_be_sure(revoke.sure, "this ends all connections of the app")?;
@@ -107,7 +112,8 @@ fn revocation(at: &Transport, revoke: Revoke) -> Result<Request, Failure> {
     };
     if revoke.connection_id.is_none() && revoke.app.is_none() && revoke.user.is_none() {
         return Err(Failure::usage(
-            "name a connection, or whose: --app APP_ID, with --user USER_ID for one user",
+            "name a connection, or whose: --app APP_ID, with --user USER_ID for one user, or --user \
+             USER_ID --all-apps",
         ));
     }
     let body = object([
@@ -115,6 +121,7 @@ fn revocation(at: &Transport, revoke: Revoke) -> Result<Request, Failure> {
         ("app_id", text(revoke.app)),
         ("environment", text(revoke.environment)),
         ("user_id", text(revoke.user)),
+        ("all_apps", revoke.all_apps.then_some(json!(true))),
         ("reason", text(revoke.reason)),
     ]);
     Ok(Request::post(path, body))

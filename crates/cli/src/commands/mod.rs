@@ -1,16 +1,21 @@
 //! The administrative commands: what was typed, as requests; what was answered, as text. The commands
 //! of app developers are in `developer`.
 
+mod accounts;
+mod agent;
 mod api_keys;
 mod apps;
 mod audit;
 mod connections;
+mod consent;
 pub(crate) mod developer;
 mod doctor;
 mod operator;
 mod plan;
 mod public_keys;
+mod ready;
 mod store;
+mod store_copy;
 mod usage;
 mod verify_file;
 
@@ -31,18 +36,24 @@ use crate::output::{Output, cell};
 /// [`Failure`]: the refusal, or why nothing could be found out.
 pub(crate) async fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     match command {
+        Command::Connect(args) => agent::connect(args, output).await,
+        Command::McpBridge(args) => agent::mcp_bridge(args).await,
         Command::Init(args) => developer::init(&args, output),
         Command::Dev(args) => developer::dev(args, output).await,
         Command::Check(args) => developer::check(&args, output).await,
         Command::Sync(args) => developer::sync(args, output).await,
         Command::Keys(args) => developer::keys(&args, output).await,
         Command::Completions(args) => developer::completions(&args),
+        Command::Ready(args) => ready::run(&args, output).await,
         Command::Backup(args) => store::backup(args, output).await,
         Command::Restore(args) => store::restore(args, output).await,
         Command::Migrate(args) => store::migrate(args, output).await,
         Command::Store(args) => store::run(args, output).await,
         Command::Audit(args) => match args.command {
             AuditCommand::Verify(file) => verify_file::run(&file, output),
+            AuditCommand::Check => {
+                on(&args.target, async |at: &Transport| audit::check(at, output).await).await
+            }
             AuditCommand::List(list) => {
                 on(&args.target, async |at: &Transport| audit::list(at, list, output).await).await
             }
@@ -53,6 +64,10 @@ pub(crate) async fn run(command: Command, output: Output) -> Result<Exit, Failur
         },
         Command::Operator(args) => {
             on(&args.target, async |at: &Transport| operator::run(at, args.command, output).await)
+                .await
+        }
+        Command::Developer(args) => {
+            on(&args.target, async |at: &Transport| accounts::run(at, args.command, output).await)
                 .await
         }
         Command::Apps(args) => {
@@ -77,6 +92,10 @@ pub(crate) async fn run(command: Command, output: Output) -> Result<Exit, Failur
             })
             .await
         }
+        Command::ConsentSessions(args) => {
+            on(&args.target, async |at: &Transport| consent::run(at, args.command, output).await)
+                .await
+        }
         Command::Doctor(args) => doctor::run(*args, output).await,
         Command::Usage(args) => {
             let target = args.target.clone();
@@ -84,6 +103,7 @@ pub(crate) async fn run(command: Command, output: Output) -> Result<Exit, Failur
         }
         Command::Serve(_)
         | Command::Demo(_)
+        | Command::Agent(_)
         | Command::Generate { .. }
         | Command::DemoApp { .. }
         | Command::DemoAgent => Err(Failure::usage("this is no administrative command")),

@@ -18,6 +18,13 @@ const COLUMNS: &[(&str, &str)] = &[
     ("EXPIRES", "expires_at"),
     ("REVOKED", "revoked_at"),
 ];
+const SESSION_COLUMNS: &[(&str, &str)] = &[
+    ("SESSION", "session_id"),
+    ("WHO", "label"),
+    ("BEGAN", "created_at"),
+    ("LAST USED", "last_used_at"),
+    ("ENDS", "expires_at"),
+];
 const TOKEN: &[(&str, &str)] =
     &[("operator", "operator_id"), ("access", "access"), ("token", "operator_token")];
 
@@ -44,6 +51,23 @@ pub(super) async fn run(
         OperatorCommand::Revoke { operator_id } => {
             let answer = at.call(Request::delete(format!("{OPERATORS}/{operator_id}"))).await?;
             let columns = [("operator", "operator_id"), ("status", "status"), ("at", "revoked_at")];
+            output.result(&answer, |answer| card(answer, &columns))?;
+        }
+        OperatorCommand::SignIn => {
+            let answer = at.call(Request::post_nothing("/v1/operator/sign-in-codes")).await?;
+            let rows = [("code", "code"), ("good until", "expires_at"), ("page", "dashboard_url")];
+            output.result(&answer, |answer| card(answer, &rows))?;
+            output.hint("type the code on the dashboard's page: it is shown this once");
+        }
+        OperatorCommand::Sessions => {
+            let answer = at.call(Request::get("/v1/operator/sessions")).await?;
+            let sessions = |answer: &Value| table(&answer["sessions"], SESSION_COLUMNS);
+            output.result(&answer, sessions)?;
+        }
+        OperatorCommand::EndSession { session_id } => {
+            let path = format!("/v1/operator/sessions/{session_id}");
+            let answer = at.call(Request::delete(path)).await?;
+            let columns = [("session", "session_id"), ("status", "status"), ("at", "ended_at")];
             output.result(&answer, |answer| card(answer, &columns))?;
         }
     }

@@ -1,18 +1,19 @@
 //! `agentadmit backup`, `restore`, `migrate` and `store`: what only whoever is on the machine can
 //! do.
 
-use std::path::Path;
+use std::fmt::Write as _;
+use std::ops::ControlFlow;
 
 use agentadmit_config::StoreLocation;
-use agentadmit_store_sqlite::migrations::MIGRATIONS;
-use agentadmit_store_sqlite::{
-    Access, OpenError, RestoreOptions, SqliteStore, restore as restore_file,
-};
+use agentadmit_engine::verification::{self, ChainsReport};
+use agentadmit_store::restored::{Disarmed, Former, disarm};
+use agentadmit_store::tables::history::Migration;
+use agentadmit_store_sqlite::{OpenError, RestoreOptions, restore as restore_file};
 use serde_json::{Value, json};
 
 use crate::args::{Backup, Migrate, Restore, Store, StoreCommand, Target};
-use crate::chains;
 use crate::client::{Request, Transport};
+use crate::commands::store_copy;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, card, note};
 use crate::storage::{self, Settings};
@@ -36,7 +37,7 @@ const RESTORED: &[(&str, &str)] = &[
 
 pub(super) async fn backup(args: Backup, output: Output) -> Result<Exit, Failure> {
     let answer = blocking(move || {
-        let store = open_existing(&args.store)?;
+        let store = storage::open_existing_file(storage::file(&args.store)?)?;
         let mut told = 0;
         let report = store.backup(&args.to, &mut |progress| {
             let percent = progress.pages.saturating_sub(progress.remaining).saturating_mul(100)
@@ -64,89 +65,137 @@ pub(super) async fn backup(args: Backup, output: Output) -> Result<Exit, Failure
 }
 
 pub(super) async fn restore(args: Restore, output: Output) -> Result<Exit, Failure> {
-    let answer = blocking(move || {
+    let report = blocking(move || {
         let store = storage::options(&Settings::default());
         let options = RestoreOptions { store, keep_connections: args.keep_connections };
         let report = restore_file(&args.from, storage::file(&args.store)?, &options);
-        let report = report.map_err(|error| storage::failure(&error))?;
-        Ok(json!({
-            "expired": report.expired,
-            "suspended": report.suspended,
-            "kept": report.kept,
-            "ended": report.ended,
-            "credentials_ended": report.credentials_ended,
-            "current_was_read": report.current_was_read,
-            "kept_as": report.kept_as,
-        }))
+        report.map_err(|error| storage::failure(&error))
     })
     .await?;
-    output.result(&answer, |answer| card(answer, RESTORED))?;
-    if answer.get("suspended").and_then(Value::as_u64).is_some_and(|count| count > 0) {
+    output
+        .result(&answer(&report.disarmed, Some(json!(report.kept_as))), |it| card(it, RESTORED))?;
+    say_what_is_left_to_do(&report.disarmed, output);
+    Ok(Exit::Done)
+}
+
+/// What a restore did. Where a file was replaced, the former one is still somewhere.
+fn answer(report: &Disarmed, kept_as: Option<Value>) -> Value {
+    let counts = [
+        ("expired", json!(report.expired)),
+        ("suspended", json!(report.suspended)),
+        ("kept", json!(report.kept)),
+        ("ended", json!(report.ended)),
+        ("credentials_ended", json!(report.credentials_ended)),
+        ("former_was_read", json!(report.former_was_read)),
+    ];
+    let kept_as = kept_as.map(|path| ("kept_as", path));
+    let members = counts.into_iter().chain(kept_as);
+    Value::Object(members.map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+fn say_what_is_left_to_do(report: &Disarmed, output: Output) {
+    if report.suspended > 0 {
         output.hint("suspended connections wait for you: `agentadmit connections resume`");
     }
-    if answer.get("current_was_read") == Some(&json!(false)) {
+    if report.former_was_read == Some(false) {
         output.hint(
             "the store before could not be read: what was revoked since the backup is not known",
         );
     }
+}
+
+async fn after_restore(
+    location: StoreLocation,
+    former: Option<StoreLocation>,
+    keep_connections: bool,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let report = blocking(move || {
+        // whoever names the former store counts on it: one that cannot be opened is an error
+        let former = former.map(|former| storage::open_existing(&former)).transpose()?;
+        let former = former.as_deref().map_or(Former::Absent, Former::Readable);
+        let store = storage::open_existing(&location)?;
+        disarm(&*store, &former, keep_connections).map_err(|error| {
+            Failure::could_not(format!("{error}; start no service on it, and run this again"))
+        })
+    })
+    .await?;
+    output.result(&answer(&report, None), |it| card(it, RESTORED))?;
+    say_what_is_left_to_do(&report, output);
     Ok(Exit::Done)
 }
 
 pub(super) async fn migrate(args: Migrate, output: Output) -> Result<Exit, Failure> {
-    let answer = blocking(move || {
-        let path = storage::file(&args.store)?;
-        let missing = missing_migrations(path)?;
-        if !args.plan {
-            let options = storage::options(&Settings::default());
-            SqliteStore::migrate(path, &options).map_err(|error| storage::failure(&error))?;
+    let plan = args.plan;
+    let (missing, waiting) = blocking(move || {
+        let mut missing = storage::missing_migrations(&args.store)?;
+        let waiting = if plan { None } else { storage::migrate(&args.store)? };
+        if let Some(first) = waiting {
+            missing.retain(|step| step.version < first.version);
         }
-        Ok(json!({"migrations": missing, "applied": !args.plan}))
+        Ok((missing, waiting))
     })
     .await?;
-    output.result(&answer, |answer| {
-        let migrations = answer["migrations"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let verb = if answer["applied"] == json!(true) { "applied" } else { "to apply" };
-        match migrations {
-            [] => "the store has this version's schema".to_owned(),
-            some => {
-                let lines =
-                    some.iter().map(|it| format!("{verb}: {} {}", it["version"], it["name"]));
-                lines.collect::<Vec<String>>().join("\n")
+    let shown: Vec<Value> = missing
+        .iter()
+        .map(|step| {
+            if plan {
+                json!({"version": step.version, "name": step.name, "sql": step.sql})
+            } else {
+                json!({"version": step.version, "name": step.name})
             }
-        }
-    })?;
-    Ok(Exit::Done)
-}
-
-/// The migrations that a store lacks.
-fn missing_migrations(path: &Path) -> Result<Vec<Value>, Failure> {
-    if !path.exists() {
-        return Err(storage::failure(&OpenError::Missing(path.to_owned())));
+        })
+        .collect();
+    let mut answer = json!({"migrations": shown, "applied": !plan});
+    if let (Some(step), Value::Object(answer)) = (waiting, &mut answer) {
+        let waiting = json!({"version": step.version, "name": step.name});
+        answer.insert("waiting".to_owned(), waiting);
     }
-    let options = storage::options(&Settings::default());
-    let found = match SqliteStore::open(path, options, Access::Command) {
-        Ok(_) => return Ok(Vec::new()),
-        Err(OpenError::SchemaTooOld { found, .. }) => found,
-        Err(error) => return Err(storage::failure(&error)),
-    };
-    let missing = MIGRATIONS.iter().filter(|migration| migration.version > found);
-    Ok(missing
-        .map(|migration| json!({"version": migration.version, "name": migration.name}))
-        .collect())
+    output.result(&answer, |_| {
+        if missing.is_empty() && waiting.is_none() {
+            return "the store has this version's schema".to_owned();
+        }
+        let step = |step: &Migration| {
+            if plan {
+                format!("-- {} {}\n{}", step.version, step.name, step.sql.trim_end())
+            } else {
+                format!("applied: {} {}", step.version, step.name)
+            }
+        };
+        missing.iter().map(step).collect::<Vec<String>>().join("\n")
+    })?;
+    if let Some(step) = waiting {
+        output.hint(&format!(
+            "{} {} waits: nodes of an older version still use what it takes away; replace them and \
+             run this again",
+            step.version, step.name
+        ));
+    }
+    let is_open = waiting.is_some() || plan && !missing.is_empty();
+    Ok(if is_open { Exit::No } else { Exit::Done })
 }
 
 pub(super) async fn run(args: Store, output: Output) -> Result<Exit, Failure> {
-    let location =
-        args.store.ok_or_else(|| Failure::usage("say which store: `--store sqlite:PATH`"))?;
+    let command = match args.command {
+        StoreCommand::Copy(copy) => return store_copy::run(copy, output).await,
+        command => command,
+    };
+    let location = args.store.ok_or_else(|| {
+        Failure::usage("say which store: `--store sqlite:PATH` or `--store postgres://...`")
+    })?;
     if let Some(path) = location.file().filter(|path| !path.exists()) {
         return Err(storage::failure(&OpenError::Missing(path.to_owned())));
     }
-    match args.command {
+    match command {
         StoreCommand::AcceptClock => {
             let target = Target { store: Some(location), ..Target::default() };
             super::on(&target, async |at: &Transport| accept_clock(at, output).await).await
         }
         StoreCommand::Check => check(location, output).await,
+        StoreCommand::Copy(copy) => store_copy::run(copy, output).await,
+        StoreCommand::AfterRestore { former, keep_connections } => {
+            after_restore(location, former, keep_connections, output).await
+        }
     }
 }
 
@@ -158,26 +207,29 @@ async fn accept_clock(at: &Transport, output: Output) -> Result<Exit, Failure> {
 
 async fn check(location: StoreLocation, output: Output) -> Result<Exit, Failure> {
     let report = blocking(move || {
-        let store = open_existing(&location)?;
-        chains::check(&store)
+        let store = storage::open_existing(&location)?;
+        let checked = verification::check(&*store, &|_| ControlFlow::Continue(()));
+        checked.map_err(|error| Failure::could_not(error.to_string()))
     })
-    .await?;
+    .await?
+    .unwrap_or_default();
     let answer = serde_json::to_value(&report).unwrap_or_default();
-    output.result(&answer, |_| report.words())?;
+    output.result(&answer, |_| words(&report))?;
     Ok(if report.ok { Exit::Done } else { Exit::No })
 }
 
-/// Opens a store that must be there: looking must not make one.
-fn open_existing(location: &StoreLocation) -> Result<SqliteStore, Failure> {
-    let path = storage::file(location)?;
-    if !path.exists() {
-        return Err(storage::failure(&OpenError::Missing(path.to_owned())));
+fn words(report: &ChainsReport) -> String {
+    let mut text = String::new();
+    for finding in &report.findings {
+        // writing into a String cannot fail
+        let _never = writeln!(text, "{finding}");
     }
-    let options = storage::options(&Settings::default());
-    SqliteStore::open(path, options, Access::Command).map_err(|error| storage::failure(&error))
+    let verdict = if report.ok { "whole" } else { "damaged: restore a backup" };
+    let _never = write!(text, "{} records, {} chains: {verdict}", report.records, report.chains);
+    text
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     tokio::task::spawn_blocking(work)

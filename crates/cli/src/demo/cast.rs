@@ -59,8 +59,10 @@ impl Cast {
     /// Starts the service; the others come when their turn is.
     pub(super) async fn start(folder: &Path) -> Result<Self, Failure> {
         let service = Service::start(folder).await?;
-        let configuration = folder.join(FILE_NAME);
-        fs::write(configuration, axum_shop::CONFIGURATION)
+        // it listens where there is room, which no file knows before
+        let lines = axum_shop::CONFIGURATION.lines();
+        let kept: Vec<&str> = lines.filter(|line| !line.starts_with("public_url:")).collect();
+        fs::write(folder.join(FILE_NAME), kept.join("\n"))
             .map_err(|error| Failure::could_not(error.to_string()))?;
         Ok(Self { service, folder: folder.to_owned(), shop: None })
     }
@@ -100,19 +102,15 @@ impl Cast {
         Ok(party)
     }
 
-    /// Starts the agent with what its human gives it.
-    pub(super) async fn agent(&self, token: &str) -> Result<(Agent, Party), Failure> {
-        let address = origin(&self.shop_url()?);
-        let mut command = this_binary()?;
-        command.arg("__demo-agent");
-        let mut process = Process::start(command)?;
-        let (Some(stdin), Some(stdout)) = (process.stdin.take(), process.stdout.take()) else {
-            return Err(Failure::could_not("the agent has no stdin and stdout"));
-        };
-        let party = party("agent", &process, None);
-        let mut agent = Agent { _process: process, stdin, answers: BufReader::new(stdout).lines() };
-        agent.say(&json!({"address": address, "token": token}).to_string()).await?;
-        Ok((agent, party))
+    /// Lets users of the consent page come back to the shop.
+    pub(super) async fn lead_back(&self, shop: &Registered) -> Result<(), Failure> {
+        let path = format!("/v1/operator/apps/{}", shop.app_id);
+        let body = json!({"settings": {"redirect_uris": [self.shop_url()?.as_str()]}});
+        let (status, said) = self.service.as_operator(Method::PATCH, &path, &body).await?;
+        if status == 200 {
+            return Ok(());
+        }
+        Err(Failure::could_not(format!("the shop's address was not registered: {said}")))
     }
 
     /// The service as a party of the story.
@@ -155,6 +153,20 @@ pub(super) struct Agent {
 }
 
 impl Agent {
+    /// Starts the agent with what its human gives it.
+    pub(super) async fn start(address: &Url, token: &str) -> Result<(Self, Party), Failure> {
+        let mut command = this_binary()?;
+        command.arg("__demo-agent");
+        let mut process = Process::start(command)?;
+        let (Some(stdin), Some(stdout)) = (process.stdin.take(), process.stdout.take()) else {
+            return Err(Failure::could_not("the agent has no stdin and stdout"));
+        };
+        let party = party("agent", &process, None);
+        let mut agent = Self { _process: process, stdin, answers: BufReader::new(stdout).lines() };
+        agent.say(&json!({"address": origin(address), "token": token}).to_string()).await?;
+        Ok((agent, party))
+    }
+
     /// Gives it a word; says what it sent for that, and what came.
     pub(super) async fn act(&mut self, word: &str) -> Result<Exchange, Failure> {
         self.say(word).await?;

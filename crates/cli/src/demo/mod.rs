@@ -10,6 +10,7 @@
 //! | --- | --- |
 //! | `cast` | who plays, and how each is told what to do |
 //! | `story`, `evidence`, `plan` | the user and the operator; what must come of every step |
+//! | `visit` | the agent for whoever has none at hand, and `agentadmit agent` |
 //! | `transcript`, `print` | what happened, for programs and for people |
 
 mod agent;
@@ -21,6 +22,7 @@ mod process;
 mod service;
 mod story;
 mod transcript;
+mod visit;
 
 use std::future::pending;
 use std::net::SocketAddr;
@@ -33,6 +35,7 @@ use crate::exit::{Exit, Failure};
 
 pub use process::runs_again_as;
 pub(crate) use story::documented;
+pub(crate) use visit::play_agent;
 
 /// Plays the story, and stays up unless it is told not to.
 ///

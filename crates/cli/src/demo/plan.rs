@@ -18,7 +18,16 @@ pub(super) struct Plan {
     /// What else must hold of the answer, in words and as a check.
     pub(super) also: Option<(&'static str, Check)>,
     /// The members of the answer that a terminal shows.
-    pub(super) shown: &'static [&'static str],
+    pub(super) shown: Shown,
+}
+
+/// What of an answer's body a terminal shows.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shown {
+    /// These members.
+    Members(&'static [&'static str]),
+    /// All of it.
+    Whole,
 }
 
 impl Plan {
@@ -28,7 +37,7 @@ impl Plan {
         title: &'static str,
         expected: Expected,
     ) -> Self {
-        Self { who, to, title, expected, also: None, shown: &[] }
+        Self { who, to, title, expected, also: None, shown: Shown::Members(&[]) }
     }
 
     /// With something else that must hold of the answer.
@@ -38,7 +47,12 @@ impl Plan {
 
     /// With the members of the answer that a terminal shows.
     pub(super) const fn showing(self, shown: &'static [&'static str]) -> Self {
-        Self { shown, ..self }
+        Self { shown: Shown::Members(shown), ..self }
+    }
+
+    /// With all of the answer's body.
+    pub(super) const fn showing_all(self) -> Self {
+        Self { shown: Shown::Whole, ..self }
     }
 
     /// Whether the answer is the documented one.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::plan::Shown;
 use super::transcript::{Party, Step};
 use crate::exit::Failure;
 use crate::output::style::{BOLD, DIM, GREEN, PLAIN, RED, YELLOW};
@@ -90,6 +91,13 @@ impl Printer {
         if self.silent { Ok(()) } else { print(format!("{text}\n").as_bytes()) }
     }
 
+    /// A numbered step for a person: an address or a command, and what to do there.
+    pub(super) fn numbered(&self, number: usize, place: &str, what: &str) -> Result<(), Failure> {
+        let number = self.painted(DIM, &format!("{number:>3}"));
+        let place = self.painted(BOLD, &format!("{place:<34}"));
+        self.line(format!("{number}  {place}  {what}").trim_end())
+    }
+
     /// A line in bold.
     pub(super) fn strong(&self, text: &str) -> Result<(), Failure> {
         self.line(&self.painted(BOLD, text))
@@ -154,7 +162,7 @@ fn request(request: &Value) -> String {
 }
 
 /// What came: the word that decides, and the members that a reader should see.
-fn answer(answer: &Value, shown: &[&str]) -> (String, String) {
+fn answer(answer: &Value, shown: Shown) -> (String, String) {
     if let Some(code) = answer.get("exit_code") {
         let lines = answer.get("output").and_then(Value::as_array);
         let lines: Vec<&str> = lines.into_iter().flatten().filter_map(Value::as_str).collect();
@@ -172,6 +180,10 @@ fn answer(answer: &Value, shown: &[&str]) -> (String, String) {
         return (status, headers.to_string());
     }
     let body = answer.get("body").unwrap_or(&Value::Null);
+    let shown = match shown {
+        Shown::Members(names) => names,
+        Shown::Whole => return (status, body.to_string()),
+    };
     // in the order in which they matter
     let members: Vec<String> =
         shown.iter().filter_map(|name| Some(format!("\"{name}\":{}", body.get(name)?))).collect();
@@ -251,8 +263,10 @@ mod tests {
     fn only_what_matters_of_an_answer_is_shown() {
         let (word, rest) = answer(
             &serde_json::json!({"status": 200, "body": {"b": 1, "a": 2, "c": 3}}),
-            &["b", "missing", "a"],
+            Shown::Members(&["b", "missing", "a"]),
         );
         assert_eq!((word.as_str(), rest.as_str()), ("200", r#"{"b":1,"a":2}"#));
+        let whole = answer(&serde_json::json!({"status": 200, "body": [1, 2]}), Shown::Whole);
+        assert_eq!(whole, ("200".to_owned(), "[1,2]".to_owned()));
     }
 }

@@ -51,6 +51,15 @@ impl Service {
         self.send(method, path, self.operator_token.expose(), Some(body)).await
     }
 
+    /// Where the dashboard is and a code to sign in there with, if this service has one.
+    pub(super) async fn dashboard(&self) -> Result<Option<(String, String)>, Failure> {
+        let path = "/v1/operator/sign-in-codes";
+        let token = self.operator_token.expose();
+        let (status, made) = self.send(Method::POST, path, token, None).await?;
+        let text = |name: &str| made.get(name).and_then(Value::as_str).map(str::to_owned);
+        Ok(text("dashboard_url").zip(text("code")).filter(|_| status == 201))
+    }
+
     /// A request in the app's name.
     pub(super) async fn as_app(
         &self,

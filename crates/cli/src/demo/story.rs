@@ -4,13 +4,15 @@ use std::path::Path;
 
 use http::Method;
 use serde_json::{Value, json};
+use url::Url;
 
-use super::cast::{Agent, Browser, Cast, Exchange, Stopwatch, origin};
+use super::cast::{Agent, Browser, Cast, Exchange, Stopwatch};
 use super::evidence;
 use super::plan::{Expected, Plan};
 use super::print::{Printer, member};
 use super::service::Registered;
 use super::transcript::{Party, Step, Transcript, cut};
+use super::visit::Pasted;
 use crate::exit::{Exit, Failure};
 use crate::output::print;
 
@@ -43,18 +45,13 @@ pub(super) async fn tell(once: bool, json: bool) -> Result<Exit, Failure> {
     let folder = temporary_folder()?;
     let mut story = Story::new(Printer::new(json));
     story.printer.heading()?;
-    let told = story.play(folder.path()).await;
-    let (exit, mut stage) = match told {
-        Ok(stage) => (Exit::Done, Some(stage)),
-        Err(Stop::Wrong) => (Exit::No, None),
-        Err(Stop::Failed(failure)) => return Err(failure),
+    let (told, stage) = match story.play(folder.path()).await {
+        Ok(stage) => (Ok(()), Some(stage)),
+        Err(stop) => (Err(stop), None),
     };
-    story.printer.end(exit == Exit::Done)?;
-    if json {
-        let text = serde_json::to_string_pretty(&story.transcript).unwrap_or_default();
-        print(format!("{text}\n").as_bytes())?;
-    } else if let Some(stage) = stage.as_mut().filter(|_| !once) {
-        story.stay(stage).await?;
+    let exit = story.close(told, json)?;
+    if let Some(mut stage) = stage.filter(|_| !once && !json) {
+        story.stay(&mut stage).await?;
     }
     Ok(exit)
 }
@@ -93,7 +90,7 @@ fn temporary_folder() -> Result<tempfile::TempDir, Failure> {
 /// What is still there when the story is over.
 struct Stage {
     cast: Cast,
-    browser: Browser,
+    shop: Registered,
 }
 
 /// A story while it is told.
@@ -104,7 +101,7 @@ pub(super) struct Story {
 }
 
 impl Story {
-    fn new(printer: Printer) -> Self {
+    pub(super) fn new(printer: Printer) -> Self {
         Self { printer, transcript: Transcript::new(), watch: Stopwatch::new() }
     }
 
@@ -115,7 +112,8 @@ impl Story {
         self.enter(cast.open_shop(&shop).await?)?;
         let mut browser = Browser::new(cast.shop_url()?);
         let granted = self.grant(&mut browser).await?;
-        let (mut agent, party) = cast.agent(member(granted.body(), "token")).await?;
+        let token = member(granted.body(), "token");
+        let (mut agent, party) = Agent::start(&cast.shop_url()?, token).await?;
         self.enter(party)?;
         self.come_in(&mut agent).await?;
         self.overstep(&mut agent).await?;
@@ -123,7 +121,22 @@ impl Story {
         self.revoke(&browser, &mut agent, connection).await?;
         evidence::read(self, &cast, &shop, connection).await?;
         evidence::verify(self, &cast, &shop, folder).await?;
-        Ok(Stage { cast, browser })
+        Ok(Stage { cast, shop })
+    }
+
+    /// Says how it ended; prints the transcript where a program reads.
+    pub(super) fn close(&self, told: Told<()>, json: bool) -> Result<Exit, Failure> {
+        let exit = match told {
+            Ok(()) => Exit::Done,
+            Err(Stop::Wrong) => Exit::No,
+            Err(Stop::Failed(failure)) => return Err(failure),
+        };
+        self.printer.end(exit == Exit::Done)?;
+        if json {
+            let text = serde_json::to_string_pretty(&self.transcript).unwrap_or_default();
+            print(format!("{text}\n").as_bytes())?;
+        }
+        Ok(exit)
     }
 
     async fn register(&mut self, cast: &Cast) -> Told<Registered> {
@@ -239,7 +252,7 @@ impl Story {
     }
 
     /// A step that the agent takes at a word.
-    async fn act(&mut self, agent: &mut Agent, word: &str, plan: Plan) -> Told<()> {
+    pub(super) async fn act(&mut self, agent: &mut Agent, word: &str, plan: Plan) -> Told<()> {
         let started = self.watch.ms();
         let exchange = agent.act(word).await?;
         self.take(plan, exchange, started)
@@ -289,24 +302,46 @@ impl Story {
         Ok(())
     }
 
-    /// Prints what can be tried by hand, and waits for the end.
+    /// Leads through the pages, and plays the agent of whoever pastes a message, until the end.
     async fn stay(&mut self, stage: &mut Stage) -> Result<(), Failure> {
-        let Stage { cast, browser } = stage;
-        let wanted = json!({"scopes": ["read:orders"], "duration_seconds": 3600});
-        let granted = browser.send(Method::POST, GRANT, &wanted).await?;
-        let (shop, service) = (origin(&cast.shop_url()?), origin(&cast.service.url));
+        let Stage { cast, shop } = stage;
+        cast.lead_back(shop).await?;
+        let address = cast.shop_url()?;
+        self.lead(&address)?;
+        if let Some((dashboard, code)) = cast.service.dashboard().await? {
+            let what = format!("everything, live: the code is {code}, for 10 minutes");
+            self.printer.numbered(5, &dashboard, &what)?;
+        }
+        self.printer.line("\nCtrl-C ends everything and leaves nothing behind.")?;
+        let mut pasted = Pasted::from_stdin(Some(address.clone()));
+        let mut is_open = true;
+        loop {
+            let token = tokio::select! {
+                why = cast.somebody_ends() => return Err(Failure::could_not(why)),
+                token = pasted.next(), if is_open => token,
+            };
+            let Some((_, token)) = token else {
+                is_open = false;
+                continue;
+            };
+            match self.visit(&address, &token).await {
+                // what did not go well, the step says; another token may be a better one
+                Ok(()) | Err(Stop::Wrong) => {}
+                Err(Stop::Failed(failure)) => return Err(failure),
+            }
+        }
+    }
+
+    /// Where to go, in order.
+    fn lead(&self, shop: &Url) -> Result<(), Failure> {
         let (login, password) = ADA;
+        let sign_in = format!("sign in as {login}, {password}; press \"Connect an agent\"");
         self.printer.strong("\nNow you")?;
-        self.printer.line(&format!(
-            "    {shop}/  the shop; sign in as {login}, {password}\n    \
-             {shop}/.well-known/agentadmit  what it offers to agents\n    \
-             {service}/openapi.json  the service"
-        ))?;
-        self.printer
-            .strong("\nGive this to an agent of yours; its token works once, for 10 minutes")?;
-        self.printer.line(&format!("\n{}\n", member(granted.body(), "prompt")))?;
-        self.printer.line("Ctrl-C ends everything and leaves nothing behind.")?;
-        Err(Failure::could_not(cast.somebody_ends().await))
+        self.printer.numbered(1, shop.as_str(), &sign_in)?;
+        self.printer.numbered(2, "the consent page opens", "choose, allow, copy the message")?;
+        let paste = "the demo's agent makes its first call (or hand it to one of yours)";
+        self.printer.numbered(3, "paste the message here", paste)?;
+        self.printer.numbered(4, shop.as_str(), "what it did, and one button to end it")
     }
 }
 

@@ -15,6 +15,8 @@ use agentadmit_config::without_secrets;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::plan::Shown;
+
 /// The whole story.
 #[derive(Debug, Serialize)]
 pub(super) struct Transcript {
@@ -63,7 +65,7 @@ pub(super) struct Step {
     pub(super) remark: Option<String>,
     /// The members of the answer that a terminal shows.
     #[serde(skip)]
-    pub(super) shown: &'static [&'static str],
+    pub(super) shown: Shown,
 }
 
 impl Transcript {

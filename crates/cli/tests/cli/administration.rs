@@ -221,6 +221,17 @@ fn an_api_key_sees_its_own_app_and_nothing_else() {
     assert_eq!(run(&["usage"]).ok().json()["app_id"], connected.app_id);
     assert!(!run(&["audit", "list"]).ok().json()["events"].as_array().unwrap().is_empty());
     run(&["connections", "list", "--app", &connected.app_id]).exits(2);
+    let ask = |more: &[&str]| {
+        let create = ["consent-sessions", "create", "--app", &connected.app_id];
+        run(&[&create[..], more].concat())
+    };
+    let asked = ask(&["--user", "u_1", "--user-label", "Ann", "--locale", "ar"]).ok().json();
+    let page = format!("{}/consent/{}?code=", service.url, asked["session_id"].as_str().unwrap());
+    assert!(asked["session_url"].as_str().unwrap().starts_with(&page), "{asked}");
+    let longer = ["--connection", &connected.connection_id, "--duration-seconds", "31536000"];
+    ask(&longer).ok();
+    assert_eq!(ask(&["--user", "u_1", "--scope", "x:y"]).exits(1).json()["error"], "invalid_scope");
+    ask(&[]).exits(2);
     assert_eq!(run(&["apps", "list"]).exits(1).json()["error"], "invalid_operator_token");
     run(&["connections", "revoke", &connected.connection_id]).ok();
     assert_eq!(connected.verify(&service.url).unwrap().0, 403);

@@ -136,3 +136,18 @@ fn files_that_cannot_be_used_are_wrong_usage() {
     verify(&file, &["--checkpoint", &empty]).exits(2);
     verify(&file, &["--keys", &empty]).exits(2);
 }
+
+#[test]
+fn a_service_checks_its_own_log() {
+    let store = Store::new();
+    store.run(&["apps", "create", "--name", "Shop"]).ok();
+    let checked = store.run(&["audit", "check"]).ok().json();
+    assert_eq!((&checked["intact"], &checked["findings_total"]), (&true.into(), &0.into()));
+    assert!(checked["records"].as_u64().unwrap() > 2, "{checked}");
+    let list = |outcome| {
+        let query = ["audit", "list", "--outcome", outcome, "--actor", "system"];
+        store.run(&query).ok().json()["events"].to_string()
+    };
+    assert_eq!(list("refused"), "[]");
+    assert!(list("done").contains("app_created"));
+}

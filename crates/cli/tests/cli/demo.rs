@@ -1,12 +1,13 @@
 //! The whole story, as people and as programs read it.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 
-use serde_json::{Value, json};
+use agentadmit_testkit::client::{Client, Request};
+use serde_json::json;
 
-use crate::support::{Ran, agentadmit, interrupt, request, text};
+use crate::support::{Ran, agentadmit, interrupt, text};
 
 /// How every secret begins.
 const SECRETS: [&str; 5] = ["ag_ct_", "ag_at_", "aa_test_", "aa_live_", "aa_op_"];
@@ -67,29 +68,42 @@ fn the_documentation_shows_a_transcript_of_this_version() {
 /// A demo that stays up, and what it said until then.
 struct Staying {
     child: Child,
+    stdout: BufReader<ChildStdout>,
     said: String,
 }
 
 impl Staying {
     fn start() -> Self {
         let mut command = agentadmit();
-        command.arg("demo").stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut demo = Self { child: command.spawn().unwrap(), said: String::new() };
-        for line in BufReader::new(demo.child.stdout.as_mut().unwrap()).lines() {
-            let line = line.unwrap();
-            demo.said.push_str(&line);
-            demo.said.push('\n');
-            if line.starts_with("Ctrl-C ends everything") {
-                return demo;
-            }
-        }
-        panic!("it did not stay up:\n{}", demo.said);
+        command.arg("demo").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut demo = Self { child, stdout, said: String::new() };
+        demo.reads_until("Ctrl-C ends everything");
+        demo
     }
 
-    /// The first word that begins so.
-    fn word(&self, prefix: &str) -> &str {
+    /// Reads on to a line that holds this; says what was read.
+    fn reads_until(&mut self, wanted: &str) -> String {
+        let from = self.said.len();
+        loop {
+            let start = self.said.len();
+            assert!(self.stdout.read_line(&mut self.said).unwrap() > 0, "ended:\n{}", self.said);
+            if self.said[start..].contains(wanted) {
+                return self.said[from..].to_owned();
+            }
+        }
+    }
+
+    /// The addresses of its last page of steps, in their order.
+    fn addresses(&self) -> Vec<&str> {
         let (_, now_you) = self.said.split_once("Now you").unwrap();
-        now_you.split_whitespace().find(|word| word.starts_with(prefix)).unwrap()
+        now_you.split_whitespace().filter(|word| word.starts_with("http://")).collect()
+    }
+
+    fn paste(&mut self, text: &str) {
+        let stdin = self.child.stdin.as_mut().unwrap();
+        stdin.write_all(format!("{text}\n").as_bytes()).unwrap();
     }
 }
 
@@ -102,23 +116,34 @@ impl Drop for Staying {
 }
 
 #[test]
-fn it_stays_up_for_an_agent_of_yours_and_leaves_nothing_behind() {
+fn it_stays_up_leads_through_the_pages_and_leaves_nothing_behind() {
     let mut demo = Staying::start();
-    let shop = demo.word("http://").trim_end_matches('/').to_owned();
-    let send = |method: &str, path: &str, bearer: &str, body: &Value| {
-        request(&shop, method, path, bearer, body)
-    };
-    let (status, document) = send("GET", "/.well-known/agentadmit", "", &Value::Null).unwrap();
-    assert_eq!((status, &document["app"]["name"]), (200, &json!("Corner shop")));
-    let token = json!({"token": demo.word("ag_ct_")});
-    let (status, exchanged) = send("POST", "/agentadmit/token/exchange", "", &token).unwrap();
-    assert_eq!(status, 200, "{exchanged}");
-    let access = text(&exchanged, "access_token");
-    let (status, orders) = send("GET", "/orders", &access, &Value::Null).unwrap();
-    assert_eq!(status, 200, "{orders}");
-    assert!(orders.to_string().contains("A-1001"), "{orders}");
+    assert_no_secret(&demo.said);
+    let shop = demo.addresses()[0].trim_end_matches('/').to_owned();
+    let mut browser = Client::new(shop.strip_prefix("http://").unwrap().parse().unwrap());
+    let form = "login=ada&password=difference-engine";
+    let log_in = Request::new("POST", "/login").body("application/x-www-form-urlencoded", form);
+    let signed_in = browser.ask(&log_in);
+    let cookie = signed_in.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let as_ada = |request: Request| request.header("Cookie", &cookie).header("Origin", &shop);
+    // its page leads to the consent page, and that one back
+    let asked = json!({"return_url": format!("{shop}/")});
+    let opened = browser.ask(&as_ada(Request::post("/agentadmit/consent-sessions", &asked)));
+    opened.expect(201);
+
+    let wanted = json!({"scopes": ["read:orders"], "duration_seconds": 3600});
+    let path = "/agentadmit/connections/generate-token";
+    let granted = browser.ask(&as_ada(Request::post(path, &wanted)));
+    granted.expect(201);
+    demo.paste(&granted.text("prompt"));
+    let first_call = demo.reads_until("A-1001");
+    assert!(first_call.contains("Its first call"), "{first_call}");
+    demo.paste(&granted.text("token"));
+    let again = demo.reads_until("NOT as documented");
+    assert!(again.contains("invalid_grant"), "{again}");
 
     interrupt(&demo.child);
     assert_eq!(demo.child.wait().unwrap().code(), Some(0));
-    assert!(send("GET", "/", "", &Value::Null).is_err(), "nobody listens there any more");
+    let gone = Client::new(shop.strip_prefix("http://").unwrap().parse().unwrap());
+    assert!({ gone }.send(&Request::get("/")).is_err(), "nobody listens there any more");
 }

@@ -2,6 +2,7 @@
 //! types, what a user clicks, what an agent sends.
 
 use std::fs;
+use std::io::{Seek as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 
@@ -26,12 +27,29 @@ fn an_empty_folder_becomes_an_app_that_lets_an_agent_in() {
     let log_in = Request::new("POST", "/login").body("application/x-www-form-urlencoded", form);
     let signed_in = browser.ask(&log_in);
     let cookie = signed_in.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let as_ada = |request: Request| {
+        request.header("Cookie", &cookie).header("Origin", format!("http://{shop}"))
+    };
     let wanted = json!({"scopes": ["read:orders"], "duration_seconds": 3600});
-    let grant = Request::post("/agentadmit/connections/generate-token", &wanted)
-        .header("Cookie", cookie)
-        .header("Origin", format!("http://{shop}"));
+    let grant = as_ada(Request::post("/agentadmit/connections/generate-token", &wanted));
     let granted = browser.ask(&grant);
     granted.expect(201);
+
+    let said = guide(&dev);
+    for place in [format!("http://{shop}/"), format!("http://{shop}/agentadmit")] {
+        assert!(said.iter().any(|line| line.contains(&format!("  {place} "))), "{said:#?}");
+    }
+    // the consent page leads back to the address that `init` wrote down
+    let asked = json!({"return_url": format!("http://{shop}/")});
+    let opened = as_ada(Request::post("/agentadmit/consent-sessions", &asked));
+    browser.ask(&opened).expect(201);
+    let second = browser.ask(&grant);
+    let first = be_the_agent(&second.text("prompt"));
+    let first = first.ok().stdout;
+    assert!(first.contains("Its first call") && first.contains("A-1001"), "{first}");
+    assert!(!first.contains(&second.text("token")), "{first}");
+    be_the_agent(&second.text("token")).exits(2);
+    be_the_agent("no token").exits(2);
 
     let mut agent = Client::new(shop);
     let document = agent.ask(&Request::get("/.well-known/agentadmit")).expect(200);
@@ -46,6 +64,21 @@ fn an_empty_folder_becomes_an_app_that_lets_an_agent_in() {
     dev.terminate();
     let gone = Client::new(shop).send(&Request::get("/"));
     assert!(gone.is_err(), "the app ended with the service: {gone:?}");
+}
+
+/// The numbered steps that `dev` prints when the app is there.
+fn guide(dev: &Service) -> Vec<String> {
+    let mut lines = dev.log.iter().skip_while(|line| !line.ends_with("lets agents in"));
+    lines.next();
+    lines.by_ref().take_while(|line| !line.is_empty()).collect()
+}
+
+/// `agentadmit agent`, given this.
+fn be_the_agent(pasted: &str) -> Ran {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(pasted.as_bytes()).unwrap();
+    file.rewind().unwrap();
+    Ran::of(agentadmit().arg("agent").stdin(file))
 }
 
 /// The developer's edit: the app listens on a port that is free here.

@@ -45,6 +45,11 @@ fn a_full_disk_refuses_agents_and_lets_revocations_in() {
     refused.expect_error(503, "unavailable");
     let ready = client.ask(&agentadmit_testkit::client::Request::get("/readyz"));
     assert!(ready.expect(503).to_string().contains("the disk is full"));
+    let address = format!("http://{}", service.address());
+    let asked = service.command(&["ready", "--service", &address]).output().unwrap();
+    assert_eq!(asked.status.code(), Some(1));
+    let said = String::from_utf8(asked.stdout).unwrap();
+    assert!(said.contains("disk       failing the disk is full"), "{said}");
 
     client.ask(&app.revoke(&json!({"connection_id": first.id}))).expect(200);
     assert!(!disk.path("store.db.reserve").exists(), "the reserve let it in");

@@ -16,8 +16,13 @@ fn a_service_says_where_it_listens_and_ends_with_0_on_sigterm_and_sigint() {
         assert!(!service.url.ends_with(":0"), "{}", service.url);
         let (status, _) = request(&service.url, "GET", "/readyz", "", &().into()).unwrap();
         assert_eq!(status, 200);
+        let ready = Ran::of(agentadmit().args(["ready", "--json", "--service", &service.url]));
+        assert_eq!(ready.ok().json()["ready"], true);
+        let url = service.url.clone();
         service.signal(signal);
         assert_eq!(service.child.wait().unwrap().code(), Some(0));
+        let gone = Ran::of(agentadmit().args(["ready", "--service", &url])).exits(3);
+        assert!(gone.stderr.contains("cannot be reached"), "{}", gone.stderr);
     }
 }
 

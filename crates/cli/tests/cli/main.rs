@@ -7,6 +7,7 @@
 )]
 
 mod administration;
+mod agent;
 mod audit;
 mod config;
 mod copies;
@@ -21,6 +22,7 @@ mod guide;
 mod help;
 mod lifecycle;
 mod log;
+mod sign_in;
 mod support;
 mod tls;
 mod traces;

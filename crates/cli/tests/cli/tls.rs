@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::{Ran, Service, Store, agentadmit};
 
-fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/fixtures").join(name)
 }
 

@@ -1,7 +1,7 @@
 //! Admission: the one way in which every call that writes reaches the store.
 //!
 //! Calls that wait at the same moment share one transaction and one flush. [`Admission::submit`]
-//! puts a [`Job`] into the lane of its app; a thread of its own, the writer, takes the jobs whose
+//! puts a [`Job`] into the lane of its app; a thread of its own, the app's writer, takes the jobs whose
 //! turn it is as one sealed batch and hands them to the [`Executor`], which runs the transaction
 //! and answers each job after the commit. A batch is sealed before its facts are read and nobody
 //! joins later: it therefore sees every revocation that was answered before any of its calls came
@@ -20,10 +20,12 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod writer;
+#[cfg(test)]
+mod writers_tests;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -46,6 +48,11 @@ pub trait Job: Send + 'static {
     ///
     /// A job that should happen although its caller left, as a revocation should, says `false`.
     fn abandoned(&self) -> bool;
+
+    /// Whether it is for its app's writer; else it is for the first one. With one writer nobody asks.
+    fn spreads(&self) -> bool {
+        true
+    }
 
     /// Tells the caller that the job ends without the executor. Must not block.
     fn refuse(self, why: Refused);
@@ -110,18 +117,25 @@ impl<J: Job> Clone for Admission<J> {
 pub struct WriterDied;
 
 impl<J: Job> Admission<J> {
-    /// Starts the writer thread, named `admission`.
+    /// Starts a writer thread, named `admission`, for each of the executors, of which there is at
+    /// least one.
     ///
     /// # Errors
     /// When the operating system gives no thread.
-    pub fn start(
+    pub fn start<E: Executor<J>>(
         limits: AdmissionLimits,
-        clock: MonotonicClock,
-        executor: impl Executor<J>,
+        clock: &MonotonicClock,
+        executors: impl IntoIterator<Item = E, IntoIter: ExactSizeIterator>,
     ) -> io::Result<Self> {
-        let shared = Arc::new(Shared::new(limits, clock));
-        let thread = writer::spawn(Arc::clone(&shared), executor)?;
-        Ok(Self::of(shared, Some(thread)))
+        let executors = executors.into_iter();
+        let (limits, stats) = (limits.shared_by(executors.len()), Arc::default());
+        let (mut shards, mut threads) = (Vec::new(), Vec::new());
+        for executor in executors {
+            let shard = Arc::new(Shared::new(limits, Arc::clone(clock), Arc::clone(&stats)));
+            threads.push(writer::spawn(Arc::clone(&shard), executor)?);
+            shards.push(shard);
+        }
+        Ok(Self::of(shards, stats, threads))
     }
 
     /// The same without a thread: nothing is executed but by [`Steps::batch`], on the thread that
@@ -131,13 +145,15 @@ impl<J: Job> Admission<J> {
         clock: MonotonicClock,
         executor: E,
     ) -> (Self, Steps<J, E>) {
-        let shared = Arc::new(Shared::new(limits, clock));
-        (Self::of(Arc::clone(&shared), None), Steps::new(shared, executor))
+        let stats = Arc::default();
+        let shared = Arc::new(Shared::new(limits, clock, Arc::clone(&stats)));
+        let steps = Steps::new(Arc::clone(&shared), executor);
+        (Self::of(vec![shared], stats, Vec::new()), steps)
     }
 
-    fn of(shared: Arc<Shared<J>>, thread: Option<JoinHandle<Result<(), WriterDied>>>) -> Self {
-        let end = Mutex::new(End { thread, result: Ok(()) });
-        Self { handle: Arc::new(Handle { shared, end }) }
+    fn of(shards: Vec<Arc<Shared<J>>>, stats: Arc<AdmissionStats>, threads: Threads) -> Self {
+        let end = Mutex::new(End { threads, result: Ok(()) });
+        Self { handle: Arc::new(Handle { shards, stats, end }) }
     }
 
     /// Queues a job. `Ok` means that it will be executed or refused, once; after a stop it is
@@ -146,7 +162,10 @@ impl<J: Job> Admission<J> {
     /// # Errors
     /// The job itself, back, when its lane or the queue is full.
     pub fn submit(&self, lane: Lane, job: J) -> Result<(), (J, QueueFull)> {
-        let shared = &*self.handle.shared;
+        let Some(shared) = self.handle.shard(lane, &job) else {
+            job.refuse(Refused::Stopped);
+            return Ok(());
+        };
         let now_ns = (shared.clock)();
         let mut state = shared.state.lock();
         if state.closed {
@@ -155,7 +174,7 @@ impl<J: Job> Admission<J> {
             return Ok(());
         }
         let pushed = state.queue.push(lane, job, now_ns);
-        shared.note_queued(&state);
+        shared.note_queued(&mut state);
         // whoever takes the flag wakes the writer; those after find it busy
         let wake = pushed.is_ok() && std::mem::take(&mut state.parked);
         drop(state);
@@ -169,28 +188,29 @@ impl<J: Job> Admission<J> {
         pushed
     }
 
-    /// Whether the writer runs. Once false it stays false, and the process is not ready.
+    /// Whether every writer runs. Once false it stays false, and the process is not ready.
     pub fn is_alive(&self) -> bool {
-        self.handle.shared.alive.load(Ordering::Acquire)
+        self.handle.shards.iter().all(|shard| shard.alive.load(Ordering::Acquire))
     }
 
     /// Counters and gauges.
     pub fn stats(&self) -> &AdmissionStats {
-        &self.handle.shared.stats
+        &self.handle.stats
     }
 
-    /// Stops accepting, for all handles, lets the writer execute everything queued (under the
-    /// same limits as always) and waits for its end. Blocks, so it is not for async code, and
+    /// Stops accepting, for all handles, lets the writers execute everything queued (under the
+    /// same limits as always) and waits for their end. Blocks, so it is not for async code, and
     /// not for the executor itself.
     ///
     /// # Errors
-    /// [`WriterDied`] when the writer did not come to a good end.
+    /// [`WriterDied`] when a writer did not come to a good end.
     pub fn drain(self) -> Result<(), WriterDied> {
-        self.handle.shared.close();
+        self.handle.close();
         // held while joining, so that a second drain returns no earlier than the first
         let mut end = self.handle.end.lock();
-        if let Some(thread) = end.thread.take() {
-            end.result = thread.join().unwrap_or(Err(WriterDied));
+        for thread in std::mem::take(&mut end.threads) {
+            let ended = thread.join().unwrap_or(Err(WriterDied));
+            end.result = end.result.and(ended);
         }
         end.result
     }
@@ -198,31 +218,59 @@ impl<J: Job> Admission<J> {
 
 /// What the clones of one [`Admission`] share.
 struct Handle<J: Job> {
-    shared: Arc<Shared<J>>,
+    /// One for each writer.
+    shards: Vec<Arc<Shared<J>>>,
+    stats: Arc<AdmissionStats>,
     end: Mutex<End>,
 }
 
-/// How the writer ended, once somebody waited for that.
+impl<J: Job> Handle<J> {
+    /// Where a job waits: what may be done side by side goes to the writer of its app, always the
+    /// same one, which counts its rates. Ids end in random bits, so apps spread evenly.
+    fn shard(&self, lane: Lane, job: &J) -> Option<&Shared<J>> {
+        let shard = match (lane, self.shards.as_slice()) {
+            (Lane::App(key), shards @ [_, _, ..]) if job.spreads() => {
+                let [.., a, b, c, d] = key.to_be_bytes();
+                let random = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(0);
+                shards.get(random % shards.len())
+            }
+            (_, shards) => shards.first(),
+        };
+        shard.map(|shard| &**shard)
+    }
+
+    /// Takes no further job, and wakes the writers so that they come to their end.
+    fn close(&self) {
+        for shard in &self.shards {
+            shard.close();
+        }
+    }
+}
+
+type Threads = Vec<JoinHandle<Result<(), WriterDied>>>;
+
+/// How the writers ended, once somebody waited for that.
 struct End {
     /// Taken by the first drain.
-    thread: Option<JoinHandle<Result<(), WriterDied>>>,
+    threads: Threads,
     result: Result<(), WriterDied>,
 }
 
 impl<J: Job> Drop for Handle<J> {
     fn drop(&mut self) {
-        self.shared.close();
+        self.close();
     }
 }
 
-/// What the handles share with the writer thread.
+/// What the handles share with one writer thread.
 struct Shared<J: Job> {
     state: Mutex<State<J>>,
     /// Where the writer parks; notified only when [`State::parked`] said so.
     work: Condvar,
     /// The writer runs. Set to false before it refuses anything for having stopped.
     alive: AtomicBool,
-    stats: AdmissionStats,
+    /// Of all writers together.
+    stats: Arc<AdmissionStats>,
     clock: MonotonicClock,
 }
 
@@ -233,16 +281,18 @@ struct State<J: Job> {
     parked: bool,
     /// No further job is taken.
     closed: bool,
+    /// What of the gauges is this writer's.
+    noted: (usize, usize),
 }
 
 impl<J: Job> Shared<J> {
-    fn new(limits: AdmissionLimits, clock: MonotonicClock) -> Self {
+    fn new(limits: AdmissionLimits, clock: MonotonicClock, stats: Arc<AdmissionStats>) -> Self {
         let queue = FairQueue::new(limits);
         Self {
-            state: Mutex::new(State { queue, parked: false, closed: false }),
+            state: Mutex::new(State { queue, parked: false, closed: false, noted: (0, 0) }),
             work: Condvar::new(),
             alive: AtomicBool::new(true),
-            stats: AdmissionStats::new(),
+            stats,
             clock,
         }
     }
@@ -257,9 +307,18 @@ impl<J: Job> Shared<J> {
     }
 
     /// Brings the gauges up to date; under the lock, so that the last write is the truth.
-    fn note_queued(&self, state: &State<J>) {
-        let gauge = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-        self.stats.queued.store(gauge(state.queue.waiting()), Ordering::Relaxed);
-        self.stats.reserved_queued.store(gauge(state.queue.reserved()), Ordering::Relaxed);
+    fn note_queued(&self, state: &mut State<J>) {
+        let (waiting, reserved) = (state.queue.waiting(), state.queue.reserved());
+        move_gauge(&self.stats.queued, &mut state.noted.0, waiting);
+        move_gauge(&self.stats.reserved_queued, &mut state.noted.1, reserved);
+    }
+}
+
+/// Brings one writer's part of a gauge from what was noted to what is.
+fn move_gauge(gauge: &AtomicU64, noted: &mut usize, is: usize) {
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    if *noted != is {
+        gauge.fetch_add(count(is).wrapping_sub(count(*noted)), Ordering::Relaxed);
+        *noted = is;
     }
 }

@@ -70,6 +70,15 @@ impl Default for AdmissionLimits {
     }
 }
 
+impl AdmissionLimits {
+    /// The part of one of several writers, who have these limits together; what one app may have
+    /// waiting stays, and room for it.
+    pub(super) fn shared_by(self, writers: usize) -> Self {
+        let part = |whole: usize| whole.div_ceil(writers.max(1));
+        Self { queue: part(self.queue).max(self.per_app.min(self.queue)), ..self }
+    }
+}
+
 /// Which of [`AdmissionLimits`] refused a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FullLimit {

@@ -33,8 +33,8 @@ pub struct AdmissionStats {
     pub queue_wait_ns: Histogram,
 }
 
-impl AdmissionStats {
-    pub(super) fn new() -> Self {
+impl Default for AdmissionStats {
+    fn default() -> Self {
         Self {
             queued: AtomicU64::new(0),
             reserved_queued: AtomicU64::new(0),

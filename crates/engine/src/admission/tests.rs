@@ -145,7 +145,7 @@ impl Setup {
         };
         let clock = Arc::clone(&now_ns);
         let clock: MonotonicClock = Arc::new(move || clock.load(Ordering::Relaxed));
-        let admission = Admission::start(self.limits, clock, script).unwrap();
+        let admission = Admission::start(self.limits, &clock, [script]).unwrap();
         Bench { admission, now_ns, events, orders, answers, caller }
     }
 }
@@ -204,7 +204,7 @@ impl Bench {
     }
 
     fn until_parked(&self) {
-        while !self.admission.handle.shared.state.lock().parked {
+        while !self.admission.handle.shards[0].state.lock().parked {
             thread::yield_now();
         }
     }
@@ -475,7 +475,7 @@ fn a_drain_executes_what_is_queued_and_takes_nothing_more() {
     }
     let draining = bench.admission.clone();
     let drained = thread::spawn(move || draining.drain());
-    while !bench.admission.handle.shared.state.lock().closed {
+    while !bench.admission.handle.shards[0].state.lock().closed {
         thread::yield_now();
     }
     bench.submit(Lane::Reserved, 11).unwrap();
@@ -563,7 +563,8 @@ fn under_stress_every_job_is_answered_exactly_once() {
         reserved: 256,
         ..AdmissionLimits::default()
     };
-    let admission = Admission::start(limits, Arc::new(|| 0), Quick).unwrap();
+    let clock: MonotonicClock = Arc::new(|| 0);
+    let admission = Admission::start(limits, &clock, [Quick]).unwrap();
     let counts: Vec<AtomicU8> = (0..THREADS * EACH).map(|_| AtomicU8::new(0)).collect();
     let full: u64 = thread::scope(|scope| {
         let submitters: Vec<_> = (0..THREADS)

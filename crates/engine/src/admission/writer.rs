@@ -55,7 +55,7 @@ impl<J: Job, E: Executor<J>> Steps<J, E> {
         let now_ns = (self.0.shared.clock)();
         let mut state = self.0.shared.state.lock();
         state.queue.seal(now_ns, &mut self.0.batch, &mut self.0.ended);
-        self.0.shared.note_queued(&state);
+        self.0.shared.note_queued(&mut state);
         drop(state);
         let jobs = self.0.batch.len();
         self.0.refuse_ended();
@@ -118,7 +118,7 @@ impl<J: Job, E: Executor<J>> Writer<J, E> {
         loop {
             state.queue.seal(now_ns, &mut self.batch, &mut self.ended);
             if !self.batch.is_empty() || !self.ended.is_empty() {
-                shared.note_queued(&state);
+                shared.note_queued(&mut state);
                 self.sealed_ns = Some(now_ns);
                 return Next::Batch;
             }
@@ -198,7 +198,7 @@ impl<J: Job, E: Executor<J>> Writer<J, E> {
         let mut state = self.shared.state.lock();
         state.closed = true;
         let queued = state.queue.take_all();
-        self.shared.note_queued(&state);
+        self.shared.note_queued(&mut state);
         drop(state);
         self.refuse_unanswered();
         self.refuse_ended();

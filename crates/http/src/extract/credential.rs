@@ -1,9 +1,12 @@
 //! Credentials as they were presented. Whether they are good is decided in the transaction of the
 //! call; here only what cannot be one is refused.
 
+use agentadmit_core::Refusal;
 use agentadmit_engine::credential::operator_credential;
 use agentadmit_engine::verbs::auth::{AppCredential, OperatorCredential};
 use agentadmit_protocol::error::ErrorCode;
+use agentadmit_protocol::plain_request::bearer;
+use agentadmit_protocol::secret::SecretHash;
 use axum::extract::FromRequestParts;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +14,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
+use crate::dashboard::cookie;
 use crate::error::{Answer, ApiError, Challenge};
 use crate::state::ServiceState;
 
@@ -34,8 +38,18 @@ pub(crate) struct AppAuth(pub(crate) AppCredential);
 /// [`AppAuth`] where a call may come without one.
 pub(crate) struct OptionalAppAuth(pub(crate) Option<AppCredential>);
 
-/// An operator's credential: `Authorization: Bearer`, or the command line on the machine.
+/// An operator's credential: `Authorization: Bearer`, a session of the dashboard, or the command line
+/// on the machine.
 pub(crate) struct OperatorAuth(pub(crate) OperatorCredential);
+
+/// A session of the dashboard and nothing else.
+pub(crate) struct SessionAuth(pub(crate) OperatorCredential);
+
+/// A request from the dashboard's own page, signed in or not.
+pub(crate) struct OwnPage {
+    /// The hash of the session's cookie, whatever that is worth.
+    pub(crate) cookie: Option<SecretHash>,
+}
 
 /// Only the command line on the machine; for everybody else the route does not exist.
 pub(crate) struct LocalOnly(pub(crate) OperatorCredential);
@@ -82,13 +96,51 @@ impl FromRequestParts<ServiceState> for OptionalAppAuth {
 impl FromRequestParts<ServiceState> for OperatorAuth {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &ServiceState) -> Answer<Self> {
+    async fn from_request_parts(parts: &mut Parts, state: &ServiceState) -> Answer<Self> {
         if parts.extensions.get::<LocalOperator>().is_some() {
             return Ok(Self(OperatorCredential::Local));
+        }
+        if let Some(session) = session(parts, state).await? {
+            return Ok(Self(session));
         }
         let bearer = required_bearer(&parts.headers, ErrorCode::InvalidOperatorToken)?;
         Ok(Self(operator_credential(bearer)?))
     }
+}
+
+impl FromRequestParts<ServiceState> for SessionAuth {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ServiceState) -> Answer<Self> {
+        let session = session(parts, state).await?;
+        session.map(Self).ok_or_else(|| Refusal::unauthenticated().into())
+    }
+}
+
+impl FromRequestParts<ServiceState> for OwnPage {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ServiceState) -> Answer<Self> {
+        let url = state.dashboard_url();
+        cookie::require_own_page(&parts.headers, url)?;
+        Ok(Self { cookie: cookie::presented(&parts.headers, url) })
+    }
+}
+
+/// The session of the dashboard, where the request shows one; its use is noted.
+async fn session(parts: &Parts, state: &ServiceState) -> Answer<Option<OperatorCredential>> {
+    if state.dashboard().is_err() {
+        return Ok(None);
+    }
+    let url = state.dashboard_url();
+    let Some(cookie) = cookie::presented(&parts.headers, url) else { return Ok(None) };
+    if parts.headers.contains_key(AUTHORIZATION) {
+        let text = "send the dashboard's cookie or `Authorization`, not both";
+        return Err(ApiError::bad_request(text).field("Authorization"));
+    }
+    cookie::require_own_page(&parts.headers, url)?;
+    state.engine().use_session(cookie).await?;
+    Ok(Some(OperatorCredential::Session(cookie)))
 }
 
 impl FromRequestParts<ServiceState> for LocalOnly {
@@ -156,13 +208,7 @@ fn required_bearer(headers: &HeaderMap, code: ErrorCode) -> Answer<&str> {
     };
     let missing = || ApiError::new(code, what).challenge(Challenge::Bearer);
     let value = single(headers, code)?.ok_or_else(missing)?;
-    value.to_str().ok().and_then(self::bearer).ok_or_else(missing)
-}
-
-/// The Bearer in an `Authorization` header's value.
-pub(crate) fn bearer(value: &str) -> Option<&str> {
-    let (scheme, bearer) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(bearer)
+    value.to_str().ok().and_then(bearer).ok_or_else(missing)
 }
 
 fn single(headers: &HeaderMap, code: ErrorCode) -> Answer<Option<&HeaderValue>> {

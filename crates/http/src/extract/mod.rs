@@ -6,10 +6,11 @@ mod idempotency;
 mod path;
 mod query;
 
-pub(crate) use body::{Form, Json, OptionalJson, is_json, without_body};
+pub(crate) use body::{Form, Json, OptionalJson, form_body, json_body, without_body};
 pub use credential::LocalOperator;
 pub(crate) use credential::{
-    AppAuth, LocalOnly, MetricsAuth, OAuthHeader, OperatorAuth, OptionalAppAuth, bearer,
+    AppAuth, LocalOnly, MetricsAuth, OAuthHeader, OperatorAuth, OptionalAppAuth, OwnPage,
+    SessionAuth,
 };
 pub(crate) use idempotency::OptionalIdempotencyKey;
 pub(crate) use path::Id;

@@ -8,10 +8,10 @@ use agentadmit_protocol::time::Timestamp;
 use http::StatusCode;
 use httpdate::HttpDate;
 
-use crate::envelope::{X_REQUEST_ID, error_json};
+use crate::envelope::error_json;
 use crate::error::ApiError;
 use crate::limits;
-use crate::routes::verify::Allowed;
+use crate::routes::verify::Good;
 use crate::state::RequestId;
 
 /// What every answer here says besides what was decided.
@@ -23,13 +23,11 @@ pub(super) struct Envelope<'a> {
 }
 
 impl Envelope<'_> {
-    /// Appends the answer to a call that may proceed.
-    pub(super) fn allowed(&self, allowed: &Allowed, out: &mut Vec<u8>) -> StatusCode {
+    /// Appends an answer of 200.
+    pub(super) fn good(&self, good: &Good, out: &mut Vec<u8>) -> StatusCode {
         self.begin(StatusCode::OK, out);
-        limits::write(&allowed.limits, allowed.at, |name, value| {
-            field(name.as_str(), value.as_bytes(), out);
-        });
-        end(&allowed.body, out);
+        limits::write(&good.limits, good.at, out);
+        end(&good.body, out);
         StatusCode::OK
     }
 
@@ -45,13 +43,21 @@ impl Envelope<'_> {
     }
 
     fn begin(&self, status: StatusCode, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"HTTP/1.1 ");
-        out.extend_from_slice(status.as_str().as_bytes());
-        out.push(b' ');
-        out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
-        out.extend_from_slice(b"\r\ncontent-type: application/json\r\ncache-control: no-store\r\n");
-        field(X_REQUEST_ID.as_str(), self.request_id.as_bytes(), out);
-        field("date", &date(self.wall), out);
+        if status == StatusCode::OK {
+            out.extend_from_slice(b"HTTP/1.1 200 OK");
+        } else {
+            out.extend_from_slice(b"HTTP/1.1 ");
+            out.extend_from_slice(status.as_str().as_bytes());
+            out.push(b' ');
+            out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+        }
+        out.extend_from_slice(
+            b"\r\ncontent-type: application/json\r\ncache-control: no-store\r\nx-request-id: ",
+        );
+        out.extend_from_slice(self.request_id.as_bytes());
+        out.extend_from_slice(b"\r\ndate: ");
+        out.extend_from_slice(&date(self.wall));
+        out.extend_from_slice(b"\r\n");
         if self.is_last {
             out.extend_from_slice(b"connection: close\r\n");
         }

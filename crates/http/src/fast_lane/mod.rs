@@ -1,15 +1,14 @@
-//! The way of a plain `POST /v1/verify`, which is nearly every request: read, decided and answered
-//! in the connection's own loop.
+//! The way of a plain `POST /v1/verify` or `POST /oauth/introspect`, which is nearly every request:
+//! read, decided and answered in the connection's own loop.
 //!
 //! hyper, the router and its layers cost more instructions than the decision and its record do, and
-//! a verify needs nothing of them. So a connection begins here. What [`head`] recognises, a strict
-//! subset of HTTP/1.1, is answered by the same handler, envelope and metrics as behind the router.
+//! these calls need nothing of them. So a connection begins here. What [`PlainRequests`] recognises,
+//! a strict subset of HTTP/1.1, is answered by the same handler, envelope and metrics as behind the router.
 //! At the first byte of anything else the connection goes to hyper, with all that was read and not
 //! answered, and stays there: no answer is made here that hyper or a route would make otherwise.
 
 mod alarm;
 mod answer;
-mod head;
 mod replayed;
 
 use std::future::poll_fn;
@@ -20,7 +19,14 @@ use std::task::{Context, Poll, ready};
 
 use agentadmit_engine::trail::Trail;
 use agentadmit_engine::verbs::auth::AppCredential;
+use agentadmit_protocol::api::oauth::TokenForm;
+use agentadmit_protocol::api::query;
 use agentadmit_protocol::api::verify::VerifyRequest;
+use agentadmit_protocol::json;
+use agentadmit_protocol::plain_request::{
+    Found, HotRoute, MOST_BYTES, PlainRequest, PlainRequests,
+};
+use agentadmit_protocol::secret::Presented;
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::Method;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -28,18 +34,16 @@ use tokio::time::Instant;
 
 use self::alarm::Alarm;
 use self::answer::Envelope;
-use self::head::Found;
 pub(crate) use self::replayed::Replayed;
 use crate::envelope;
 use crate::error::{Answer, ApiError};
 use crate::observe::{self, Begun};
 use crate::patience::Patience;
-use crate::routes::verify::{Allowed, decide};
+use crate::routes::oauth;
+use crate::routes::verify::{self, Good};
 use crate::serve::{ServeLimits, Stop};
 use crate::state::{RequestId, ServiceState};
 
-/// The most bytes that a request may have here; a verify has about 500.
-const MOST_BYTES: usize = 8 * 1024;
 /// Room that is made for reading, and below which it is made.
 const READ: usize = 2 * 1024;
 const LEAST_READ: usize = 512;
@@ -54,7 +58,7 @@ pub(crate) enum End<S> {
     HandOver(S, Bytes),
 }
 
-/// A connection whose requests are verifies, so far.
+/// A connection whose requests are plain, so far.
 pub(crate) struct FastLane<'s, S> {
     stream: S,
     state: ServiceState,
@@ -63,13 +67,14 @@ pub(crate) struct FastLane<'s, S> {
     patience: &'s Patience,
     /// What was read and not answered.
     buffer: BytesMut,
+    requests: PlainRequests,
     has_answered: bool,
     alarm: Alarm,
 }
 
 /// What is done with what came.
 enum Next {
-    Verify(Call),
+    Decide(Call),
     /// The body did not come in time.
     TooSlow(RequestId, Began),
     HandOver,
@@ -79,8 +84,32 @@ enum Next {
 /// A whole request, in its own types.
 struct Call {
     credential: AppCredential,
-    request: VerifyRequest,
+    ask: Ask,
     began: Began,
+}
+
+/// What a request asks.
+enum Ask {
+    Verify(VerifyRequest),
+    Introspect(Presented),
+}
+
+impl Ask {
+    /// `None` when a route must say what is wrong with it, or who its caller is.
+    fn read(request: &PlainRequest<'_>) -> Option<Self> {
+        match request.route {
+            HotRoute::Verify | HotRoute::VerifyAlias => {
+                json::from_slice_if_right(request.body).map(Self::Verify)
+            }
+            HotRoute::Introspect => {
+                let form: TokenForm = query::from_form(request.body).ok()?;
+                let is_plain = form.client_id.is_none()
+                    && form.client_secret.is_none()
+                    && form.client_assertion.is_none();
+                is_plain.then_some(Self::Introspect(form.token))
+            }
+        }
+    }
 }
 
 /// What came of waiting for bytes.
@@ -99,12 +128,12 @@ struct Began {
     at: Instant,
     /// By the engine's clock, for the log and the metrics.
     ns: u64,
-    route: &'static str,
+    route: HotRoute,
 }
 
 /// What came of a call.
 enum Decided {
-    Answer(Answer<Allowed>, Trail),
+    Answer(Answer<Good>, Trail),
     /// The client left before its answer.
     Left,
 }
@@ -118,19 +147,19 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> FastLane<'s, S> {
         patience: &'s Patience,
     ) -> Self {
         let alarm = Alarm::new(Instant::now() + limits.head);
-        let buffer = BytesMut::new();
-        Self { stream, state, limits, stop, patience, buffer, has_answered: false, alarm }
+        let (buffer, requests) = (BytesMut::new(), PlainRequests::default());
+        Self { stream, state, limits, stop, patience, buffer, requests, has_answered: false, alarm }
     }
 
-    /// Answers verifies until the connection ends or something else comes.
+    /// Answers plain requests until the connection ends or something else comes.
     ///
     /// # Errors
     /// When the stream breaks off.
     pub(crate) async fn run(mut self) -> io::Result<End<S>> {
         loop {
             match self.next().await? {
-                Next::Verify(mut call) => {
-                    if self.patience.keep(call.began.route).await {
+                Next::Decide(mut call) => {
+                    if self.patience.keep(call.began.route.path()).await {
                         call.began = self.begin(call.began.route);
                     }
                     let (request_id, began) = (self.state.request_id(), call.began);
@@ -169,22 +198,22 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> FastLane<'s, S> {
         self.alarm.set(Instant::now() + self.limits.head);
         loop {
             if is_news {
-                match head::recognise(&self.buffer) {
-                    Found::Request(recognised) => {
-                        let began = began.unwrap_or_else(|| self.begin(recognised.route));
+                match self.requests.recognise(&self.buffer) {
+                    Found::Request(request) => {
+                        let began = began.unwrap_or_else(|| self.begin(request.route));
                         // what a route would not take stays, for the route to say why
-                        let Some(read) = recognised.read() else { return Ok(Next::HandOver) };
-                        let (credential, request) = read;
-                        let length = recognised.length;
+                        let Some(ask) = Ask::read(&request) else { return Ok(Next::HandOver) };
+                        let credential = AppCredential::ApiKey(request.api_key);
+                        let length = request.length;
                         self.buffer.advance(length);
-                        return Ok(Next::Verify(Call { credential, request, began }));
+                        return Ok(Next::Decide(Call { credential, ask, began }));
                     }
-                    Found::HeadOnly { route } if began.is_none() => {
+                    Found::HeadOnly(route) if began.is_none() => {
                         let now = self.begin(route);
                         self.alarm.set(now.at + self.state.options().request_timeout);
                         began = Some(now);
                     }
-                    Found::HeadOnly { .. } | Found::Part => {}
+                    Found::HeadOnly(_) | Found::Part => {}
                     Found::Other => return Ok(Next::HandOver),
                 }
             }
@@ -205,7 +234,7 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> FastLane<'s, S> {
         }
     }
 
-    fn begin(&self, route: &'static str) -> Began {
+    fn begin(&self, route: HotRoute) -> Began {
         Began { at: Instant::now(), ns: self.state.engine().monotonic_ns(), route }
     }
 
@@ -229,9 +258,18 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> FastLane<'s, S> {
     /// Decides, unless the client leaves or the time is over before.
     async fn decide(&mut self, call: Call, request_id: &RequestId) -> io::Result<Decided> {
         let Self { stream, state, buffer, alarm, .. } = self;
-        alarm.set(call.began.at + state.options().request_timeout);
-        let decided = decide(state, Some(request_id), call.credential, call.request);
-        let mut decided = pin!(Trail::of(decided));
+        let Call { credential, ask, began } = call;
+        alarm.set(began.at + state.options().request_timeout);
+        let mut decided = pin!(Trail::of(async {
+            match ask {
+                Ask::Verify(request) => {
+                    verify::decide(state, Some(request_id), credential, request).await
+                }
+                Ask::Introspect(token) => {
+                    oauth::decide(state, Some(request_id), credential, &token).await
+                }
+            }
+        }));
         let refused = |error| Poll::Ready(Ok(Decided::Answer(Err(error), Trail::default())));
         poll_fn(|cx| {
             match catch_unwind(AssertUnwindSafe(|| decided.as_mut().poll(cx))) {
@@ -255,7 +293,7 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> FastLane<'s, S> {
 
     async fn answer(
         &mut self,
-        answer: Answer<Allowed>,
+        answer: Answer<Good>,
         trail: Trail,
         request_id: &RequestId,
         began: Began,
@@ -264,14 +302,14 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> FastLane<'s, S> {
         let engine = self.state.engine();
         let envelope = Envelope { request_id, is_last, wall: engine.wall() };
         let mut out = Vec::with_capacity(ANSWER_BYTES);
-        self.patience.answered(began.route, answer.as_ref().err().and_then(ApiError::excess));
+        let path = began.route.path();
+        self.patience.answered(path, answer.as_ref().err().and_then(ApiError::excess));
         let status = match answer {
-            Ok(allowed) => envelope.allowed(&allowed, &mut out),
+            Ok(good) => envelope.good(&good, &mut out),
             Err(error) => envelope.error(error, &mut out),
         };
         let request = Begun { began_ns: began.ns, context: None };
-        let target = (&Method::POST, began.route);
-        observe::answered(&self.state, &request, target, status, request_id, trail);
+        observe::answered(&self.state, &request, (&Method::POST, path), status, request_id, trail);
         self.has_answered = true;
         self.stream.write_all(&out).await?;
         // a TLS session may hold some back

@@ -34,6 +34,9 @@ pub(crate) async fn search(
         connection_id: wanted.connection_id,
         user_id: wanted.user_id,
         event: wanted.event,
+        actor: wanted.actor,
+        outcome: wanted.outcome,
+        reason: wanted.reason,
         from: wanted.from,
         to: wanted.to,
         ..AuditFilter::default()
@@ -82,6 +85,9 @@ pub(crate) async fn export(
         connection_id: wanted.connection_id,
         user_id: wanted.user_id,
         event: wanted.event,
+        actor: wanted.actor,
+        outcome: wanted.outcome,
+        reason: wanted.reason,
         from: wanted.from,
         to: wanted.to,
         ..AuditFilter::default()

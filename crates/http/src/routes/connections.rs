@@ -3,7 +3,7 @@
 use agentadmit_engine::Lane;
 use agentadmit_engine::cursor::Cursor;
 use agentadmit_engine::query::{self, ConnectionFilter};
-use agentadmit_engine::verbs::narrow::Narrow;
+use agentadmit_engine::verbs::narrow::{Less, Narrow};
 use agentadmit_protocol::api::connections::{
     ConnectionList, ConnectionView, ConnectionsQuery, PatchConnectionRequest,
 };
@@ -107,9 +107,11 @@ pub(crate) async fn narrow(
     let verb = Narrow {
         credential: credential.clone(),
         connection_id: id,
-        remove_scopes: request.remove_scopes,
-        expires_at: request.expires_at,
-        user_label: request.user_label,
+        less: Less {
+            remove_scopes: request.remove_scopes,
+            expires_at: request.expires_at,
+            user_label: request.user_label,
+        },
         origin: call.origin_for(request.on_behalf_of),
     };
     let engine = state.engine();

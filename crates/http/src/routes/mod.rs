@@ -1,7 +1,10 @@
 //! The handlers, one file per family. Each reads its request into a verb or a question.
 
 pub(crate) mod audit;
+pub(crate) mod authorization;
 pub(crate) mod connections;
+pub(crate) mod consent;
+pub(crate) mod credential;
 mod export;
 pub(crate) mod oauth;
 mod oauth_client;
@@ -12,6 +15,8 @@ pub(crate) mod service;
 pub(crate) mod token;
 pub(crate) mod usage;
 pub(crate) mod verify;
+
+pub(crate) use oauth_client::JWT_BEARER;
 
 use agentadmit_engine::cursor::Cursor;
 use agentadmit_protocol::api::query::Cursor as CursorText;

@@ -11,7 +11,7 @@ use crate::error::{Answer, ApiError, Challenge};
 use crate::extract::OAuthHeader;
 
 /// The value of `client_assertion_type` (RFC 7523 section 2.2).
-const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// A client's credential, and the challenge that a 401 about it carries.
 pub(super) struct Client {
@@ -35,6 +35,11 @@ impl Client {
             Ok(credential) => Ok(Self { credential, challenge }),
             Err(error) => Err(as_oauth(error, challenge)),
         }
+    }
+
+    /// The client that a good Bearer named.
+    pub(super) const fn by_bearer(credential: AppCredential) -> Self {
+        Self { credential, challenge: Challenge::BearerInvalid }
     }
 
     /// An error of the call, in OAuth's words.

@@ -1,7 +1,7 @@
 //! The scope catalogue of the credential's environment.
 
 use agentadmit_engine::Lane;
-use agentadmit_engine::verbs::catalogue::PutScopes;
+use agentadmit_engine::verbs::catalogue::{CatalogueChanged, PutScopes};
 use agentadmit_protocol::api::scopes::{PutScopesAnswer, PutScopesRequest, ScopesAnswer};
 use agentadmit_protocol::error::ErrorBody;
 use agentadmit_protocol::id::AppId;
@@ -42,15 +42,20 @@ pub(crate) async fn put(
         origin: call.origin(),
     };
     let changed = state.engine().granted(Lane::App(&credential), verb).await?;
-    let change = changed.change;
-    Ok(axum::Json(PutScopesAnswer {
-        app_id,
-        environment: changed.tenant.environment,
-        scopes: changed.scopes,
+    Ok(axum::Json(answer(changed)))
+}
+
+/// What changed, as an answer.
+pub(crate) fn answer(changed: CatalogueChanged) -> PutScopesAnswer {
+    let CatalogueChanged { tenant, change, scopes } = changed;
+    PutScopesAnswer {
+        app_id: tenant.app_id,
+        environment: tenant.environment,
+        scopes,
         added: change.added.into_iter().map(|scope| scope.name).collect(),
         updated: change.updated.into_iter().map(|(_, scope)| scope.name).collect(),
         removed: change.removed.into_iter().map(|entry| entry.scope.name).collect(),
-    }))
+    }
 }
 
 /// Shows the catalogue

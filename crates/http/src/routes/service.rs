@@ -46,23 +46,15 @@ pub(crate) async fn readyz(State(state): State<ServiceState>) -> Response {
 }
 
 async fn checks(engine: &Engine) -> Vec<ReadyCheck> {
-    let store = engine.read("ready", |views| views.log_end()).await;
+    let store = engine.store_obstacle().await.map(|obstacle| format!("{obstacle}; see the log"));
     let stopped = || "the writer has stopped: restart the service".to_owned();
     let full = || "the disk is full: make room where the store lies; revocations go on".to_owned();
     vec![
         check("admission", if engine.is_alive() { None } else { Some(stopped()) }),
-        check("store", store_detail(store.is_err(), engine.writes_fail())),
+        check("store", store),
         check("disk", engine.is_short_of_room().then(full)),
         check("clock", engine.clock_doubt().map(|doubt| doubt.to_string())),
     ]
-}
-
-fn store_detail(is_silent: bool, writes_fail: bool) -> Option<String> {
-    match (is_silent, writes_fail) {
-        (true, _) => Some("the store does not answer; see the log".to_owned()),
-        (false, true) => Some("the store cannot be written; see the log".to_owned()),
-        (false, false) => None,
-    }
 }
 
 fn check(name: &str, detail: Option<String>) -> ReadyCheck {

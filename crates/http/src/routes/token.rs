@@ -134,7 +134,7 @@ async fn exchange_once(
         Presented(Ok((SecretKind::ConnectionToken, hash))) => hash,
         other => {
             if let Some(credential) = credential {
-                let permission = Permission::Verify;
+                let permission = Some(Permission::Verify);
                 engine.granted(lane, Authorize { credential, permission }).await?;
             }
             return Err(not_a_connection_token(other));
@@ -175,7 +175,7 @@ fn exchanged(exchanged: Exchanged, now: Timestamp) -> Answer<ExchangeAnswer> {
 }
 
 /// Whole seconds until the connection ends, rounded down.
-fn seconds_left(connection: &Connection, now: Timestamp) -> Option<u64> {
+pub(crate) fn seconds_left(connection: &Connection, now: Timestamp) -> Option<u64> {
     let left_ms = connection.expires_at?.millis_since(now).max(0);
     u64::try_from(left_ms / 1_000).ok()
 }

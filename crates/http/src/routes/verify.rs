@@ -6,7 +6,7 @@ use agentadmit_core::connection::Connection;
 use agentadmit_core::verify::InsufficientScope;
 use agentadmit_engine::verbs::auth::AppCredential;
 use agentadmit_engine::verbs::verify::{
-    Denial, Limited, Limits, PresentedToken, Verify, VerifyAnswer as Decided,
+    Denial, Limited, Limits, PresentedToken, TokenOfClient, Verify, VerifyAnswer as Decided,
 };
 use agentadmit_engine::{Engine, Lane, Origin};
 use agentadmit_protocol::api::verify::{VerifyAnswer, VerifyRequest};
@@ -52,11 +52,11 @@ pub(crate) async fn verify(
     _: NoQuery,
     Json(request): Json<VerifyRequest>,
 ) -> Answer<Response> {
-    decide(&state, call.request_id(), credential, request).await.map(Allowed::into_response)
+    decide(&state, call.request_id(), credential, request).await.map(Good::into_response)
 }
 
-/// A call that may proceed: what its answer says.
-pub(crate) struct Allowed {
+/// What an answer of 200 says.
+pub(crate) struct Good {
     pub(crate) limits: Limits,
     /// When it was decided.
     pub(crate) at: Timestamp,
@@ -64,8 +64,8 @@ pub(crate) struct Allowed {
     pub(crate) body: Vec<u8>,
 }
 
-impl Allowed {
-    fn into_response(self) -> Response {
+impl Good {
+    pub(super) fn into_response(self) -> Response {
         let mut headers = limits::headers(&self.limits, self.at);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let mut response = Response::new(Body::from(self.body));
@@ -81,7 +81,7 @@ pub(crate) async fn decide(
     request_id: Option<&RequestId>,
     credential: AppCredential,
     request: VerifyRequest,
-) -> Answer<Allowed> {
+) -> Answer<Good> {
     let origin = Origin {
         request_id: request_id.map(record_id),
         agent_ip: request.agent_ip,
@@ -117,13 +117,13 @@ pub(crate) fn presented(token: &Presented) -> PresentedToken {
     }
 }
 
-fn answer(engine: &Engine, token: &Presented, decided: Decided) -> Answer<Allowed> {
+fn answer(engine: &Engine, token: &Presented, decided: Decided) -> Answer<Good> {
     let now = engine.wall();
     match decided {
-        Decided::Allowed { connection, scopes, audit_id, limits } => {
+        Decided::Allowed { connection, scopes, audit_id, limits, client } => {
             let mut body = Vec::with_capacity(ANSWER_BYTES);
-            allowed(*connection, scopes, audit_id).write_json(&mut body);
-            Ok(Allowed { limits, at: now, body })
+            allowed(*connection, scopes, audit_id, client).write_json(&mut body);
+            Ok(Good { limits, at: now, body })
         }
         Decided::Dead { reason, limits } => {
             let error = ApiError::new(ErrorCode::InvalidToken, describe(reason, token));
@@ -148,7 +148,14 @@ fn answer(engine: &Engine, token: &Presented, decided: Decided) -> Answer<Allowe
     }
 }
 
-fn allowed(connection: Connection, scopes: Vec<ScopeName>, audit_id: EventId) -> VerifyAnswer {
+fn allowed(
+    connection: Connection,
+    scopes: Vec<ScopeName>,
+    audit_id: EventId,
+    client: Option<Box<TokenOfClient>>,
+) -> VerifyAnswer {
+    let (client_id, resource) =
+        client.map_or((None, None), |token| (Some(token.client_id), Some(token.resource)));
     VerifyAnswer {
         active: true,
         app_id: connection.tenant.app_id,
@@ -163,6 +170,8 @@ fn allowed(connection: Connection, scopes: Vec<ScopeName>, audit_id: EventId) ->
         purpose: connection.purpose,
         user_intent: connection.user_intent,
         audit_id,
+        client_id,
+        resource,
     }
 }
 

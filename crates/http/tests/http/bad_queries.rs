@@ -96,15 +96,22 @@ const EVENTS: &[&str] = &["Verified", "all", "verify", "verified,refused", "*"];
 const TIMES: &[&str] =
     &["now", "2026-11-22", "2026-13-01T00:00:00Z", "1795348800", "2026-11-22T12:00:00"];
 const DAYS: &[&str] = &["today", "2026-11-31", "20261122", "2026-1-2", "1"];
+const SERIES: &[&str] = &["0", "93", "-1", "01", "1.5", "x", "1e1", "256", "%2B1"];
 const FORMATS: &[&str] = &["json", "NDJSON", "xml", "csv,ndjson"];
+const ACTORS: &[&str] =
+    &["key", "key:", "System", "system:", "user:u1", "key:op_00000000000000000000000000", "%00"];
+const OUTCOMES: &[&str] = &["Allowed", "ok", "refused,done", "1"];
 const ENVIRONMENTS: &[&str] = &["Live", "prod", "both", "1"];
 
 fn routes(app_id: &str) -> Vec<Route> {
     let page = [("limit", "1", LIMITS), ("cursor", "", CURSORS)];
-    let filters: [(&str, &str, &[&str]); 5] = [
+    let filters: [(&str, &str, &[&str]); 8] = [
         ("connection_id", "conn_00000000000000000000000000", IDS),
         ("user_id", "u", USERS),
         ("event", "verified", EVENTS),
+        ("actor", "system", ACTORS),
+        ("outcome", "refused", OUTCOMES),
+        ("reason", "malformed", USERS),
         ("from", "2026-11-22T00:00:00Z", TIMES),
         ("to", "2026-11-22T00:00:00Z", TIMES),
     ];
@@ -122,6 +129,22 @@ fn routes(app_id: &str) -> Vec<Route> {
         route("audit and usage", "/v1/audit/export", join(&[&filters, &format])),
         route("audit and usage", "/v1/usage", days.to_vec()),
         route("operator API", "/v1/operator/apps", page.to_vec()),
+        route("operator API", "/v1/operator/accounts", page.to_vec()),
+        route(
+            "operator API",
+            "/v1/operator/overview",
+            vec![("days", "1", SERIES), ("environment", "live", ENVIRONMENTS)],
+        ),
+        route(
+            "operator API",
+            "/v1/operator/users",
+            vec![("limit", "1", LIMITS), ("prefix", "u", USERS), ("after", "u", USERS)],
+        ),
+        route(
+            "operator API",
+            &format!("/v1/operator/apps/{app_id}/scopes"),
+            vec![("environment", "live", ENVIRONMENTS)],
+        ),
         route("operator API", "/v1/operator/connections", join(&[&connections, &page, &[app]])),
         route("operator API", "/v1/operator/audit", join(&[&filters, &page, &[app]])),
         route("operator API", "/v1/operator/audit/export", join(&[&filters, &format])),
@@ -223,9 +246,13 @@ async fn a_query_where_none_belongs_is_refused() {
     let granted = app.grant("u1").await;
     let connection = format!("/v1/connections/{}", granted.connection_id);
     let scopes = format!("/v1/apps/{}/scopes", app.app_id);
-    for path in
-        [connection, scopes, format!("/v1/apps/{}/jwks", app.app_id), "/v1/audit/keys".to_owned()]
-    {
+    for path in [
+        connection,
+        scopes,
+        format!("/v1/apps/{}/jwks", app.app_id),
+        "/v1/audit/keys".to_owned(),
+        "/v1/credential".to_owned(),
+    ] {
         let reply = app.ask(Ask::get(&format!("{path}?user_id=u2"))).await;
         if path == "/v1/audit/keys" || path.ends_with("jwks") {
             assert_eq!(reply.status, 400, "{path}: {reply}");
@@ -254,9 +281,15 @@ async fn what_is_no_id_is_not_found() {
         ("GET", "/v1/operator/apps/{}", "app"),
         ("DELETE", "/v1/operator/apps/{}", "app"),
         ("GET", "/v1/operator/apps/{}/api-keys", "app"),
+        ("GET", "/v1/operator/apps/{}/scopes", "app"),
         ("GET", "/v1/operator/connections/{}", "conn"),
         ("DELETE", "/v1/operator/operators/{}", "op"),
         ("POST", "/v1/operator/operators/{}/rotate", "op"),
+        ("GET", "/v1/operator/apps/{}/members", "app"),
+        ("GET", "/v1/operator/apps/{}/invites", "app"),
+        ("DELETE", "/v1/operator/accounts/{}", "acct"),
+        ("DELETE", "/v1/operator/accounts/invites/{}", "inv"),
+        ("POST", "/v1/operator/accounts/{}/suspend", "acct"),
     ];
     for (method, template, prefix) in templates {
         for id in [

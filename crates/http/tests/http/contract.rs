@@ -25,7 +25,7 @@ fn the_document_is_openapi_3_1_and_stable() {
         document["components"]["securitySchemes"].as_object().unwrap().keys().collect();
     assert_eq!(
         schemes.into_iter().collect::<Vec<_>>(),
-        ["api_key", "client_assertion", "client_basic", "operator_token"]
+        ["api_key", "client_assertion", "client_basic", "dashboard_session", "operator_token"]
     );
 }
 

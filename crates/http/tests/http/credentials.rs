@@ -6,20 +6,22 @@ use std::time::Duration;
 use agentadmit_protocol::secret::SecretKind;
 use serde_json::{Value, json};
 
+use crate::dashboard::{Browser, account_link, app_link, new_code};
+use crate::oauth_server;
 use crate::support::{App, Ask, Granted, Reply, Service, unknown};
 
 /// A route: method, path, body, and whose credential it wants.
-struct Row {
-    method: &'static str,
-    path: &'static str,
+pub(crate) struct Row {
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
     body: fn(&World<'_>) -> Value,
-    wants: Wants,
+    pub(crate) wants: Wants,
 }
 
-enum Wants {
+pub(crate) enum Wants {
     /// Nothing: anyone may ask.
     Nothing,
-    /// An app's credential with this permission. What another app's key, and the app's own key of
+    /// An app's credential with this permission, or any that is good with [`NO_PERMISSION`]. What another app's key, and the app's own key of
     /// the other environment, are answered.
     App { permission: &'static str, other_app: Expected, other_environment: Expected },
     /// The same in OAuth's words.
@@ -28,11 +30,19 @@ enum Wants {
     Operator { billing: bool },
     /// The command line on the machine.
     Machine,
+    /// A session of the dashboard; `crate::dashboard` plays it.
+    Session,
+    /// A developer's session of the dashboard.
+    Developer,
+    /// What a passkey signed; `crate::dashboard` plays it.
+    Passkey,
 }
 
 /// Status and code; no code for an answer that is no error.
-type Expected = (u16, &'static str);
+pub(crate) type Expected = (u16, &'static str);
 
+/// What a route needs that any good credential may ask.
+const NO_PERMISSION: &str = "";
 const NOT_FOUND: Expected = (404, "not_found");
 const EMPTY: Expected = (200, "");
 
@@ -49,13 +59,25 @@ const fn app(permission: &'static str, other_app: Expected, other_environment: E
     Wants::App { permission, other_app, other_environment }
 }
 
+/// The only route about the own passkeys that needs no passkey.
+const OPTIONS: &str = "/dashboard/passkeys/options";
 const FULL: Wants = Wants::Operator { billing: false };
 
 fn none(_: &World<'_>) -> Value {
     Value::Null
 }
 
-const ROWS: &[Row] = &[
+/// An answer to a challenge that nobody made: who may answer is played in `crate::dashboard`.
+fn no_challenge(_: &World<'_>) -> Value {
+    json!({"challenge_id": "a".repeat(43), "credential": {
+        "rawId": "AQID", "response": {
+            "clientDataJSON": "e30", "attestationObject": "oA", "authenticatorData": "AA",
+            "signature": "AA"
+        }
+    }})
+}
+
+pub(crate) const ROWS: &[Row] = &[
     row("GET", "/healthz", none, Wants::Nothing),
     row("GET", "/readyz", none, Wants::Nothing),
     row("GET", "/openapi.json", none, Wants::Nothing),
@@ -80,6 +102,24 @@ const ROWS: &[Row] = &[
         |_| json!({"user_id": "u", "scopes": ["orders:read"]}),
         app("issue", NOT_FOUND, (201, "")),
     ),
+    row(
+        "POST",
+        "/v1/apps/{app_id}/consent-sessions",
+        |_| json!({"user_id": "u", "scopes": ["orders:read"]}),
+        app("issue", NOT_FOUND, (201, "")),
+    ),
+    row(
+        "GET",
+        "/v1/apps/{app_id}/authorization-requests/{request_id}",
+        none,
+        app("issue", NOT_FOUND, NOT_FOUND),
+    ),
+    row(
+        "POST",
+        "/v1/apps/{app_id}/authorization-requests/{request_id}",
+        |_| json!({"user_id": "u"}),
+        app("issue", NOT_FOUND, NOT_FOUND),
+    ),
     row("GET", "/v1/connections", none, app("manage", EMPTY, EMPTY)),
     row("GET", "/v1/connections/{connection_id}", none, app("manage", NOT_FOUND, NOT_FOUND)),
     row(
@@ -98,6 +138,7 @@ const ROWS: &[Row] = &[
     row("GET", "/v1/audit", none, app("manage", EMPTY, EMPTY)),
     row("GET", "/v1/audit/export", none, app("manage", EMPTY, EMPTY)),
     row("GET", "/v1/usage", none, app("manage", EMPTY, EMPTY)),
+    row("GET", "/v1/credential", none, app(NO_PERMISSION, EMPTY, EMPTY)),
     row(
         "POST",
         "/v1/revoke",
@@ -105,6 +146,17 @@ const ROWS: &[Row] = &[
         app("manage", NOT_FOUND, NOT_FOUND),
     ),
     row("DELETE", "/v1/connections/{connection_id}", none, app("manage", NOT_FOUND, NOT_FOUND)),
+    row("GET", "/.well-known/oauth-authorization-server", none, Wants::Nothing),
+    row("GET", "/.well-known/openid-configuration", none, Wants::Nothing),
+    row("POST", "/oauth/par", none, Wants::Nothing),
+    row("POST", "/oauth/token", none, Wants::Nothing),
+    row("POST", "/oauth/device_authorization", none, Wants::Nothing),
+    row(
+        "POST",
+        "/oauth/register",
+        |_| json!({"redirect_uris": ["https://client.example/cb"]}),
+        Wants::Nothing,
+    ),
     row("POST", "/oauth/introspect", none, Wants::Client),
     row("POST", "/oauth/revoke", none, Wants::Client),
     row("GET", "/v1/operator/apps", none, FULL),
@@ -124,9 +176,24 @@ const ROWS: &[Row] = &[
     row("DELETE", "/v1/operator/apps/{app_id}/api-keys/{key_id}", none, FULL),
     row("GET", "/v1/operator/apps/{app_id}/public-keys", none, FULL),
     row("PUT", "/v1/operator/apps/{app_id}/public-keys", |_| json!({"keys": []}), FULL),
+    row("GET", "/v1/operator/apps/{app_id}/scopes", none, FULL),
+    row(
+        "PUT",
+        "/v1/operator/apps/{app_id}/scopes",
+        |_| json!({"scopes": [{"name": "orders:read", "description": "Read orders"}]}),
+        FULL,
+    ),
     row("GET", "/v1/operator/health", none, FULL),
+    row("GET", "/v1/operator/overview", none, FULL),
+    row("GET", "/v1/operator/users", none, FULL),
     row("GET", "/v1/operator/connections", none, FULL),
     row("GET", "/v1/operator/connections/{connection_id}", none, FULL),
+    row(
+        "PATCH",
+        "/v1/operator/connections/{connection_id}",
+        |_| json!({"user_label": "Bea"}),
+        FULL,
+    ),
     row(
         "POST",
         "/v1/operator/connections/resume",
@@ -141,23 +208,83 @@ const ROWS: &[Row] = &[
     ),
     row("GET", "/v1/operator/audit", none, FULL),
     row("GET", "/v1/operator/audit/export", none, FULL),
+    row("GET", "/v1/operator/audit/verification", none, FULL),
+    row("POST", "/v1/operator/audit/verification", none, FULL),
     row("POST", "/v1/operator/clock/accept", none, Wants::Machine),
     row("GET", "/v1/operator/operators", none, FULL),
     row("POST", "/v1/operator/operators", |_| json!({"name": "second"}), FULL),
     row("POST", "/v1/operator/operators/{operator_id}/rotate", none, FULL),
+    row("POST", "/v1/operator/sign-in-codes", none, FULL),
+    row("GET", "/v1/operator/sessions", none, FULL),
+    row("DELETE", "/v1/operator/sessions/{session_id}", none, FULL),
     row("DELETE", "/v1/operator/operators/{operator_id}", none, FULL),
+    row("GET", "/v1/operator/apps/{app_id}/members", none, FULL),
+    row(
+        "PATCH",
+        "/v1/operator/apps/{app_id}/members/{account_id}",
+        |_| json!({"role": "owner"}),
+        FULL,
+    ),
+    row("GET", "/v1/operator/apps/{app_id}/invites", none, FULL),
+    row("POST", "/v1/operator/apps/{app_id}/invites", |_| json!({"role": "viewer"}), FULL),
+    row("DELETE", "/v1/operator/apps/{app_id}/invites/{invite_id}", none, FULL),
+    row("DELETE", "/v1/operator/apps/{app_id}/members/{account_id}", none, FULL),
+    row("GET", "/v1/operator/accounts", none, FULL),
+    row("GET", "/v1/operator/accounts/invites", none, FULL),
+    row("POST", "/v1/operator/accounts/invites", |_| json!({"seconds": 60}), FULL),
+    row("DELETE", "/v1/operator/accounts/invites/{invite_id}", none, FULL),
+    row("POST", "/v1/operator/accounts/{account_id}/sign-in-link", none, FULL),
+    row("POST", "/v1/operator/accounts/{account_id}/suspend", none, FULL),
+    row("POST", "/v1/operator/accounts/{account_id}/resume", none, FULL),
+    row("DELETE", "/v1/operator/accounts/{account_id}", none, FULL),
     row("DELETE", "/v1/operator/apps/{app_id}", none, FULL),
+    row("GET", "/dashboard/sign-up", none, Wants::Nothing),
+    row("POST", "/dashboard/invite", |world| json!({"code": world.link}), Wants::Nothing),
+    row(
+        "POST",
+        "/dashboard/invite/use",
+        |world| json!({"code": world.link, "label": "Eve"}),
+        Wants::Nothing,
+    ),
+    row("GET", "/dashboard/account", none, Wants::Developer),
+    row("POST", "/dashboard/passkeys/sign-in/options", none, Wants::Nothing),
+    row(
+        "POST",
+        "/dashboard/passkeys/sign-up/options",
+        |world| json!({"label": "Eve", "code": world.link}),
+        Wants::Nothing,
+    ),
+    row("POST", "/dashboard/passkeys/sign-in", no_challenge, Wants::Passkey),
+    row("POST", "/dashboard/passkeys/sign-up", no_challenge, Wants::Passkey),
+    row("POST", "/dashboard/passkeys/options", none, Wants::Developer),
+    row("POST", "/dashboard/passkeys", no_challenge, Wants::Developer),
+    row("DELETE", "/dashboard/passkeys/{credential_id}", none, Wants::Developer),
+    row("PATCH", "/dashboard/account", |_| json!({"label": "Eva"}), Wants::Developer),
+    row("POST", "/dashboard/session", |world| json!({"code": world.code}), Wants::Nothing),
+    row("GET", "/dashboard/session", none, Wants::Session),
+    row("DELETE", "/dashboard/session", none, Wants::Session),
 ];
 
 /// Everything that a row may name, and every kind of credential.
-struct World<'s> {
+pub(crate) struct World<'s> {
     service: &'s Service,
-    app: App<'s>,
-    granted: Granted,
+    pub(crate) app: App<'s>,
+    pub(crate) granted: Granted,
     pending: String,
+    /// An OAuth client, and what it asks the app for.
+    client_id: String,
+    request_id: String,
     key_id: String,
     operator_id: String,
-    operator: String,
+    session_id: String,
+    code: String,
+    /// A viewer of the app.
+    account_id: String,
+    app_invite_id: String,
+    account_invite_id: String,
+    /// The code of a link to a new account.
+    link: String,
+    pub(crate) operator: String,
     billing: String,
     other_app: String,
     /// Credentials that are no app's, whatever is asked.
@@ -167,8 +294,8 @@ struct World<'s> {
 }
 
 impl<'s> World<'s> {
-    async fn new(service: &'s Service) -> Self {
-        let app = service.app(&json!({})).await;
+    pub(crate) async fn new(service: &'s Service) -> Self {
+        let app = oauth_server::shop(service).await;
         let other = service.app(&json!({})).await;
         let granted = app.grant("u1").await;
         let (_, pending) = app.issue("u1").await;
@@ -216,13 +343,32 @@ impl<'s> World<'s> {
         ];
         let (key_id, _) = app.key(&json!({"environment": "test"})).await;
         let other_app = other.live.clone();
+        let session_id = Browser::signed_in(service).await.session_id;
+        let code = new_code(service).await;
+        let invites = format!("/v1/operator/apps/{}/invites", app.app_id);
+        let viewer = app_link(service, &app.app_id, "viewer").await;
+        let account_id = Browser::joined(service, &viewer, "Vera").await.account_id;
+        let app_invite = service.local("POST", &invites, &json!({"role": "viewer"})).await;
+        let account_invite =
+            service.local("POST", "/v1/operator/accounts/invites", &Value::Null).await;
+        let link = account_link(service).await;
+        let client_id = oauth_server::registered(service, json!({})).await;
+        let request_id = oauth_server::begun(&app, &client_id).await;
         Self {
             service,
             app,
             granted,
             pending,
+            client_id,
+            request_id,
             key_id,
             operator_id,
+            session_id,
+            code,
+            account_id,
+            app_invite_id: app_invite.text("invite_id"),
+            account_invite_id: account_invite.text("invite_id"),
+            link,
             operator,
             billing,
             other_app,
@@ -231,16 +377,39 @@ impl<'s> World<'s> {
         }
     }
 
-    fn request(&self, row: &Row) -> Ask {
+    pub(crate) fn request(&self, row: &Row) -> Ask {
+        let is_apps = row.path.starts_with("/v1/operator/apps");
+        let invite_id = if is_apps { &self.app_invite_id } else { &self.account_invite_id };
         let path = row
             .path
             .replace("{app_id}", &self.app.app_id)
             .replace("{connection_id}", &self.granted.connection_id)
             .replace("{key_id}", &self.key_id)
-            .replace("{operator_id}", &self.operator_id);
-        let ask = Ask::new(row.method, &path);
-        if row.path.starts_with("/oauth") {
-            return ask.form(&[("token", &self.granted.access_token)]);
+            .replace("{operator_id}", &self.operator_id)
+            .replace("{session_id}", &self.session_id)
+            .replace("{request_id}", &self.request_id)
+            .replace("{account_id}", &self.account_id)
+            .replace("{invite_id}", invite_id)
+            .replace("{credential_id}", "AQID");
+        let mut ask = Ask::new(row.method, &path);
+        let is_page = matches!(row.wants, Wants::Nothing | Wants::Passkey);
+        if row.path.starts_with("/dashboard") && is_page {
+            ask = ask.header("agentadmit-dashboard", "1");
+        }
+        match row.path {
+            "/oauth/introspect" | "/oauth/revoke" => {
+                return ask.form(&[("token", &self.granted.access_token)]);
+            }
+            "/oauth/token" => {
+                let grant = "urn:agentadmit:params:oauth:grant-type:connection-token";
+                return ask.form(&[("grant_type", grant), ("connection_token", &self.pending)]);
+            }
+            "/oauth/par" => return ask.form(&oauth_server::asked(&self.client_id, &[])),
+            "/oauth/device_authorization" => {
+                let client = ("client_id", self.client_id.as_str());
+                return ask.form(&[client, ("resource", oauth_server::RESOURCE)]);
+            }
+            _ => {}
         }
         match (row.body)(self) {
             Value::Null => ask,
@@ -298,7 +467,8 @@ async fn no_route_opens_for_the_wrong_credential() {
     let world = World::new(&service).await;
     for row in ROWS {
         match &row.wants {
-            Wants::Nothing => {}
+            // `crate::dashboard` plays what wants a session
+            Wants::Nothing | Wants::Session | Wants::Developer | Wants::Passkey => {}
             Wants::App { permission, other_app, other_environment } => {
                 let anonymous = row.path == "/v1/token/exchange";
                 if !anonymous {
@@ -311,7 +481,11 @@ async fn no_route_opens_for_the_wrong_credential() {
                     .collect();
                 let key = json!({"environment": "live", "permissions": others});
                 let (_, lacking) = world.app.key(&key).await;
-                world.ask(row, &lacking).await.expect_error(403, "forbidden");
+                let reply = world.ask(row, &lacking).await;
+                match *permission {
+                    NO_PERMISSION => reply.expect(200),
+                    _ => reply.expect_error(403, "forbidden"),
+                };
                 world.expect_elsewhere(row, &world.other_app, *other_app).await;
                 world.expect_elsewhere(row, &world.app.test, *other_environment).await;
             }
@@ -356,6 +530,18 @@ async fn every_route_opens_for_the_right_credential() {
             Wants::Operator { billing: true } => world.ask(row, &world.billing).await,
             Wants::Operator { billing: false } => world.ask(row, &world.operator).await,
             Wants::Machine => service.ask(world.request(row).local()).await,
+            Wants::Session => {
+                let browser = Browser::signed_in(&service).await;
+                service.ask(browser.with(world.request(row))).await
+            }
+            // what it signs is not to be written in a table
+            Wants::Passkey => continue,
+            Wants::Developer if row.path.contains("passkeys") && row.path != OPTIONS => continue,
+            Wants::Developer => {
+                let link = account_link(&service).await;
+                let browser = Browser::joined(&service, &link, "Dan").await;
+                service.ask(browser.with(world.request(row))).await
+            }
         };
         assert!((200..300).contains(&reply.status), "{} {}: {reply}", row.method, row.path);
     }

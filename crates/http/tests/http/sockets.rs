@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use agentadmit_http::serve::{Ended, ServeLimits, serve};
+use agentadmit_http::serve::{Ended, ServeLimits, Site, serve};
 use agentadmit_http::tls::TlsCertificate;
+use agentadmit_http::{HttpOptions, ServiceState, router};
 use bytes::BufMut as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -36,14 +37,22 @@ fn run_on(
     tls: Option<Arc<TlsCertificate>>,
     limits: ServeLimits,
 ) -> Running {
+    run_site(listener, service.router.clone().into(), tls, limits)
+}
+
+fn run_site(
+    listener: TcpListener,
+    site: Site,
+    tls: Option<Arc<TlsCertificate>>,
+    limits: ServeLimits,
+) -> Running {
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let router = service.router.clone();
     let ended = tokio::spawn(async move {
         let shutdown = async {
             let _either = stopped.await;
         };
-        serve(listener, router, tls.as_deref(), limits, shutdown).await
+        serve(listener, site, tls.as_deref(), limits, shutdown).await
     });
     Running { address, stop, ended }
 }
@@ -277,4 +286,41 @@ async fn a_certificate_is_swapped_while_it_serves() {
     assert!(https(running.address, "two.cert.pem").await.unwrap().starts_with("HTTP/1.1 200"));
     assert!(https(running.address, "one.cert.pem").await.is_err());
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// Plain verifies are answered before the router over TLS too, and what else comes on the same
+/// connection is handed over.
+#[tokio::test]
+async fn plain_verifies_are_answered_over_tls() {
+    let service = Service::start();
+    let app = service.app(&json!({})).await;
+    let token = app.grant("u1").await.access_token;
+    let tls = TlsCertificate::load(&file("one.cert.pem"), &file("one.key.pem")).unwrap();
+    let state = ServiceState::new(service.engine.clone(), HttpOptions::default());
+    let site = Site::with_fast_lane(router(state.clone()), state);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let running = run_site(listener, site, Some(Arc::new(tls)), ServeLimits::default());
+    let body = json!({"token": token, "scope_used": "orders:read"}).to_string();
+    let verify = format!(
+        "POST /v1/verify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        app.live,
+        body.len()
+    );
+    let connect = async || {
+        let stream = TcpStream::connect(running.address).await.unwrap();
+        handshake(stream, "one.cert.pem").await.unwrap()
+    };
+    let stream = connect().await;
+    let answers = exchange(stream, &[verify.as_str(), &verify, HEALTH].concat()).await;
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 3, "{answers}");
+    assert_eq!(answers.matches(r#""active":true"#).count(), 2, "{answers}");
+    // and one whose every part is a record of its own
+    let mut stream = connect().await;
+    for part in verify.as_bytes().chunks(50) {
+        stream.write_all(part).await.unwrap();
+        stream.flush().await.unwrap();
+    }
+    let answers = exchange(stream, HEALTH).await;
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2, "{answers}");
 }

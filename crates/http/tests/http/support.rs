@@ -5,7 +5,9 @@ use std::sync::Arc;
 use agentadmit_engine::admission::AdmissionLimits;
 use agentadmit_engine::keyring::SecretKey;
 use agentadmit_engine::{Engine, EngineOptions, Keyring, WriterOptions};
+use agentadmit_http::dashboard::DashboardOptions;
 use agentadmit_http::{HttpOptions, LocalOperator, ServiceState, router};
+use agentadmit_protocol::account::SignUp;
 use agentadmit_protocol::secret::{Secret, SecretKind};
 use agentadmit_testkit::store::{FakeClock, Store, model::ModelStore};
 use axum::Router;
@@ -146,7 +148,14 @@ impl Ask {
 
 impl Service {
     pub(crate) fn start() -> Self {
-        Self::with(WriterOptions::default(), HttpOptions::default())
+        Self::signing_up(SignUp::Invite)
+    }
+
+    /// A service where these make accounts.
+    pub(crate) fn signing_up(sign_up: SignUp) -> Self {
+        let dashboard = DashboardOptions { sign_up, ..DashboardOptions::default() };
+        let options = HttpOptions { dashboard: Some(dashboard), ..HttpOptions::default() };
+        Self::with(WriterOptions::default(), options)
     }
 
     pub(crate) fn with(writer: WriterOptions, options: HttpOptions) -> Self {

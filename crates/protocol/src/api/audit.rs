@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::api::query::{Cursor, PageLimit};
-use crate::audit::{AuditEvent, AuditRecord};
+use crate::audit::{Actor, AuditEvent, AuditRecord, Outcome};
 use crate::environment::Environment;
 use crate::id::{AppId, ConnectionId};
-use crate::text::UserId;
+use crate::text::{Text, UserId};
 use crate::time::Timestamp;
 use crate::wire::words;
 
@@ -24,6 +24,15 @@ pub struct AuditQuery {
     /// Only this event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<AuditEvent>,
+    /// Only what was done with this credential.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Actor>,
+    /// Only what ended like this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Only for exactly this reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Text>,
     /// Not before this moment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Timestamp>,
@@ -53,6 +62,12 @@ pub struct OperatorAuditQuery {
     pub user_id: Option<UserId>,
     /// Only this event.
     pub event: Option<AuditEvent>,
+    /// Only what was done with this credential.
+    pub actor: Option<Actor>,
+    /// Only what ended like this.
+    pub outcome: Option<Outcome>,
+    /// Only for exactly this reason.
+    pub reason: Option<Text>,
     /// Not before this moment.
     pub from: Option<Timestamp>,
     /// Before this moment.
@@ -76,6 +91,12 @@ pub struct ExportQuery {
     pub user_id: Option<UserId>,
     /// Only this event.
     pub event: Option<AuditEvent>,
+    /// Only what was done with this credential.
+    pub actor: Option<Actor>,
+    /// Only what ended like this.
+    pub outcome: Option<Outcome>,
+    /// Only for exactly this reason.
+    pub reason: Option<Text>,
     /// Not before this moment.
     pub from: Option<Timestamp>,
     /// Before this moment.
@@ -100,6 +121,12 @@ pub struct OperatorExportQuery {
     pub user_id: Option<UserId>,
     /// Only this event.
     pub event: Option<AuditEvent>,
+    /// Only what was done with this credential.
+    pub actor: Option<Actor>,
+    /// Only what ended like this.
+    pub outcome: Option<Outcome>,
+    /// Only for exactly this reason.
+    pub reason: Option<Text>,
     /// Not before this moment.
     pub from: Option<Timestamp>,
     /// Before this moment.
@@ -127,6 +154,55 @@ pub struct AuditList {
     /// Where the next page begins; `null` on the last.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub next_cursor: Option<Cursor>,
+}
+
+/// Whether the log is whole, as the node that answers knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AuditVerification {
+    /// The check that runs.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub running: Option<RunningVerification>,
+    /// The newest check that came to its end since the node started.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub last: Option<LastVerification>,
+    /// When the newest check broke off because the store failed, where none ended since.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub failed_at: Option<Timestamp>,
+}
+
+/// How far a check of the log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RunningVerification {
+    /// When it began.
+    pub started_at: Timestamp,
+    /// Records that were hashed again.
+    pub records: u64,
+    /// Where in the log it is.
+    pub position: i64,
+    /// Where in the log it will end.
+    pub end: i64,
+}
+
+/// What a check of the log found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LastVerification {
+    /// When it began: what was recorded later was not looked at.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub verified_at: Timestamp,
+    /// Whether every record is unaltered and every chain reaches its head without a gap.
+    pub intact: bool,
+    /// Records that were hashed again.
+    pub records: u64,
+    /// Chains that were followed.
+    pub chains: u64,
+    /// What is wrong, in sentences; the first hundred.
+    pub findings: Vec<String>,
+    /// How many findings there are.
+    pub findings_total: u64,
 }
 
 /// The keys that the service signs checkpoints with, newest first.

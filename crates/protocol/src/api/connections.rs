@@ -133,6 +133,8 @@ pub struct OperatorConnectionView {
 pub struct OperatorConnectionList {
     /// The page.
     pub connections: Vec<OperatorConnectionView>,
+    /// How many the filter matches in all.
+    pub total: u64,
     /// Where the next page begins; `null` on the last.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub next_cursor: Option<Cursor>,

@@ -87,7 +87,7 @@ pub struct IntrospectAnswer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub scope: Option<String>,
-    /// The app's id.
+    /// The OAuth client that holds the token; where it was given by hand, the app's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub client_id: Option<String>,
@@ -111,6 +111,10 @@ pub struct IntrospectAnswer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub sub: Option<String>,
+    /// The resource that the token is for; absent where it was given by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub aud: Option<String>,
     /// The service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]

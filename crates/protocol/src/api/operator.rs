@@ -270,7 +270,7 @@ pub struct OperatorConnectionsQuery {
     pub cursor: Option<Cursor>,
 }
 
-/// Ends one connection, all of a user of an app, or all of an app.
+/// Ends one connection, all of a user of an app, all of an app, or all of a user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self", deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -287,6 +287,10 @@ pub struct OperatorRevokeRequest {
     /// One user of the app; all of them when nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
+    /// The user of all apps, in both environments, said aloud: goes with `user_id` alone.
+    #[serde(default, deserialize_with = "crate::wire::null_is_default")]
+    #[cfg_attr(feature = "openapi", schema(default = false))]
+    pub all_apps: bool,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text>,
@@ -307,6 +311,11 @@ pub enum OperatorRevokeTarget {
         /// Which user.
         user_id: UserId,
     },
+    /// All of a user's, whatever app they are of.
+    Person {
+        /// Which user.
+        user_id: UserId,
+    },
     /// All of an app's.
     App {
         /// Whose.
@@ -320,9 +329,21 @@ impl OperatorRevokeRequest {
     /// What ends.
     ///
     /// # Errors
-    /// 422 unless it is one connection, or an app (with or without a user of it).
+    /// 422 unless it is one connection, an app (with or without a user of it), or a user of all apps.
     pub fn target(&self) -> Result<OperatorRevokeTarget, BadBody> {
         let environment = self.environment;
+        if self.all_apps {
+            return match (&self.user_id, self.connection_id, self.app_id, environment) {
+                (Some(user_id), None, None, None) => {
+                    Ok(OperatorRevokeTarget::Person { user_id: user_id.clone() })
+                }
+                (None, ..) => Err(BadBody::member("user_id", "`all_apps` is of one `user_id`")),
+                _ => Err(BadBody::member(
+                    "all_apps",
+                    "`all_apps` goes with a `user_id` alone: no connection, app or environment",
+                )),
+            };
+        }
         match (self.connection_id, self.app_id, self.user_id.clone()) {
             (Some(id), None, None) if environment.is_none() => {
                 Ok(OperatorRevokeTarget::Connection(id))
@@ -332,7 +353,8 @@ impl OperatorRevokeRequest {
             }
             (None, Some(app_id), None) => Ok(OperatorRevokeTarget::App { app_id, environment }),
             (None, None, Some(_)) => {
-                Err(BadBody::member("app_id", "a `user_id` needs the `app_id` that it belongs to"))
+                let text = "a `user_id` needs the `app_id` that it belongs to, or `all_apps`: true";
+                Err(BadBody::member("app_id", text))
             }
             (Some(_), ..) => Err(BadBody::member(
                 "connection_id",
@@ -512,12 +534,18 @@ mod tests {
         assert!(of(&format!(r#"{{"connection_id":"{id}"}}"#)).is_ok());
         assert!(of(&format!(r#"{{"app_id":"{app}","environment":"test"}}"#)).is_ok());
         assert!(of(&format!(r#"{{"app_id":"{app}","user_id":"u"}}"#)).is_ok());
+        let person = of(r#"{"user_id":"u","all_apps":true}"#);
+        assert!(matches!(person, Ok(OperatorRevokeTarget::Person { .. })), "{person:?}");
         for json in [
             "{}".to_owned(),
             r#"{"user_id":"u"}"#.to_owned(),
             r#"{"environment":"test"}"#.to_owned(),
             format!(r#"{{"connection_id":"{id}","app_id":"{app}"}}"#),
             format!(r#"{{"connection_id":"{id}","environment":"live"}}"#),
+            r#"{"all_apps":true}"#.to_owned(),
+            r#"{"all_apps":true,"user_id":"u","environment":"live"}"#.to_owned(),
+            format!(r#"{{"all_apps":true,"user_id":"u","app_id":"{app}"}}"#),
+            r#"{"all_apps":false,"user_id":"u"}"#.to_owned(),
         ] {
             assert!(of(&json).is_err(), "{json}");
         }

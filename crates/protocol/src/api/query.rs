@@ -35,11 +35,7 @@ pub fn from_str<T: DeserializeOwned>(query: &str) -> Result<T, BadQuery> {
 /// # Errors
 /// A parameter that is repeated or breaks its rule; bytes that are no UTF-8.
 pub fn from_form<T: DeserializeOwned>(form: &[u8]) -> Result<T, BadQuery> {
-    let text = core::str::from_utf8(form).map_err(|_| BadQuery {
-        field: String::new(),
-        description: "the form is not UTF-8".to_owned(),
-    })?;
-    read(text, true)
+    read(form_text(form)?, true)
 }
 
 fn read<T: DeserializeOwned>(text: &str, skip_empty: bool) -> Result<T, BadQuery> {
@@ -50,8 +46,28 @@ fn read<T: DeserializeOwned>(text: &str, skip_empty: bool) -> Result<T, BadQuery
     T::deserialize(Node(&tree)).map_err(BadQuery::from)
 }
 
+/// The names and values of a form, in their order; what has no value is left out.
+///
+/// # Errors
+/// Bytes that are no UTF-8, percent-encoded or not.
+pub fn form_pairs(form: &[u8]) -> Result<Vec<(String, String)>, BadQuery> {
+    pairs(form_text(form)?, true)
+}
+
+fn form_text(form: &[u8]) -> Result<&str, BadQuery> {
+    core::str::from_utf8(form).map_err(|_| BadQuery {
+        field: String::new(),
+        description: "the form is not UTF-8".to_owned(),
+    })
+}
+
 fn parameters(text: &str, skip_empty: bool) -> Result<Tree, BadQuery> {
-    let mut members = Vec::new();
+    let pairs = pairs(text, skip_empty)?.into_iter();
+    Ok(Tree::Object(pairs.map(|(name, value)| (name, Tree::String(value))).collect()))
+}
+
+fn pairs(text: &str, skip_empty: bool) -> Result<Vec<(String, String)>, BadQuery> {
+    let mut pairs = Vec::new();
     for part in text.split('&').filter(|part| !part.is_empty()) {
         let (name, value) = url::form_urlencoded::parse(part.as_bytes()).next().unwrap_or_default();
         // The decoder leaves a stray `%` as it is, and puts U+FFFD in place of what is no UTF-8.
@@ -59,13 +75,13 @@ fn parameters(text: &str, skip_empty: bool) -> Result<Tree, BadQuery> {
             return Err(Fault::body("must be percent-encoded UTF-8").in_member(&name).into());
         }
         if !value.is_empty() {
-            members.push((name.into_owned(), Tree::String(value.into_owned())));
+            pairs.push((name.into_owned(), value.into_owned()));
         } else if !skip_empty {
             let rule = "must not be empty: leave the parameter out, or give it a value";
             return Err(Fault::body(rule).in_member(&name).into());
         }
     }
-    Ok(Tree::Object(members))
+    Ok(pairs)
 }
 
 /// Whether every `%` stands before two hexadecimal digits (RFC 3986 section 2.1).

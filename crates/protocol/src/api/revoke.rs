@@ -79,6 +79,10 @@ pub struct RevokeAnswer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub count: Option<u64>,
+    /// In how many apps, where a user of all apps was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub apps: Option<u64>,
     /// Always `revoked`.
     pub status: RevokedStatus,
     /// When; of a connection that had been revoked before, then.

@@ -56,3 +56,19 @@ pub struct PutScopesAnswer {
     /// Names that are gone, from every connection too.
     pub removed: Vec<ScopeName>,
 }
+
+/// Which of an app's two environments is meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
+pub struct EnvironmentQuery {
+    /// Which of the app's two; live when nothing is said.
+    pub environment: Option<Environment>,
+}
+
+impl EnvironmentQuery {
+    /// The environment that is meant.
+    pub fn environment(self) -> Environment {
+        self.environment.unwrap_or(Environment::Live)
+    }
+}

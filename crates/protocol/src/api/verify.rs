@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::environment::Environment;
 use crate::id::{AppId, ConnectionId, EventId};
+use crate::oauth::{ClientId, ResourceUri};
 use crate::scope::{ScopeList, ScopeName};
 use crate::secret::Presented;
 use crate::text::{AgentIp, Endpoint, Label, Method, Text, UserId};
@@ -86,6 +87,15 @@ pub struct VerifyAnswer {
     pub user_intent: Option<Text>,
     /// The record of this call.
     pub audit_id: EventId,
+    /// The OAuth client that holds the token; `null` for an agent that was given it by hand.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub client_id: Option<ClientId>,
+    /// The resource that the token is for (RFC 8707): an API that has another address must not take
+    /// it. `null` beside a `client_id` of `null`.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub resource: Option<ResourceUri>,
 }
 
 impl VerifyAnswer {
@@ -107,6 +117,8 @@ impl VerifyAnswer {
             purpose,
             user_intent,
             audit_id,
+            client_id,
+            resource,
         } = self;
         out.extend_from_slice(if *active { b"{\"active\":true" } else { b"{\"active\":false" });
         out.extend_from_slice(b",\"app_id\":\"");
@@ -138,7 +150,15 @@ impl VerifyAnswer {
         write_text(user_intent.as_ref().map(Text::as_str), out);
         out.extend_from_slice(b",\"audit_id\":\"");
         audit_id.write_to(out);
-        out.extend_from_slice(b"\"}");
+        if client_id.is_none() && resource.is_none() {
+            // what nearly every answer ends with
+            return out.extend_from_slice(b"\",\"client_id\":null,\"resource\":null}");
+        }
+        out.extend_from_slice(b"\",\"client_id\":");
+        write_text(client_id.as_ref().map(ClientId::as_str), out);
+        out.extend_from_slice(b",\"resource\":");
+        write_text(resource.as_ref().map(ResourceUri::as_str), out);
+        out.push(b'}');
     }
 }
 
@@ -183,6 +203,8 @@ mod tests {
             purpose: Some(Text::new(text).unwrap()),
             user_intent: None,
             audit_id: EventId::v7(at, [3; 10]),
+            client_id: None,
+            resource: None,
         }
     }
 
@@ -197,6 +219,8 @@ mod tests {
                 scopes: vec!["orders:read".parse().unwrap(), "orders:write".parse().unwrap()],
                 expires_at: Some(text.created_at),
                 user_intent: text.purpose.clone(),
+                client_id: Some("https://agent.example/client.json".parse().unwrap()),
+                resource: Some("https://app.example/mcp".parse().unwrap()),
                 ..text
             }
         };

@@ -8,7 +8,6 @@ use axum::routing::any;
 
 use crate::admit::AgentAdmit;
 use crate::app::App;
-use crate::discovery::{DISCOVERY_PATH, JWKS_PATH};
 use crate::tower::serve_mounted;
 
 /// The page at the prefix, everything below it, and the documents. An app's own route below the
@@ -19,7 +18,8 @@ pub(super) fn routes<A: App, S: Clone + Send + Sync + 'static>(
     let page = agents.prefix();
     let below = format!("{page}/{{*agentadmit}}");
     let mut router = Router::new();
-    for path in [page, below.as_str(), DISCOVERY_PATH, JWKS_PATH] {
+    let documents = agents.document_paths();
+    for path in [page, below.as_str()].into_iter().chain(documents) {
         let agents = agents.clone();
         router = router.route(path, any(move |request| serve(agents.clone(), request)));
     }

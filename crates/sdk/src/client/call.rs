@@ -4,9 +4,12 @@ use std::io::Write as _;
 use std::marker::PhantomData;
 
 use agentadmit_protocol::api::audit::{AuditList, AuditQuery};
+use agentadmit_protocol::api::authorization::{AuthorizationRequestView, BindAnswer, BindRequest};
 use agentadmit_protocol::api::connections::{
     ConnectionList, ConnectionView, ConnectionsQuery, DeleteConnectionQuery, PatchConnectionRequest,
 };
+use agentadmit_protocol::api::consent::{ConsentSessionAnswer, ConsentSessionRequest};
+use agentadmit_protocol::api::credential::CredentialAnswer;
 use agentadmit_protocol::api::revoke::{RevokeAnswer, RevokeRequest};
 use agentadmit_protocol::api::scopes::{PutScopesAnswer, PutScopesRequest, ScopesAnswer};
 use agentadmit_protocol::api::token::{
@@ -15,7 +18,7 @@ use agentadmit_protocol::api::token::{
 use agentadmit_protocol::api::usage::{UsageAnswer, UsageQuery};
 use agentadmit_protocol::api::verify::{VerifyAnswer, VerifyCall};
 use agentadmit_protocol::error::{ErrorBody, ErrorCode};
-use agentadmit_protocol::id::{AppId, ConnectionId};
+use agentadmit_protocol::id::{AppId, AuthorizationRequestId, ConnectionId};
 use agentadmit_protocol::text::UserId;
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -57,6 +60,33 @@ impl Requests<'_> {
 
     pub(crate) fn issue(&self, request: &IssueRequest) -> Built<IssueAnswer> {
         self.post(&format!("/v1/apps/{}/token", self.app_id()?), request, Repeat::Never)
+    }
+
+    pub(crate) fn open_consent(
+        &self,
+        request: &ConsentSessionRequest,
+    ) -> Built<ConsentSessionAnswer> {
+        let path = format!("/v1/apps/{}/consent-sessions", self.app_id()?);
+        self.post(&path, request, Repeat::Never)
+    }
+
+    pub(crate) fn authorization_request(
+        &self,
+        request: AuthorizationRequestId,
+    ) -> Built<AuthorizationRequestView> {
+        self.get(&self.authorization_path(request)?, &())
+    }
+
+    pub(crate) fn bind_authorization(
+        &self,
+        request: AuthorizationRequestId,
+        bind: &BindRequest,
+    ) -> Built<BindAnswer> {
+        self.post(&self.authorization_path(request)?, bind, Repeat::Never)
+    }
+
+    fn authorization_path(&self, request: AuthorizationRequestId) -> Result<String, Error> {
+        Ok(format!("/v1/apps/{}/authorization-requests/{request}", self.app_id()?))
     }
 
     pub(crate) fn exchange(
@@ -126,6 +156,10 @@ impl Requests<'_> {
 
     pub(crate) fn usage(&self, query: &UsageQuery) -> Built<UsageAnswer> {
         self.get("/v1/usage", query)
+    }
+
+    pub(crate) fn credential(&self) -> Built<CredentialAnswer> {
+        self.get("/v1/credential", &())
     }
 
     fn get<T>(&self, path: &str, query: &impl Serialize) -> Built<T> {

@@ -47,15 +47,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use agentadmit_protocol::api::audit::{AuditList, AuditQuery};
+use agentadmit_protocol::api::authorization::{AuthorizationRequestView, BindAnswer, BindRequest};
 use agentadmit_protocol::api::connections::{
     ConnectionList, ConnectionView, ConnectionsQuery, PatchConnectionRequest,
 };
+use agentadmit_protocol::api::consent::{ConsentSessionAnswer, ConsentSessionRequest};
+use agentadmit_protocol::api::credential::CredentialAnswer;
 use agentadmit_protocol::api::revoke::{RevokeAnswer, RevokeRequest};
 use agentadmit_protocol::api::scopes::{PutScopesAnswer, PutScopesRequest, ScopesAnswer};
 use agentadmit_protocol::api::token::{ExchangeAnswer, ExchangeCall, IssueAnswer, IssueRequest};
 use agentadmit_protocol::api::usage::{UsageAnswer, UsageQuery};
 use agentadmit_protocol::api::verify::VerifyCall;
-use agentadmit_protocol::id::ConnectionId;
+use agentadmit_protocol::id::{AuthorizationRequestId, ConnectionId};
 use agentadmit_protocol::text::UserId;
 
 use serde::de::DeserializeOwned;
@@ -143,6 +146,33 @@ impl Client {
         self.ask(self.requests().issue(request)?).await
     }
 
+    /// Opens a session of the hosted consent page and answers its address, for one browser, once.
+    /// Never retried.
+    pub async fn open_consent(
+        &self,
+        request: &ConsentSessionRequest,
+    ) -> Result<ConsentSessionAnswer, Error> {
+        self.ask(self.requests().open_consent(request)?).await
+    }
+
+    /// What an OAuth client asks a user of this app for.
+    pub async fn authorization_request(
+        &self,
+        request: AuthorizationRequestId,
+    ) -> Result<AuthorizationRequestView, Error> {
+        self.ask(self.requests().authorization_request(request)?).await
+    }
+
+    /// Says which user sits in front of that request, and answers where their browser goes now. Once;
+    /// never retried.
+    pub async fn bind_authorization(
+        &self,
+        request: AuthorizationRequestId,
+        bind: &BindRequest,
+    ) -> Result<BindAnswer, Error> {
+        self.ask(self.requests().bind_authorization(request, bind)?).await
+    }
+
     /// Exchanges a connection token under the app's credential. Retried after a failure of the
     /// connection only with an idempotency key, which whoever holds the token has made.
     pub async fn exchange(
@@ -205,6 +235,11 @@ impl Client {
     /// What was used.
     pub async fn usage(&self, query: &UsageQuery) -> Result<UsageAnswer, Error> {
         self.ask(self.requests().usage(query)?).await
+    }
+
+    /// What the credential of this client is and may do: whoever gives a key away can look.
+    pub async fn credential(&self) -> Result<CredentialAnswer, Error> {
+        self.ask(self.requests().credential()?).await
     }
 
     fn requests(&self) -> call::Requests<'_> {

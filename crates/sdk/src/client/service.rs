@@ -4,14 +4,16 @@
 use std::future::Future;
 
 use agentadmit_protocol::api::audit::{AuditList, AuditQuery};
+use agentadmit_protocol::api::authorization::{AuthorizationRequestView, BindAnswer, BindRequest};
 use agentadmit_protocol::api::connections::{
     ConnectionList, ConnectionView, ConnectionsQuery, PatchConnectionRequest,
 };
+use agentadmit_protocol::api::consent::{ConsentSessionAnswer, ConsentSessionRequest};
 use agentadmit_protocol::api::revoke::{RevokeAnswer, RevokeRequest};
 use agentadmit_protocol::api::token::{ExchangeAnswer, ExchangeCall, IssueAnswer, IssueRequest};
 use agentadmit_protocol::api::usage::{UsageAnswer, UsageQuery};
 use agentadmit_protocol::api::verify::VerifyCall;
-use agentadmit_protocol::id::ConnectionId;
+use agentadmit_protocol::id::{AuthorizationRequestId, ConnectionId};
 
 use super::{Client, Verdict};
 use crate::error::{ConfigurationError, Error};
@@ -36,6 +38,25 @@ pub trait ServiceClient: Send + Sync + Sized + 'static {
         &self,
         request: &IssueRequest,
     ) -> impl Future<Output = Result<IssueAnswer, Error>> + Send;
+
+    /// As [`Client::open_consent`].
+    fn open_consent(
+        &self,
+        request: &ConsentSessionRequest,
+    ) -> impl Future<Output = Result<ConsentSessionAnswer, Error>> + Send;
+
+    /// As [`Client::authorization_request`].
+    fn authorization_request(
+        &self,
+        request: AuthorizationRequestId,
+    ) -> impl Future<Output = Result<AuthorizationRequestView, Error>> + Send;
+
+    /// As [`Client::bind_authorization`].
+    fn bind_authorization(
+        &self,
+        request: AuthorizationRequestId,
+        bind: &BindRequest,
+    ) -> impl Future<Output = Result<BindAnswer, Error>> + Send;
 
     /// As [`Client::exchange`].
     fn exchange(
@@ -91,6 +112,28 @@ impl ServiceClient for Client {
 
     async fn issue(&self, request: &IssueRequest) -> Result<IssueAnswer, Error> {
         Self::issue(self, request).await
+    }
+
+    async fn open_consent(
+        &self,
+        request: &ConsentSessionRequest,
+    ) -> Result<ConsentSessionAnswer, Error> {
+        Self::open_consent(self, request).await
+    }
+
+    async fn authorization_request(
+        &self,
+        request: AuthorizationRequestId,
+    ) -> Result<AuthorizationRequestView, Error> {
+        Self::authorization_request(self, request).await
+    }
+
+    async fn bind_authorization(
+        &self,
+        request: AuthorizationRequestId,
+        bind: &BindRequest,
+    ) -> Result<BindAnswer, Error> {
+        Self::bind_authorization(self, request, bind).await
     }
 
     async fn exchange(

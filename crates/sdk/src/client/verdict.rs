@@ -8,6 +8,7 @@ use super::outcome::{no_answer, parse, unavailable};
 use super::transport::answer::Answer;
 use crate::context::Agent;
 use crate::error::{ConfigurationError, Error};
+use crate::resource::is_same;
 use crate::settings::Settings;
 use crate::time::Clock;
 
@@ -32,7 +33,8 @@ pub struct Refusal {
     /// A sentence for developers.
     #[serde(default, rename = "error_description")]
     pub description: String,
-    /// `invalid_token`: why.
+    /// `invalid_token`: why. Beside the service's own words `other_resource`, which this client says
+    /// of a token for somebody else.
     #[serde(default)]
     pub reason: Option<String>,
     /// `insufficient_scope`: every missing scope, separated by spaces.
@@ -82,7 +84,38 @@ fn yes(answer: &Answer, call: &VerifyCall<'_>, settings: &Settings) -> Result<Ve
             return Err(unavailable("a yes without every scope that was asked for".to_owned()));
         }
     }
-    Ok(Verdict::Allowed(Box::new(verified.into())))
+    if is_for_us(&verified, settings)? {
+        return Ok(Verdict::Allowed(Box::new(verified.into())));
+    }
+    Ok(Verdict::Refused(Box::new(other_resource())))
+}
+
+/// Whether the token was issued for this resource (RFC 8707 section 2): one that a client got for
+/// another address must not be taken here, whoever forwards it. A token that was handed over names
+/// none: it is the app's.
+fn is_for_us(verified: &VerifyAnswer, settings: &Settings) -> Result<bool, ConfigurationError> {
+    let Some(resource) = &verified.resource else { return Ok(true) };
+    let own = settings.resource_url().ok_or_else(|| {
+        ConfigurationError(format!(
+            "a token for {resource} came, and this app does not say which resource it is: write \
+             `resource: {resource}` into agentadmit.yaml, or set AGENTADMIT_RESOURCE, if it is that one"
+        ))
+    })?;
+    Ok(is_same(resource.as_str(), own.as_str()))
+}
+
+fn other_resource() -> Refusal {
+    Refusal {
+        active: false,
+        error: "invalid_token".to_owned(),
+        description: "this token was issued for another resource: ask for one for this one"
+            .to_owned(),
+        reason: Some("other_resource".to_owned()),
+        required_scope: None,
+        granted_scopes: None,
+        audit_id: None,
+        billing_url: None,
+    }
 }
 
 fn is_about_us(verified: &VerifyAnswer, settings: &Settings) -> Result<(), ConfigurationError> {

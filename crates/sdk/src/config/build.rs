@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use url::Url;
 
 use super::files;
 use super::finding::{
     API_KEY_MISSING, APP_ID_MISSING, Finding, Fix, LOCAL_PUBLIC_URL, LOCAL_SERVICE,
-    PRIVATE_KEY_UNSET, PUBLIC_URL_MISSING, Rule, SERVICE_MISSING, Severity, TEST_KEY,
-    TRUSTS_EVERYONE,
+    PRIVATE_KEY_UNSET, PUBLIC_URL_MISSING, RESOURCE_ELSEWHERE, Rule, SERVICE_MISSING, Severity,
+    TEST_KEY, TRUSTS_EVERYONE,
 };
 use super::layers::{Held, Layers};
 use super::mask::masked;
@@ -35,6 +36,7 @@ pub(super) fn build(sources: Sources<'_>, ask_git: bool) -> Loaded {
         service(&layers, &mut findings);
         scopes::check(&layers, &mut findings);
         everyone(&layers, &mut findings);
+        resource(&layers, &mut findings);
         files::check(&layers, sources.file, ask_git, &mut findings);
         notes(&layers, &mut findings);
     }
@@ -77,6 +79,29 @@ fn everyone(layers: &Layers, findings: &mut Vec<Finding>) {
             findings.push(Finding::new(TRUSTS_EVERYONE, &source.name, at, message, fix));
         }
     }
+}
+
+/// Metadata are looked for at the resource's own origin (RFC 9728 section 3).
+fn resource(layers: &Layers, findings: &mut Vec<Finding>) {
+    let url_of = |key: &str| {
+        let held = layers.get(key)?;
+        let url: Url = held.value.as_ref()?.as_str()?.parse().ok()?;
+        Some((url, held))
+    };
+    let (Some((resource, held)), Some((app, _))) = (url_of("resource"), url_of("public_url"))
+    else {
+        return;
+    };
+    if resource.origin() == app.origin() {
+        return;
+    }
+    let Held { source, entry, .. } = held;
+    let origin = app.origin().ascii_serialization();
+    let path = if resource.path() == "/" { "" } else { resource.path() };
+    let fix = source.replace(&entry.value, &format!("{origin}{path}"));
+    let message = format!("`resource` is {resource}, and the app itself is at {origin}");
+    let at = source.is_file().then(|| entry.value.start.pair());
+    findings.push(Finding::new(RESOURCE_ELSEWHERE, &source.name, at, message, fix));
 }
 
 /// What `dev` or an operator fills in.
@@ -161,6 +186,7 @@ fn note(layers: &Layers, findings: &mut Vec<Finding>, rule: Rule, message: &str,
 fn settings(layers: &Layers, file: Option<&Path>) -> Option<Settings> {
     let (service_url, _) = layers.service()?;
     let count = |key: &str| read::<u32>(layers, key);
+    let url = |key: &str| read::<String>(layers, key).and_then(|url| url.parse().ok());
     let path = |key: &str| layers.get(key).and_then(|held| files::path_of(held, file));
     let api_key = read::<String>(layers, "api_key").and_then(|key| ApiKey::new(key).ok());
     let defaults = Settings::defaults(service_url);
@@ -168,7 +194,10 @@ fn settings(layers: &Layers, file: Option<&Path>) -> Option<Settings> {
         app_id: read(layers, "app_id"),
         name: read(layers, "name"),
         description: read(layers, "description"),
-        public_url: read::<String>(layers, "public_url").and_then(|url| url.parse().ok()),
+        public_url: url("public_url"),
+        resource: url("resource"),
+        authorization_server: url("authorization_server"),
+        login_path: read(layers, "login_path"),
         api_key,
         scopes: scopes_of(layers),
         durations: read(layers, "durations").unwrap_or_default(),
@@ -183,6 +212,7 @@ fn settings(layers: &Layers, file: Option<&Path>) -> Option<Settings> {
         trusted_proxies: read(layers, "trusted_proxies").unwrap_or_default(),
         private_key_path: path("private_key_path"),
         ca_file: path("ca_file"),
+        user_agent: defaults.user_agent,
         prompt_templates: read(layers, "prompt_templates").unwrap_or_default(),
         storage: read(layers, "storage"),
         service_url: defaults.service_url,

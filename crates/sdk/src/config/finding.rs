@@ -217,6 +217,8 @@ rules! {
     VERIFY_URL = "verify-url", Error, "`verify_url` does not end in `/v1/verify`.", "the address with `/v1/verify` at its end";
     TWO_SERVICES = "two-services", Error, "`service_url` and `verify_url` name two services.", "delete `verify_url`";
     ROUTE_PREFIX = "route-prefix", Error, "`route_prefix` is no path such as `/agentadmit`.", "the path with a slash before it and none behind";
+    LOGIN_PATH = "login-path", Error, "`login_path` is no path of the app such as `/login?next={next}`.", "the path, with a slash before it and `{next}` where the way back goes";
+    RESOURCE_ELSEWHERE = "resource-elsewhere", Warning, "`resource` is of another origin than `public_url`: OAuth clients look there for the metadata that the app serves at its own address.", "the same path at the origin of `public_url`";
     ALLOWED_ORIGIN = "allowed-origin", Error, "An allowed origin is not scheme, host and port of one address.", "scheme, host and port alone";
     TRUSTED_PROXY = "trusted-proxy", Error, "A trusted proxy is no network such as `10.0.0.0/8`.", "the address as a network, such as `10.0.0.1/32`";
     TRUSTS_EVERYONE = "trusts-everyone", Warning, "Every address is a trusted proxy: anyone can claim any address.", "the networks of your proxies";

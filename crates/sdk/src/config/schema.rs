@@ -48,7 +48,7 @@ fn kind(kind: &Kind) -> Value {
         Kind::AppId => json!({"type": "string", "pattern": "^app_"}),
         Kind::Label => json!({"type": "string", "minLength": 1, "maxLength": 100}),
         Kind::Text => json!({"type": "string", "minLength": 1, "maxLength": 300}),
-        Kind::Url | Kind::PublicUrl | Kind::Origin => url(),
+        Kind::Url | Kind::PublicUrl | Kind::Resource | Kind::Origin => url(),
         Kind::VerifyUrl => json!({"type": "string", "format": "uri", "pattern": "/v1/verify$"}),
         Kind::ApiKey => json!({"type": "string", "pattern": "^aa_(test|live)_"}),
         Kind::Count(least, most) => {
@@ -56,6 +56,7 @@ fn kind(kind: &Kind) -> Value {
         }
         Kind::Flag => json!({"type": "boolean"}),
         Kind::Prefix => json!({"type": "string", "pattern": "^(/[A-Za-z0-9._~-]+)+$"}),
+        Kind::LoginPath => json!({"type": "string", "pattern": "^/([^/\\\\].*)?$"}),
         Kind::Path | Kind::StorageUrl | Kind::Network => json!({"type": "string", "minLength": 1}),
         Kind::Field => json!({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,62}$"}),
         Kind::ScopeName => json!({

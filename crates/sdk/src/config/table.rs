@@ -14,6 +14,8 @@ pub(super) enum Kind {
     Url,
     /// The same, without a path.
     PublicUrl,
+    /// The same, with a path of plain characters.
+    Resource,
     /// The same, ending in `/v1/verify`.
     VerifyUrl,
     /// `aa_test_…` or `aa_live_…`.
@@ -24,6 +26,8 @@ pub(super) enum Kind {
     Flag,
     /// A path such as `/agentadmit`.
     Prefix,
+    /// A path that may hold `{next}`.
+    LoginPath,
     /// A file, relative to the folder of the configuration.
     Path,
     /// A store's address, which may hold a password.
@@ -105,6 +109,24 @@ pub(super) const KEYS: &[Key] = &[
         "public_url",
         Kind::PublicUrl,
         "The app's own address, as people and agents reach it, without a path. The discovery document is built from it.",
+    ),
+    defaults(
+        "resource",
+        Kind::Resource,
+        "public_url",
+        "What OAuth clients call the app, as they reach it: for an MCP server the address of its endpoint. An operator registers the same address at the app. Tokens for another resource are refused.",
+    ),
+    defaults(
+        "authorization_server",
+        Kind::Url,
+        "service_url",
+        "The service's issuer, as OAuth clients reach it (`serve --public-url`), where the app itself reaches the service at another address.",
+    ),
+    defaults(
+        "login_path",
+        Kind::LoginPath,
+        "a page that says to sign in first",
+        "Where people sign in to the app: whom an OAuth client sends here before that goes there. `{next}` is where to come back to.",
     ),
     key(
         "api_key",

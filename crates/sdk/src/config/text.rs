@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use url::{Host, Url};
 
 use super::finding::{
-    ADDRESS, ALLOWED_ORIGIN, API_KEY, APP_ID, INSECURE_ADDRESS, PLACEHOLDER_API_KEY,
+    ADDRESS, ALLOWED_ORIGIN, API_KEY, APP_ID, INSECURE_ADDRESS, LOGIN_PATH, PLACEHOLDER_API_KEY,
     PLACEHOLDER_APP_ID, ROUTE_PREFIX, TEXT, TRUSTED_PROXY, VERIFY_URL, WRONG_TYPE,
 };
 use super::table::Kind;
@@ -17,6 +17,8 @@ use crate::settings::ApiKey;
 
 /// An address that is right everywhere.
 pub(super) const EXAMPLE_ADDRESS: &str = "https://auth.example.com";
+/// Where many apps have their people sign in.
+pub(super) const EXAMPLE_LOGIN: &str = "/login?next={next}";
 /// How the hot path is called below the service's address.
 pub(super) const VERIFY_PATH: &str = "/v1/verify";
 /// The most characters of an address.
@@ -31,9 +33,11 @@ pub(super) fn check(kind: &Kind, text: &str) -> Result<String, Wrong> {
         Kind::Text => prose(text, 300, Text::new(text).err()),
         Kind::Url => address(text).map(|url| url.as_str().trim_end_matches('/').to_owned()),
         Kind::PublicUrl => public_url(text),
+        Kind::Resource => resource(text),
         Kind::VerifyUrl => verify_url(text),
         Kind::Origin => origin(text),
         Kind::Prefix => prefix(text),
+        Kind::LoginPath => login_path(text),
         Kind::Network => network(text),
         Kind::ScopeName => match ScopeName::new(text) {
             Ok(_) => Ok(text.to_owned()),
@@ -171,6 +175,33 @@ fn public_url(text: &str) -> Result<String, Wrong> {
     }
     let message = "must have no path: agents look for /.well-known/agentadmit at its root";
     Err(Wrong::new(ADDRESS, message, Some(origin)))
+}
+
+/// What clients call the app, compared byte by byte: so it is kept in one spelling.
+fn resource(text: &str) -> Result<String, Wrong> {
+    let url = address(text)?;
+    let origin = url.origin().ascii_serialization();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
+    if url.path().chars().all(is_plain) {
+        return Ok(if url.path() == "/" { origin } else { url.to_string() });
+    }
+    let message = "must have a path of letters, digits and `/-_.~` alone";
+    Err(Wrong::new(ADDRESS, message, Some(origin)))
+}
+
+/// A path of the app's own: anything else would send people with their way back to somebody else.
+fn login_path(text: &str) -> Result<String, Wrong> {
+    let mut rest = text.replacen("{next}", "", 1);
+    let is_plain = |c: char| c.is_ascii_graphic() && !"\\{}<>\"`^|#".contains(c);
+    if text.starts_with('/') && !text.starts_with("//") && rest.chars().all(is_plain) {
+        return Ok(text.to_owned());
+    }
+    let message = "must be a path of the app such as /login?next={next}";
+    rest.retain(is_plain);
+    let path = rest.split(['?', '=', '&']).next().unwrap_or_default().trim_matches('/');
+    let is_path = !path.is_empty() && !path.contains([':', '/']);
+    let instead = if is_path { format!("/{path}?next={{next}}") } else { EXAMPLE_LOGIN.to_owned() };
+    Err(Wrong::new(LOGIN_PATH, message, Some(instead)))
 }
 
 fn verify_url(text: &str) -> Result<String, Wrong> {

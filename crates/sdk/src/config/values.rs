@@ -285,13 +285,14 @@ fn example(kind: &Kind) -> String {
         Kind::AppId => "app_…".to_owned(),
         Kind::Label => "\"Orders\"".to_owned(),
         Kind::Text => "\"See your orders\"".to_owned(),
-        Kind::Url | Kind::PublicUrl | Kind::VerifyUrl | Kind::Origin => {
+        Kind::Url | Kind::PublicUrl | Kind::Resource | Kind::VerifyUrl | Kind::Origin => {
             text::EXAMPLE_ADDRESS.to_owned()
         }
         Kind::ApiKey => "aa_test_…".to_owned(),
         Kind::Count(least, _) => least.to_string(),
         Kind::Flag => "false".to_owned(),
         Kind::Prefix => "/agentadmit".to_owned(),
+        Kind::LoginPath => text::EXAMPLE_LOGIN.to_owned(),
         Kind::Path => "file.pem".to_owned(),
         Kind::StorageUrl => "sqlite:///app.db".to_owned(),
         Kind::Field => "user_id".to_owned(),

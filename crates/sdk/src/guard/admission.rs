@@ -93,13 +93,39 @@ impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
         endpoint: Option<&str>,
         peer: Option<IpAddr>,
     ) -> Result<Admission<A::User>, Refused> {
-        let Some(token) = agent_token(parts)? else {
+        let Some(token) = self.token_of(parts)? else {
             return if guard.wants_an_agent() {
-                Err(self.refuse_people(parts).await)
+                Err(self.shows_the_way(self.refuse_people(parts).await, guard))
             } else {
                 Ok(Admission::NoAgent)
             };
         };
+        let decided = self.decide(guard, token, parts, endpoint, peer).await;
+        decided.map_err(|refused| self.shows_the_way(refused, guard))
+    }
+
+    /// Whether a request is an agent's. Its session is then not read (PROTOCOL, "Whose request").
+    ///
+    /// # Errors
+    /// What the caller hears: 400 for a token in the wrong place, 401 for one that opens nothing.
+    pub fn is_agents(&self, parts: &Parts) -> Result<bool, Refused> {
+        self.token_of(parts).map(|token| token.is_some())
+    }
+
+    /// The agent's token. What is wrong with where it stands is said before anybody knows which route
+    /// is meant.
+    fn token_of(&self, parts: &Parts) -> Result<Option<Zeroizing<String>>, Refused> {
+        agent_token(parts).map_err(|refused| self.leads(refused, None))
+    }
+
+    async fn decide(
+        &self,
+        guard: &Guard,
+        token: Zeroizing<String>,
+        parts: &Parts,
+        endpoint: Option<&str>,
+        peer: Option<IpAddr>,
+    ) -> Result<Admission<A::User>, Refused> {
         if !guard.lets_agents_in() || parts.method == http::Method::CONNECT {
             return Err(Refused::agent_not_allowed("agents are not let in here"));
         }

@@ -28,7 +28,6 @@ use std::collections::BTreeSet;
 
 use agentadmit_protocol::scope::{MAX_LISTED, ScopeName, join};
 use http::Method;
-use http::request::Parts;
 
 use crate::refusal::Refused;
 
@@ -68,14 +67,6 @@ pub fn open_to_agents() -> Guard {
 /// with another guard it keeps people out.
 pub fn agents_only() -> Guard {
     Guard { agents_only: true, ..Guard::closed() }
-}
-
-/// Whether a request is an agent's. Its session is then not read (PROTOCOL, "Whose request").
-///
-/// # Errors
-/// What the caller hears: 400 for a token in the wrong place, 401 for one that opens nothing.
-pub fn is_agents(parts: &Parts) -> Result<bool, Refused> {
-    agent_token(parts).map(|token| token.is_some())
 }
 
 /// Refuses a form that holds an agent's token.

@@ -9,13 +9,14 @@
 //! | GET `/connections` | user | the user's own connections |
 //! | DELETE, PATCH `/connections/{connection_id}` | user | ends or narrows the user's own |
 //! | GET `/connections/{connection_id}/activity` | user | what this agent did |
+//! | POST `/consent-sessions` | user | opens the hosted consent page |
+//! | GET `/authorize` | user | the OAuth hand-off: who sits in front of a request of an OAuth client |
 //! | GET `/prompt-templates` | user | texts to start an agent with |
 //! | POST `/token/exchange` | agent | a connection token against an access token |
 //! | GET `/admin/connections`, `/admin/usage`, `/admin/activity` | admin | all of the app's |
 //! | DELETE `/admin/connections/{connection_id}`, POST `/admin/connections/revoke` | admin | ends any |
 //!
-//! Beside them, without a prefix, the documents of [`crate::discovery`]. Consent sessions and
-//! the OAuth hand-off are not mounted yet.
+//! Beside them, without a prefix, the documents of [`crate::discovery`] and [`crate::resource`].
 //!
 //! Nothing here knows a framework: [`AgentAdmit::serve_mounted`] takes the parts of a request and its
 //! body, and answers.
@@ -25,6 +26,8 @@
 //! the app's own origin. Answers are never stored.
 
 mod admin;
+mod authorize;
+mod consent;
 mod exchange;
 mod page;
 mod prompt;
@@ -58,6 +61,7 @@ const MAX_BODY: usize = 64 * 1024;
 enum Place {
     Discovery,
     PublicKeys,
+    ResourceMetadata,
     Page,
     Asset(Asset),
     Scopes,
@@ -66,6 +70,8 @@ enum Place {
     Connection(ConnectionId),
     Activity(ConnectionId),
     PromptTemplates,
+    ConsentSessions,
+    Authorize,
     Exchange,
     AdminPage,
     AdminConnections,
@@ -84,6 +90,8 @@ impl Place {
             "/connections/generate-token" => Self::GenerateToken,
             "/connections" => Self::Connections,
             "/prompt-templates" => Self::PromptTemplates,
+            "/consent-sessions" => Self::ConsentSessions,
+            authorize::AUTHORIZE => Self::Authorize,
             "/token/exchange" => Self::Exchange,
             "/admin" => Self::AdminPage,
             "/admin/connections" => Self::AdminConnections,
@@ -123,7 +131,10 @@ impl Place {
 
     const fn allow(self) -> &'static str {
         match self {
-            Self::GenerateToken | Self::Exchange | Self::AdminRevoke => "POST",
+            Self::GenerateToken | Self::ConsentSessions | Self::Exchange | Self::AdminRevoke => {
+                "POST"
+            }
+            Self::Authorize => "GET",
             Self::Connection(_) => "DELETE, PATCH",
             Self::AdminConnection(_) => "DELETE",
             _ => "GET, HEAD",
@@ -162,6 +173,7 @@ impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
         let place = match path {
             DISCOVERY_PATH => Place::Discovery,
             JWKS_PATH => Place::PublicKeys,
+            _ if self.is_resource_metadata(path) => Place::ResourceMetadata,
             _ => Place::below_prefix(path.strip_prefix(self.prefix())?)?,
         };
         (self.app().admins() || !place.is_admins()).then_some(place)
@@ -173,6 +185,7 @@ impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
         match (place, call.method()) {
             (Place::Discovery, &Method::GET) => Ok(self.answer_document()),
             (Place::PublicKeys, &Method::GET) => Ok(self.answer_public_keys()),
+            (Place::ResourceMetadata, &Method::GET) => Ok(self.answer_resource_metadata()),
             (Place::Page, &Method::GET) => self.page(call, Panel::OfUser).await,
             (Place::AdminPage, &Method::GET) => self.page(call, Panel::OfAdmin).await,
             (Place::Asset(asset), &Method::GET) => Ok(asset.answer()),
@@ -183,13 +196,15 @@ impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
             (Place::Connection(id), &Method::PATCH) => self.narrow_connection(call, id).await,
             (Place::Activity(id), &Method::GET) => self.activity(call, id).await,
             (Place::PromptTemplates, &Method::GET) => self.prompt_templates(call).await,
+            (Place::ConsentSessions, &Method::POST) => self.open_consent(call).await,
+            (Place::Authorize, &Method::GET) => self.authorize(call).await,
             (Place::Exchange, &Method::POST) => self.exchange(call).await,
             (Place::AdminConnections, &Method::GET) => self.admin_connections(call).await,
             (Place::AdminConnection(id), &Method::DELETE) => self.admin_end(call, id).await,
             (Place::AdminRevoke, &Method::POST) => self.admin_revoke(call).await,
             (Place::AdminUsage, &Method::GET) => self.admin_usage(call).await,
             (Place::AdminActivity, &Method::GET) => self.admin_activity(call).await,
-            (place, _) => Ok(method_not_allowed(place)),
+            (place, _) => Ok(method_not_allowed_but(place.allow())),
         }
     }
 }
@@ -201,11 +216,11 @@ impl Call<'_> {
     }
 }
 
-fn method_not_allowed(place: Place) -> Response<Bytes> {
-    let text = format!("this path answers to {}", place.allow());
+fn method_not_allowed_but(allowed: &'static str) -> Response<Bytes> {
+    let text = format!("this path answers to {allowed}");
     let refused = Refused::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", text);
     let mut response = refused.into_http();
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(place.allow()));
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
 }
 

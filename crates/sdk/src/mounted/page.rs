@@ -131,8 +131,7 @@ impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
         let signed = match self.signed_in(call).await {
             Ok(signed) => signed,
             Err(refused) if refused.status == StatusCode::UNAUTHORIZED => {
-                let content = format!("<p>{}</p>", words.sign_in);
-                return Ok(self.framed(words, StatusCode::UNAUTHORIZED, "", &content));
+                return Ok(self.note(words, StatusCode::UNAUTHORIZED, words.sign_in));
             }
             Err(refused) => return Err(refused),
         };
@@ -147,8 +146,7 @@ impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
                 ("agentadmit-admin-panel", Some((base.clone(), words.own)))
             }
             Panel::OfAdmin => {
-                let content = format!("<p>{}</p>", words.admins_only);
-                return Ok(self.framed(words, StatusCode::FORBIDDEN, "", &content));
+                return Ok(self.note(words, StatusCode::FORBIDDEN, words.admins_only));
             }
         };
         let link =
@@ -159,6 +157,11 @@ impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
             words.language, words.no_script
         );
         Ok(self.framed(words, StatusCode::OK, &link, &content))
+    }
+
+    /// A page that says one thing.
+    pub(super) fn note(&self, words: &Words, status: StatusCode, text: &str) -> Response<Bytes> {
+        self.framed(words, status, "", &format!("<p>{text}</p>"))
     }
 
     fn framed(
@@ -188,11 +191,15 @@ impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
 
 /// What the page says around the panel. The panel's own words are in `web/`.
 #[derive(Debug, PartialEq, Eq)]
-struct Words {
+pub(super) struct Words {
     language: &'static str,
     direction: &'static str,
     title: &'static str,
-    sign_in: &'static str,
+    pub(super) sign_in: &'static str,
+    pub(super) no_request: &'static str,
+    pub(super) request_over: &'static str,
+    pub(super) nothing_to_grant: &'static str,
+    pub(super) later: &'static str,
     admins_only: &'static str,
     all_of_app: &'static str,
     own: &'static str,
@@ -206,6 +213,10 @@ const LANGUAGES: [Words; 2] = [
         direction: "ltr",
         title: "AI agents",
         sign_in: "Sign in first, then come back to this page.",
+        no_request: "This link is not whole. Go back to the program that sent you here, and start again.",
+        request_over: "This request is over. Go back to the program that sent you here, and start again.",
+        nothing_to_grant: "There is nothing in this request that you could let a program do here.",
+        later: "This did not work now. Load the page again in a minute.",
         admins_only: "This page is for people who look after this app.",
         all_of_app: "Everyone’s agents",
         own: "Your own agents",
@@ -216,6 +227,10 @@ const LANGUAGES: [Words; 2] = [
         direction: "rtl",
         title: "وكلاء الذكاء الاصطناعي",
         sign_in: "سجّل الدخول أولاً، ثم عُد إلى هذه الصفحة.",
+        no_request: "هذا الرابط غير مكتمل. عُد إلى البرنامج الذي أرسلك إلى هنا وابدأ من جديد.",
+        request_over: "انتهى هذا الطلب. عُد إلى البرنامج الذي أرسلك إلى هنا وابدأ من جديد.",
+        nothing_to_grant: "لا يتضمن هذا الطلب أي شيء يمكنك أن تسمح به لبرنامج هنا.",
+        later: "تعذّر ذلك الآن. أعد تحميل الصفحة بعد دقيقة.",
         admins_only: "هذه الصفحة مخصصة للقائمين على هذا التطبيق.",
         all_of_app: "وكلاء جميع المستخدمين",
         own: "وكلاؤك",
@@ -226,7 +241,7 @@ const LANGUAGES: [Words; 2] = [
 impl Words {
     /// The first language of `Accept-Language` that there is. Browsers list by preference, and what
     /// follows `;` is left unread.
-    fn of(headers: &HeaderMap) -> &'static Self {
+    pub(super) fn of(headers: &HeaderMap) -> &'static Self {
         let [default, ..] = &LANGUAGES;
         let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let mut wanted = accepted.unwrap_or_default().split(',').map(|range| {

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::rules::{Signed, for_user, of_service};
 use super::{Call, answer, prompt};
 use crate::admit::AgentAdmit;
-use crate::app::{App, User as _};
+use crate::app::{App, User};
 use crate::client::ServiceClient;
 use crate::refusal::Refused;
 
@@ -156,8 +156,7 @@ impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
             until_revoked,
             purpose: asked.purpose,
             user_intent: asked.user_intent,
-            // a name that breaks the rule of labels is left out: it is not the user's mistake
-            user_label: user.user_label().and_then(|label| Label::new(label.as_ref()).ok()),
+            user_label: label_of(&user),
             agent_label: asked.agent_label,
         };
         let issued = self.client().issue(&request).await.map_err(|error| of_service(&error))?;
@@ -246,7 +245,16 @@ impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
         let OwnActivity { event, from, to, limit, cursor } = call.query()?;
         self.check_owner(connection, &id).await?;
         let connection_id = Some(connection);
-        let query = AuditQuery { connection_id, user_id: Some(id), event, from, to, limit, cursor };
+        let query = AuditQuery {
+            connection_id,
+            user_id: Some(id),
+            event,
+            from,
+            to,
+            limit,
+            cursor,
+            ..AuditQuery::default()
+        };
         let page = self.client().audit(&query).await.map_err(|error| of_service(&error))?;
         Ok(answer(StatusCode::OK, &page))
     }
@@ -274,7 +282,14 @@ impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
     }
 }
 
-fn check_scopes(asked: &[ScopeName], grantable: &[Scope]) -> Result<(), Refused> {
+/// How the app calls a user. A name that breaks the rule of labels is left out: it is not the user's
+/// mistake.
+pub(super) fn label_of(user: &impl User) -> Option<Label> {
+    user.user_label().and_then(|label| Label::new(label.as_ref()).ok())
+}
+
+/// Whether a user may grant each of these, and at least one is named.
+pub(super) fn check_scopes(asked: &[ScopeName], grantable: &[Scope]) -> Result<(), Refused> {
     let is_grantable = |name: &&ScopeName| grantable.iter().any(|scope| scope.name == **name);
     let bad = if asked.is_empty() {
         "pick at least one scope".to_owned()

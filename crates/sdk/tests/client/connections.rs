@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use agentadmit::client::Verdict;
 use agentadmit::error::{ConfigurationError, Error};
+use agentadmit::settings::Product;
 use agentadmit::{Client, Settings, blocking};
 
 use crate::cases::{plain, yes, yes_body, yes_but};
@@ -137,21 +138,29 @@ async fn a_request_is_what_it_should_be() {
     let server = Scripted::new([yes(), yes()]);
     let mut settings = server.settings();
     settings.service_url.set_path("/behind/a/proxy/");
+    settings.user_agent = Product::new("shop-worker", "2.1").unwrap();
     for (asker, _) in Asker::both(&settings) {
         in_time(asker.verify("a \"token\"", Some("read:orders"))).await.unwrap();
     }
     let requests = server.requests();
     assert_eq!(requests[0], requests[1]);
-    let (address, version) = (server.address, env!("CARGO_PKG_VERSION"));
+    let address = server.address;
     let body = r#"{"token":"a \"token\"","scope_used":"read:orders","endpoint":"/orders/{id}","method":"GET","agent_ip":"203.0.113.9"}"#;
     let expected = format!(
         "POST /behind/a/proxy/v1/verify HTTP/1.1\r\nhost: {address}\r\n\
-         user-agent: agentadmit-rust/{version}\r\naccept: application/json\r\n\
+         user-agent: shop-worker/2.1\r\naccept: application/json\r\n\
          authorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         some_key().expose(),
         body.len(),
     );
     assert_eq!(requests[0], expected);
+}
+
+#[test]
+fn a_client_names_itself_unless_told() {
+    let settings = Settings::new("https://agents.example.com".parse().unwrap(), some_key());
+    let expected = format!("agentadmit-rust/{}", env!("CARGO_PKG_VERSION"));
+    assert_eq!(settings.user_agent.as_str(), expected);
 }
 
 #[tokio::test]

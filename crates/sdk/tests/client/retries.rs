@@ -302,7 +302,7 @@ async fn reads_and_revokes_are_made_again_and_changes_are_not() {
     let nothing = || serde_json::from_value(json!({})).unwrap();
     let narrowed = || serde_json::from_value(json!({"remove_scopes": ["read:orders"]})).unwrap();
     let none = || serde_json::from_value(json!({"scopes": []})).unwrap();
-    let calls: [(&str, usize, Ask<'_>); 9] = [
+    let calls: [(&str, usize, Ask<'_>); 10] = [
         ("POST /v1/revoke", 2, &|it| it.revoke(&of).err()),
         ("DELETE /v1/conn", 2, &|it| it.revoke_of_user(connection, &"u".parse().unwrap()).err()),
         ("GET /v1/connect", 2, &|it| {
@@ -312,6 +312,7 @@ async fn reads_and_revokes_are_made_again_and_changes_are_not() {
         ("GET /v1/apps/ap", 2, &|it| it.scopes().err()),
         ("GET /v1/audit H", 2, &|it| it.audit(&nothing()).err()),
         ("GET /v1/usage H", 2, &|it| it.usage(&serde_json::from_value(json!({})).unwrap()).err()),
+        ("GET /v1/credent", 2, &|it| it.credential().err()),
         ("PATCH /v1/conne", 1, &|it| it.narrow(connection, &narrowed()).err()),
         ("PUT /v1/apps/ap", 1, &|it| it.put_scopes(&none()).err()),
     ];

@@ -3,6 +3,7 @@
 use agentadmit::client::{Refusal, Verdict};
 use agentadmit::error::{Error, RefusedError};
 use agentadmit::protocol::api::revoke::RevokeRequest;
+use agentadmit::protocol::permission::Permissions;
 use agentadmit::protocol::secret::{Secret, SecretKind};
 use agentadmit::settings::ApiKey;
 use agentadmit::{Client, Settings};
@@ -119,7 +120,7 @@ fn an_exchange_with_its_key_is_the_same_exchange() {
 }
 
 #[test]
-fn lists_narrowing_scopes_audit_and_usage_are_read() {
+fn lists_narrowing_scopes_audit_usage_and_the_credential_are_read() {
     on_service(async |app, _operator| {
         let client = Client::new(&settings_of(&app)).unwrap();
         let connection = connect(&app, "u&1 =?", &SCOPES);
@@ -141,6 +142,9 @@ fn lists_narrowing_scopes_audit_and_usage_are_read() {
         let query = serde_json::from_value(json!({"connection_id": connection.id})).unwrap();
         assert!(client.audit(&query).await.unwrap().events.len() >= 3);
         client.usage(&serde_json::from_value(json!({})).unwrap()).await.unwrap();
+        let credential = client.credential().await.unwrap();
+        assert_eq!(credential.app_id.to_string(), app.app_id);
+        assert_eq!(credential.permissions, Permissions::ALL);
 
         let not_hers = client.revoke_of_user(id, &"u2".parse().unwrap()).await.unwrap_err();
         let Error::Refused(RefusedError { status: 404, body }) = not_hers else { panic!() };

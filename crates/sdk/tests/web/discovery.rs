@@ -76,6 +76,7 @@ fn the_document_has_the_shape_of_the_contract() {
     assert_eq!(routes[0]["summary"], "Your orders [31m");
     let service = document["service"].take();
     assert!(service.as_str().unwrap().starts_with("http://127.0.0.1:"));
+    assert_eq!(document["oauth"]["authorization_server"].take(), service);
     let scope = |name: &str| json!({"name": name, "description": format!("may {name}"), "category": null, "sensitive": false});
     assert_eq!(
         document,
@@ -91,6 +92,11 @@ fn the_document_has_the_shape_of_the_contract() {
             "authorization": {
                 "scheme": "Bearer", "header": "Authorization", "access_token_prefix": "ag_at_",
                 "connection_token_prefix": "ag_ct_",
+            },
+            "oauth": {
+                "resource": ORIGIN,
+                "resource_metadata": format!("{ORIGIN}/.well-known/oauth-protected-resource"),
+                "authorization_server": null,
             },
             "scopes": [scope("read:orders"), scope("write:orders"), scope("read:profile")],
             "routes": null,

@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 
 use crate::support::{Customer, Shop, World};
 
+/// Where the metadata of the shop stand, which has no `resource` of its own.
+const METADATA_URL: &str = "https://shop.example/.well-known/oauth-protected-resource";
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
@@ -23,6 +26,7 @@ struct Table {
     _about: Vec<String>,
     #[serde(rename = "scopes")]
     _scopes: Vec<String>,
+    challenges: HashMap<String, String>,
     tokens: HashMap<String, String>,
     callers: HashMap<String, Caller>,
     routes: Vec<Route>,
@@ -66,6 +70,7 @@ struct Case {
     handler_ran: bool,
     calls: usize,
     told: Option<String>,
+    challenge: Option<String>,
 }
 
 fn table() -> Table {
@@ -159,7 +164,7 @@ fn request(case: &Case, caller: &Caller, tokens: &HashMap<String, String>) -> Re
 
 #[test]
 fn every_cell_of_the_guard_table() {
-    let Table { tokens: described, callers, routes: guarded, cases, .. } = table();
+    let Table { challenges, tokens: described, callers, routes: guarded, cases, .. } = table();
     let world = World::start(routes);
     let tokens = tokens(&world);
     assert!(described.keys().all(|name| tokens.contains_key(name)));
@@ -173,12 +178,25 @@ fn every_cell_of_the_guard_table() {
         }
         let body = reply.json();
         assert_eq!(body.get("handler_ran").is_some(), case.handler_ran, "{case:?} {reply:?}");
-        if reply.status == 401 {
-            assert!(reply.header("www-authenticate").unwrap().starts_with("Bearer"), "{case:?}");
+        let route = guarded.iter().find(|it| it.name == case.route).unwrap();
+        if let Some(name) = &case.challenge {
+            let wanted = filled(&challenges[name], route);
+            assert_eq!(reply.header("www-authenticate"), Some(wanted.as_str()), "{case:?}");
+        } else if reply.status != 401 {
+            assert_eq!(reply.header("www-authenticate"), None, "{case:?}");
         }
         let told = body.pointer("/auth_ctx/type").and_then(Value::as_str);
         assert_eq!(told, case.told.as_deref(), "{case:?} {reply:?}");
-        check_calls(&world, case, guarded.iter().find(|it| it.name == case.route).unwrap());
+        check_calls(&world, case, route);
+    }
+}
+
+/// A challenge of the table as this shop writes it.
+fn filled(challenge: &str, route: &Route) -> String {
+    let challenge = challenge.replace("{metadata}", METADATA_URL);
+    match &route.scope_used {
+        Some(scope) => challenge.replace("{scope}", scope),
+        None => challenge.replace(r#", scope="{scope}""#, ""),
     }
 }
 

@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod authorize;
+mod consent;
 mod discovery;
 mod exchange;
 mod guards;
@@ -14,5 +16,6 @@ mod layers;
 mod mounted;
 mod page;
 mod refusals;
+mod resource;
 mod streams;
 mod support;

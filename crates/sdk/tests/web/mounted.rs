@@ -219,6 +219,7 @@ fn user_requests() -> Vec<Request> {
         Request::new("PATCH", &connection).json(&json!({"remove_scopes": ["read:orders"]})),
         Request::get(format!("{connection}/activity")),
         Request::get(mounted("/prompt-templates")),
+        Request::post(mounted("/consent-sessions"), &json!({})),
     ]
 }
 
@@ -288,6 +289,7 @@ fn a_request_from_another_site_changes_nothing() {
         Request::post(mounted("/connections/generate-token"), &json!({"scopes": ["read:orders"]})),
         Request::new("DELETE", connection.clone()),
         Request::new("PATCH", connection).json(&json!({"remove_scopes": ["read:orders"]})),
+        Request::post(mounted("/consent-sessions"), &json!({})),
         Request::new("DELETE", admins),
         Request::post(mounted("/admin/connections/revoke"), &json!({"user_id": "alice"})),
     ];

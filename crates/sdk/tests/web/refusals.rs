@@ -35,7 +35,8 @@ fn each_reason_of_a_dead_token() {
         let reply = orders(&world, token);
         let error = reply.expect_error(401, "invalid_token");
         assert_eq!(error["reason"], reason);
-        assert_eq!(reply.header("www-authenticate"), Some(r#"Bearer error="invalid_token""#));
+        let challenge = reply.header("www-authenticate").unwrap();
+        assert!(challenge.starts_with(r#"Bearer error="invalid_token", "#), "{challenge}");
         assert_eq!(reply.header("cache-control"), Some("no-store"));
         assert!(!String::from_utf8_lossy(&reply.body).contains(token));
     }
@@ -132,6 +133,46 @@ fn yes(world: &World, more: &[(&str, serde_json::Value)]) -> String {
         answer[*member] = value.clone();
     }
     answer.to_string()
+}
+
+#[test]
+fn a_token_for_another_resource_opens_nothing() {
+    let mcp: fn(&mut agentadmit::Settings) =
+        |it| it.resource = Some("https://shop.example/mcp".parse().unwrap());
+    let plain: fn(&mut agentadmit::Settings) = |_| {};
+    let client = ("client_id", json!("https://client.example/me"));
+    for (settings, own, others) in [
+        (
+            plain,
+            ["https://shop.example", "https://shop.example/"],
+            ["https://shop.example/mcp", "https://other.example", "https://shop.example:8443"],
+        ),
+        (
+            mcp,
+            ["https://shop.example/mcp", "https://shop.example/mcp"],
+            ["https://shop.example", "https://shop.example/mcp/", "https://shop.example/MCP"],
+        ),
+    ] {
+        let world = World::with(&Options { settings, ..Options::default() }, routes);
+        let agent = world.connect("alice", &["read:orders"]);
+        let ask = |resource: &str| {
+            let more = [client.clone(), ("resource", json!(resource))];
+            world.spy.answer(200, "application/json", yes(&world, &more));
+            orders(&world, &agent.access_token)
+        };
+        for resource in own {
+            ask(resource).expect(200);
+        }
+        for resource in others {
+            let reply = ask(resource);
+            assert_eq!(reply.expect_error(401, "invalid_token")["reason"], "other_resource");
+            let challenge = reply.header("www-authenticate").unwrap();
+            assert!(challenge.contains("resource_metadata=\"https://shop.example/.well-known/"));
+        }
+        // a token that was handed over names no resource
+        world.spy.answer(200, "application/json", yes(&world, &[("resource", json!(null))]));
+        orders(&world, &agent.access_token).expect(200);
+    }
 }
 
 #[test]

@@ -2,22 +2,11 @@
 
 use std::path::Path;
 
-use agentadmit_core::app::{App, EnvironmentState, Tenant};
-use agentadmit_core::connection::{Connection, State};
-use agentadmit_core::credential::{ApiKey, Operator};
-use agentadmit_protocol::audit::Actor;
-use agentadmit_protocol::environment::Environment;
-use agentadmit_protocol::id::AppId;
-use agentadmit_protocol::time::Timestamp;
-use agentadmit_store::store::read;
-use agentadmit_store::{StoreError, Tx};
+use agentadmit_store::restored::Former;
 
 use crate::error::OpenError;
 use crate::options::{Access, StoreOptions};
 use crate::store::SqliteStore;
-
-/// Apps read at a time.
-const PAGE: usize = 100;
 
 /// The store that is there, if it is and can be read.
 pub(super) enum Current {
@@ -52,158 +41,12 @@ impl Current {
         }
     }
 
-    /// As the report says it.
-    pub(super) fn was_read(&self) -> Option<bool> {
+    /// What can be asked of it.
+    pub(super) fn former(&self) -> Former<'_> {
         match self {
-            Self::Absent => None,
-            Self::Unreadable => Some(false),
-            Self::Readable(_) => Some(true),
+            Self::Absent => Former::Absent,
+            Self::Unreadable => Former::Unreadable,
+            Self::Readable(store) => Former::Readable(&**store),
         }
-    }
-
-    fn store(&self) -> Option<&SqliteStore> {
-        match self {
-            Self::Readable(store) => Some(store),
-            _ => None,
-        }
-    }
-
-    /// A connection of the backup as far as the current store lets it be: ended where it has ended,
-    /// with what was taken from it taken, dead where its token was replaced.
-    pub(super) fn connection(
-        &self,
-        restored_app: &App,
-        restored: &Connection,
-        now: Timestamp,
-    ) -> Result<Connection, StoreError> {
-        let Some(store) = self.store() else { return Ok(restored.clone()) };
-        let (app, known) = read(store, "restore", |views| {
-            Ok((views.app(restored_app.id)?, views.connection(restored.id)?))
-        })?;
-        if let Some(at) = app.and_then(|app| app.revokes(restored.created_at)) {
-            return Ok(restored.revoked(at, Actor::System));
-        }
-        let Some(known) = known else { return Ok(restored.clone()) };
-        match (&restored.state, &known.state) {
-            (_, State::Revoked { at, by, .. }) => Ok(restored.revoked(*at, *by)),
-            (_, State::Expired { at, .. }) => Ok(restored.expired(*at)),
-            (State::Active(old), State::Active(new)) if old.token != new.token => {
-                Ok(restored.revoked(now, Actor::System))
-            }
-            _ => {
-                let mut narrowed = restored.clone();
-                narrowed.scopes.retain(|scope| known.scopes.contains(scope));
-                narrowed.expires_at = earlier(restored.expires_at, known.expires_at);
-                narrowed.suspended |= known.suspended;
-                Ok(narrowed)
-            }
-        }
-    }
-
-    /// Ends in the restored store what the current one knows as ended: credentials, apps, scopes.
-    /// Says how many credentials.
-    pub(super) fn end_credentials(&self, tx: &mut Tx<'_>) -> Result<u64, StoreError> {
-        let Some(store) = self.store() else { return Ok(0) };
-        let mut ended = end_operators(tx, store)?;
-        let mut after = None;
-        loop {
-            let apps = tx.rows.apps(after, PAGE)?;
-            for app in &apps {
-                if let Some(known) = read(store, "restore", |views| views.app(app.id))? {
-                    ended += end_api_keys(tx, store, app.id)?;
-                    end_public_keys(tx, store, app.id)?;
-                    end_scopes(tx, store, app.id)?;
-                    end_app(tx, app, &known)?;
-                }
-            }
-            match apps.last() {
-                Some(last) if apps.len() == PAGE => after = Some(last.id),
-                _ => return Ok(ended),
-            }
-        }
-    }
-}
-
-fn end_operators(tx: &mut Tx<'_>, store: &SqliteStore) -> Result<u64, StoreError> {
-    let known = read(store, "restore", |views| views.operators())?;
-    let mut ended = 0;
-    for restored in tx.rows.operators()? {
-        let Some(known) = known.iter().find(|known| known.id == restored.id) else { continue };
-        // after a rotation the backup's token is dead: the row takes the newer one
-        let merged = Operator {
-            hash: known.hash,
-            revoked_at: earlier(restored.revoked_at, known.revoked_at),
-            expires_at: earlier(restored.expires_at, known.expires_at),
-            ..restored.clone()
-        };
-        if merged != restored {
-            tx.rows.put_operator(&merged)?;
-            ended += 1;
-        }
-    }
-    Ok(ended)
-}
-
-fn end_api_keys(tx: &mut Tx<'_>, store: &SqliteStore, app_id: AppId) -> Result<u64, StoreError> {
-    let known = read(store, "restore", |views| views.api_keys(app_id))?;
-    let mut ended = 0;
-    for restored in tx.rows.api_keys(app_id)? {
-        let Some(known) = known.iter().find(|known| known.id == restored.id) else { continue };
-        let merged = ApiKey {
-            revoked_at: earlier(restored.revoked_at, known.revoked_at),
-            expires_at: earlier(restored.expires_at, known.expires_at),
-            ..restored.clone()
-        };
-        if merged != restored {
-            tx.rows.put_api_key(&merged)?;
-            ended += 1;
-        }
-    }
-    Ok(ended)
-}
-
-fn end_public_keys(tx: &mut Tx<'_>, store: &SqliteStore, app_id: AppId) -> Result<(), StoreError> {
-    let known = read(store, "restore", |views| views.public_keys(app_id))?;
-    let mut keys = tx.rows.public_keys(app_id)?;
-    let before = keys.len();
-    keys.retain(|key| known.iter().any(|known| known.kid == key.kid));
-    if keys.len() == before { Ok(()) } else { tx.rows.put_public_keys(app_id, &keys) }
-}
-
-/// Scopes that left the catalogue stay away, and no id is given twice.
-fn end_scopes(tx: &mut Tx<'_>, store: &SqliteStore, app_id: AppId) -> Result<(), StoreError> {
-    for environment in Environment::ALL {
-        let tenant = Tenant::new(app_id, *environment);
-        let known = read(store, "restore", |views| views.environment(tenant))?;
-        let restored = tx.rows.environment(tenant)?;
-        for scope in tx.rows.catalogue(tenant)?.iter().filter(|scope| !known.is_live(scope.id)) {
-            tx.rows.remove_scope(tenant, &scope.scope.name)?;
-        }
-        let mut merged = EnvironmentState {
-            next_scope_id: restored.next_scope_id.max(known.next_scope_id),
-            ..EnvironmentState::clone(&restored)
-        };
-        merged.live_scopes.retain(|id| known.is_live(*id));
-        if merged != *restored {
-            tx.rows.put_environment(tenant, &merged)?;
-        }
-    }
-    Ok(())
-}
-
-fn end_app(tx: &mut Tx<'_>, restored: &App, known: &App) -> Result<(), StoreError> {
-    let merged = App {
-        deleted_at: earlier(restored.deleted_at, known.deleted_at),
-        revoked_before: restored.revoked_before.max(known.revoked_before),
-        ..restored.clone()
-    };
-    if merged == *restored { Ok(()) } else { tx.rows.put_app(&merged) }
-}
-
-/// The earlier of two ends, where there are any.
-fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (one, None) | (None, one) => one,
     }
 }

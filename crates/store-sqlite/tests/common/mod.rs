@@ -10,6 +10,7 @@ use agentadmit_core::issue::Lifetime;
 use agentadmit_protocol::audit::AuditRecord;
 use agentadmit_protocol::text::Label;
 use agentadmit_store::conformance::world::{Agent, Caller, World, agent, exchange, user_id};
+use agentadmit_store::tables::{pack, unpack_many};
 use agentadmit_store::verbs::Verb;
 use agentadmit_store::verbs::token::Issue;
 use agentadmit_store::{Clock, FakeClock, Store};
@@ -22,9 +23,62 @@ pub(crate) fn before_key_use(place: &Place) {
     place.raw().execute_batch(undo).unwrap();
 }
 
+/// Takes a store of this version back to the schema before the migration `passkeys`.
+pub(crate) fn before_passkeys(place: &Place) {
+    let undo = "DROP TABLE passkeys; DROP TABLE challenges;
+        DELETE FROM migrations WHERE version >= 10;";
+    place.raw().execute_batch(undo).unwrap();
+}
+
+/// Takes a store of this version back to the schema before it knew OAuth.
+pub(crate) fn before_oauth(place: &Place) {
+    before_passkeys(place);
+    let undo = "DROP TABLE resources; DROP TABLE authorization_requests; DROP TABLE oauth_secrets;
+        DROP TABLE oauth_grants; DROP TABLE oauth_clients;
+        DELETE FROM migrations WHERE version >= 9;";
+    place.raw().execute_batch(undo).unwrap();
+}
+
+/// Takes a store of this version back to the schema before the migration `dashboard`.
+pub(crate) fn before_dashboard(place: &Place) {
+    before_oauth(place);
+    let undo = "DROP TABLE waiting_codes; DROP TABLE dashboard_sessions; DROP TABLE milestones;
+        DELETE FROM migrations WHERE version >= 8;";
+    place.raw().execute_batch(undo).unwrap();
+}
+
+/// Takes a store of this version back to the schema before it knew developers.
+pub(crate) fn before_accounts(place: &Place) {
+    before_dashboard(place);
+    let undo = "DROP TABLE accounts; DROP TABLE members; DROP TABLE invites;
+        DELETE FROM migrations WHERE version >= 7;";
+    place.raw().execute_batch(undo).unwrap();
+}
+
+/// Takes a store of this version back to the schema before the migration `people`.
+pub(crate) fn before_people(place: &Place) {
+    before_accounts(place);
+    let undo = "DROP TABLE refusals; DROP INDEX connections_by_state;
+        DROP INDEX connections_by_user;
+        CREATE INDEX connections_by_user ON connections (tenant, user_id, status, connection_id);
+        DROP INDEX consent_sessions_by_user;
+        CREATE INDEX consent_sessions_by_user
+        ON consent_sessions (tenant, user_id, open_until, session_id) WHERE open_until IS NOT NULL;
+        DELETE FROM migrations WHERE version >= 6;";
+    place.raw().execute_batch(undo).unwrap();
+}
+
+/// Takes a store of this version back to the schema before its fourth migration.
+pub(crate) fn before_consent_sessions(place: &Place) {
+    before_people(place);
+    let undo = "DROP TABLE consent_sessions; DELETE FROM migrations WHERE version >= 4;";
+    place.raw().execute_batch(undo).unwrap();
+}
+
 /// Takes a store of this version back to the schema before its third migration: a row for each
 /// record of the log.
 pub(crate) fn before_blocks(place: &Place) {
+    before_consent_sessions(place);
     let conn = place.raw();
     let mut statement = conn.prepare("SELECT pos, row FROM audit_log ORDER BY pos").unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
@@ -32,15 +86,9 @@ pub(crate) fn before_blocks(place: &Place) {
     conn.execute("DELETE FROM audit_log", []).unwrap();
     conn.execute_batch("ALTER TABLE audit_log DROP COLUMN records").unwrap();
     for (end, row) in rows {
-        let (version, mut rest) = row.split_first().unwrap();
-        let mut records: Vec<AuditRecord> = Vec::new();
-        while !rest.is_empty() {
-            let (record, behind) = postcard::take_from_bytes(rest).unwrap();
-            records.push(record);
-            rest = behind;
-        }
+        let records: Vec<AuditRecord> = unpack_many(&row).unwrap();
         for (record, pos) in records.iter().rev().zip((0..=end).rev()) {
-            let row = postcard::to_extend(record, vec![*version]).unwrap();
+            let row = pack(record).unwrap();
             let insert = "INSERT INTO audit_log (pos, row) VALUES (?1, ?2)";
             conn.execute(insert, (pos, row)).unwrap();
         }

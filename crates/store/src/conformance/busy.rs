@@ -1,10 +1,10 @@
 //! A store in which something of everything has happened: the ground for searches and recounts.
 
 use agentadmit_core::issue::Lifetime;
-use agentadmit_protocol::audit::{AuditEvent, AuditRecord};
+use agentadmit_protocol::audit::{Actor, AuditEvent, AuditRecord, Outcome};
 use agentadmit_protocol::environment::Environment;
 use agentadmit_protocol::id::ConnectionId;
-use agentadmit_protocol::text::Label;
+use agentadmit_protocol::text::{Label, Text};
 
 use super::world::{Agent, Caller, World, exchange, user_id};
 use crate::store::StoreError;
@@ -79,6 +79,7 @@ pub fn filters(world: &World, callers: &[Caller<'_>], agents: &[Vec<Agent>]) -> 
                                 event,
                                 from,
                                 to,
+                                ..AuditFilter::default()
                             };
                             filters.push(filter);
                         }
@@ -86,6 +87,38 @@ pub fn filters(world: &World, callers: &[Caller<'_>], agents: &[Vec<Agent>]) -> 
                 }
             }
         }
+    }
+    filters.extend(by_what_is_in_records(callers, agents));
+    filters
+}
+
+/// Filters by what no index goes by, alone and beside others.
+fn by_what_is_in_records(callers: &[Caller<'_>], agents: &[Vec<Agent>]) -> Vec<AuditFilter> {
+    let reason = |text: &str| Some(Text::new(text).unwrap());
+    let some = [
+        AuditFilter { actor: Some(Actor::Agent(agents[0][3].id)), ..AuditFilter::default() },
+        AuditFilter { actor: Some(Actor::System), ..AuditFilter::default() },
+        AuditFilter { actor: Some(Actor::Key(callers[0].key.id)), ..AuditFilter::default() },
+        AuditFilter { outcome: Some(Outcome::Allowed), ..AuditFilter::default() },
+        AuditFilter { outcome: Some(Outcome::Refused), ..AuditFilter::default() },
+        AuditFilter { outcome: Some(Outcome::Done), ..AuditFilter::default() },
+        AuditFilter { reason: reason("insufficient_scope"), ..AuditFilter::default() },
+        AuditFilter { reason: reason("malformed"), ..AuditFilter::default() },
+        AuditFilter { reason: reason("nobody said this"), ..AuditFilter::default() },
+        AuditFilter {
+            outcome: Some(Outcome::Refused),
+            reason: reason("insufficient_scope"),
+            ..AuditFilter::default()
+        },
+    ];
+    let mut filters = Vec::new();
+    for filter in some {
+        let of_user = AuditFilter { user_id: Some(user_id("ann")), ..filter.clone() };
+        let of_event = AuditFilter { event: Some(AuditEvent::Refused), ..filter.clone() };
+        let of_calls = AuditFilter { event: Some(AuditEvent::Verified), ..filter.clone() };
+        let of_tenant = AuditFilter { tenant: Some(callers[0].tenant), ..filter.clone() };
+        let of_app = AuditFilter { app_id: Some(callers[0].tenant.app_id), ..filter.clone() };
+        filters.extend([filter, of_user, of_event, of_calls, of_tenant, of_app]);
     }
     filters
 }
@@ -100,6 +133,9 @@ pub fn scan(log: &[AuditRecord], filter: &AuditFilter) -> Vec<AuditRecord> {
             && filter.connection_id.is_none_or(|id| record.connection_id == Some(id))
             && filter.user_id.as_ref().is_none_or(|id| record.user_id.as_ref() == Some(id))
             && filter.event.is_none_or(|event| record.event == event)
+            && filter.actor.is_none_or(|actor| record.actor == actor)
+            && filter.outcome.is_none_or(|outcome| record.outcome == outcome)
+            && filter.reason.as_ref().is_none_or(|r| record.reason.as_deref() == Some(r.as_str()))
             && filter.from.is_none_or(|from| from <= record.occurred_at)
             && filter.to.is_none_or(|to| record.occurred_at < to)
     });

@@ -1,17 +1,20 @@
 //! Less for a connection, another catalogue for an environment.
 
 use agentadmit_core::issue::Lifetime;
-use agentadmit_protocol::audit::AuditEvent;
+use agentadmit_protocol::audit::{Actor, AuditEvent};
 use agentadmit_protocol::environment::Environment;
 use agentadmit_protocol::error::{ErrorCode, InvalidTokenReason};
+use agentadmit_protocol::id::{AppId, ConnectionId};
 use agentadmit_protocol::scope::Scope;
 use agentadmit_protocol::text::Text;
+use agentadmit_protocol::time::Timestamp;
 
 use super::world::{Agent, Caller, World, assert_allowed, assert_dead, exchange, names, scope};
 use super::{Backend, check};
 use crate::record::Origin;
-use crate::verbs::catalogue::PutScopes;
-use crate::verbs::narrow::Narrow;
+use crate::verbs::auth::OperatorCredential;
+use crate::verbs::catalogue::{OperatorPutScopes, PutScopes};
+use crate::verbs::narrow::{Less, Narrow, OperatorNarrow};
 use crate::verbs::token::Issue;
 use crate::verbs::verify::{Denial, VerifyAnswer};
 
@@ -19,11 +22,17 @@ fn narrow(caller: &Caller<'_>, agent: &Agent) -> Narrow {
     Narrow {
         credential: caller.credential(),
         connection_id: agent.id,
-        remove_scopes: vec![],
-        expires_at: None,
-        user_label: None,
+        less: Less::default(),
         origin: Origin::default(),
     }
+}
+
+fn without(scopes: &[&str]) -> Less {
+    Less { remove_scopes: names(scopes), ..Less::default() }
+}
+
+fn until(end: Timestamp) -> Less {
+    Less { expires_at: Some(end), ..Less::default() }
 }
 
 fn catalogue(caller: &Caller<'_>, scopes: &[&str], remove: &[&str]) -> PutScopes {
@@ -50,10 +59,8 @@ pub(super) fn narrowing_holds_at_once(backend: &Backend<'_>) {
     let world = World::open(backend);
     let caller = world.caller();
     let agent = caller.connect("ann");
-    let less = Narrow {
-        remove_scopes: names(&["orders:write", "files:write"]),
-        ..narrow(&caller, &agent)
-    };
+    let less =
+        Narrow { less: without(&["orders:write", "files:write"]), ..narrow(&caller, &agent) };
     let after = world.granted(&less);
     assert_eq!(world.connection(agent.id), after);
     assert_lacks(&caller.verify_scopes(&agent, &["orders:write"]), &["orders:write"]);
@@ -64,7 +71,7 @@ pub(super) fn narrowing_holds_at_once(backend: &Backend<'_>) {
     world.granted(&less);
     assert_eq!(world.events(AuditEvent::ConnectionNarrowed).len(), 1, "nothing changes again");
     let end = world.now().plus_seconds(60);
-    world.granted(&Narrow { expires_at: Some(end), ..narrow(&caller, &agent) });
+    world.granted(&Narrow { less: until(end), ..narrow(&caller, &agent) });
     world.pass(60);
     assert_dead(&caller.verify(&agent), InvalidTokenReason::Expired);
     world.run(&crate::verbs::upkeep::ExpireDue);
@@ -79,12 +86,12 @@ pub(super) fn narrowing_never_widens(backend: &Backend<'_>) {
     let before = world.connection(agent.id);
     let later = before.expires_at.map(|end| end.plus_seconds(1));
     let past = Some(world.now());
-    for expires_at in [later, past] {
-        let code = world.refused(&Narrow { expires_at, ..narrow(&caller, &agent) });
+    for end in [later, past].into_iter().flatten() {
+        let code = world.refused(&Narrow { less: until(end), ..narrow(&caller, &agent) });
         assert_eq!(code, ErrorCode::InvalidDuration);
     }
-    let all = names(&["orders:read", "orders:write", "files:read"]);
-    let nothing_left = Narrow { remove_scopes: all, ..narrow(&caller, &agent) };
+    let all = without(&["orders:read", "orders:write", "files:read"]);
+    let nothing_left = Narrow { less: all, ..narrow(&caller, &agent) };
     assert_eq!(world.refused(&nothing_left), ErrorCode::InvalidScope);
     assert_eq!(world.connection(agent.id), before);
     let stranger = world.caller();
@@ -92,8 +99,60 @@ pub(super) fn narrowing_never_widens(backend: &Backend<'_>) {
     let for_ever = Issue { lifetime: Lifetime::UntilRevoked, ..caller.issue("ann") };
     let agent = caller.connect_with(&for_ever);
     let end = world.now().plus_seconds(3_600);
-    let ended = world.granted(&Narrow { expires_at: Some(end), ..narrow(&caller, &agent) });
+    let ended = world.granted(&Narrow { less: until(end), ..narrow(&caller, &agent) });
     assert_eq!(ended.expires_at, Some(end));
+    check::everything(&world);
+}
+
+pub(super) fn an_operator_narrows_under_the_same_rules(backend: &Backend<'_>) {
+    let world = World::open(backend);
+    let caller = world.caller();
+    let agent = caller.connect("ann");
+    let narrow = |connection_id, less| {
+        let credential = OperatorCredential::Local;
+        OperatorNarrow { credential, connection_id, less, origin: Origin::default() }
+    };
+    let after = world.granted(&narrow(agent.id, without(&["orders:write"])));
+    assert_eq!(world.connection(agent.id), after);
+    assert_lacks(&caller.verify_scopes(&agent, &["orders:write"]), &["orders:write"]);
+    let records = world.events(AuditEvent::ConnectionNarrowed);
+    assert_eq!((records.len(), records[0].actor), (1, Actor::System));
+    let later = after.expires_at.map(|end| until(end.plus_seconds(1))).unwrap_or_default();
+    assert_eq!(world.refused(&narrow(agent.id, later)), ErrorCode::InvalidDuration);
+    let nobodys = narrow(ConnectionId::from_bytes([0; 16]), Less::default());
+    assert_eq!(world.refused(&nobodys), ErrorCode::NotFound);
+    caller.revoke(agent.id);
+    assert_eq!(
+        world.refused(&narrow(agent.id, without(&["files:read"]))),
+        ErrorCode::Conflict
+    );
+    check::everything(&world);
+}
+
+pub(super) fn an_operator_sets_a_catalogue_under_the_same_rules(backend: &Backend<'_>) {
+    let world = World::open(backend);
+    let caller = world.caller();
+    let agent = caller.connect("ann");
+    let put = |app_id, environment, scopes: &[&str], remove: &[&str]| OperatorPutScopes {
+        credential: OperatorCredential::Local,
+        app_id,
+        environment,
+        scopes: scopes.iter().map(|name| scope(name)).collect(),
+        remove: names(remove),
+        origin: Origin::default(),
+    };
+    let (app_id, live) = (caller.tenant.app_id, Environment::Live);
+    let rest = ["orders:read", "files:read", "files:write"];
+    assert_eq!(world.refused(&put(app_id, live, &rest, &[])), ErrorCode::Conflict, "it is held");
+    let changed = world.granted(&put(app_id, live, &rest, &["orders:write"]));
+    assert_eq!((changed.tenant, changed.scopes.len()), (caller.tenant, 3));
+    assert_lacks(&caller.verify_scopes(&agent, &["orders:write"]), &["orders:write"]);
+    let record = world.events(AuditEvent::ScopesChanged).pop().unwrap();
+    assert_eq!((record.actor, record.app_id), (Actor::System, Some(app_id)));
+    let test = world.granted(&put(app_id, Environment::Test, &["new:one"], &[]));
+    assert_eq!(test.scopes.len(), 1, "the other environment has its own");
+    let nobodys = AppId::from_bytes([0; 16]);
+    assert_eq!(world.refused(&put(nobodys, live, &rest, &[])), ErrorCode::NotFound);
     check::everything(&world);
 }
 
@@ -105,9 +164,7 @@ pub(super) fn an_earlier_end_moves_the_tokens_end(backend: &Backend<'_>) {
     let narrow = Narrow {
         credential: caller.credential(),
         connection_id: issued.connection.id,
-        remove_scopes: names(&["files:read"]),
-        expires_at: Some(end),
-        user_label: None,
+        less: Less { expires_at: Some(end), ..without(&["files:read"]) },
         origin: Origin::default(),
     };
     assert_eq!(world.granted(&narrow).token_expires_at, end);
@@ -125,7 +182,7 @@ pub(super) fn what_ended_cannot_be_narrowed(backend: &Backend<'_>) {
     let expired = caller.connect_with(&short);
     world.pass(60);
     for agent in [&revoked, &expired] {
-        let less = Narrow { remove_scopes: names(&["files:read"]), ..narrow(&caller, agent) };
+        let less = Narrow { less: without(&["files:read"]), ..narrow(&caller, agent) };
         assert_eq!(world.refused(&less), ErrorCode::Conflict);
     }
     check::everything(&world);

@@ -28,6 +28,7 @@ pub fn everything(world: &World) {
         activity(world, &log);
         key_use(world, &log);
         usage(world, &log);
+        refusals(world, &log);
     }
 }
 
@@ -125,11 +126,19 @@ pub fn counts(world: &World) {
 pub fn lists(world: &World) {
     let apps: BTreeMap<AppId, App> = apps(world).into_iter().map(|app| (app.id, app)).collect();
     let all = connections(world, &ConnectionFilter::default(), 1_000);
+    for status in Status::ALL {
+        let mut expected = all.clone();
+        expected.retain(|c| c.status(&apps[&c.tenant.app_id]) == status);
+        let filter = ConnectionFilter { status: Some(status), ..ConnectionFilter::default() };
+        assert_eq!(connections(world, &filter, 7), expected, "of all apps, {status:?}");
+        let total = world.read(|views| views.connection_total(&filter));
+        assert_eq!(total, expected.len() as u64, "of all apps, {status:?}");
+    }
     for tenant in tenants(world) {
         let own = all.iter().filter(|connection| connection.tenant == tenant);
         let users: BTreeSet<_> = own.clone().map(|connection| &connection.user_id).collect();
         for user_id in users.into_iter().take(4).cloned().map(Some).chain([None]) {
-            for status in [Status::Pending, Status::Active, Status::Revoked, Status::Expired] {
+            for status in Status::ALL {
                 let expected: Vec<_> = own
                     .clone()
                     .filter(|c| user_id.as_ref().is_none_or(|user_id| c.user_id == *user_id))
@@ -221,11 +230,41 @@ pub fn usage(world: &World, log: &[AuditRecord]) {
             usage.refused += u64::from(record.count);
         }
     }
+    for environment in [None, Some(Environment::Test), Some(Environment::Live)] {
+        let mut all: BTreeMap<i32, DayUsage> = BTreeMap::new();
+        for (tenant, days) in &recount {
+            if environment.is_none_or(|only| only == tenant.environment) {
+                for (day, usage) in days {
+                    let known = all.entry(*day).or_default();
+                    known.allowed += usage.allowed;
+                    known.refused += usage.refused;
+                }
+            }
+        }
+        let kept = world.read(|views| views.all_usage(environment, i32::MIN, i32::MAX));
+        assert_eq!(kept, Vec::from_iter(all), "usage of all apps, {environment:?}");
+    }
     for tenant in tenants(world) {
         let kept = world.read(|views| views.usage(tenant, i32::MIN, i32::MAX));
         let counted: Vec<(i32, DayUsage)> =
             recount.remove(&tenant).unwrap_or_default().into_iter().collect();
         assert_eq!(kept, counted, "usage of {tenant:?}");
+    }
+}
+
+/// The refusals by code are what the log says.
+pub fn refusals(world: &World, log: &[AuditRecord]) {
+    for environment in [None, Some(Environment::Test), Some(Environment::Live)] {
+        let mut recount: BTreeMap<String, u64> = BTreeMap::new();
+        for record in log.iter().filter(|record| record.event == AuditEvent::Refused) {
+            if environment.is_none_or(|only| Some(only) == record.environment) {
+                let code = record.reason.clone().expect("a refusal has a reason");
+                *recount.entry(code).or_default() += u64::from(record.count);
+            }
+        }
+        let kept = world.read(|views| views.all_refusals(environment, i32::MIN, i32::MAX));
+        assert!(kept.is_sorted_by(|a, b| a.1 >= b.1), "the most first: {kept:?}");
+        assert_eq!(BTreeMap::from_iter(kept), recount, "refusals of {environment:?}");
     }
 }
 

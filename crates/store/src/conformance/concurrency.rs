@@ -6,6 +6,7 @@ use std::thread;
 use agentadmit_protocol::audit::AuditEvent;
 use agentadmit_protocol::settings::{OnReplay, RateLimits, Settings};
 
+use super::hammer::Hammer;
 use super::world::{World, assert_allowed, exchange};
 use super::{Backend, check};
 use crate::store::write;
@@ -112,5 +113,13 @@ pub(super) fn a_burst_is_never_exceeded(backend: &Backend<'_>) {
         }
     });
     assert_eq!(passed.load(Ordering::SeqCst), 40, "the burst, on a clock that stands still");
+    check::everything(&world);
+}
+
+pub(super) fn a_plan_is_never_exceeded(backend: &Backend<'_>) {
+    let world = World::open(backend);
+    let hammer = Hammer { limit: 150, threads: 8, calls: 40, most_early: 0 };
+    let used = hammer.strike(&world, &[&*world.store]);
+    assert_eq!(used, 150, "one writer refuses none early");
     check::everything(&world);
 }

@@ -25,7 +25,7 @@ use crate::verbs::upkeep::ExpireDue;
 use crate::verbs::verify::VerifyAnswer;
 
 fn authorize(credential: AppCredential, permission: Permission) -> Authorize {
-    Authorize { credential, permission }
+    Authorize { credential, permission: Some(permission) }
 }
 
 pub(super) fn permissions_are_a_matrix(backend: &Backend<'_>) {

@@ -13,6 +13,7 @@ use super::{Backend, check};
 use crate::record::Origin;
 use crate::store::StoreError;
 use crate::verbs::Verb;
+use crate::verbs::apps::PutPlan;
 use crate::verbs::auth::OperatorCredential;
 use crate::verbs::keys::RotateApiKey;
 use crate::verbs::upkeep::FlushRefusals;
@@ -249,6 +250,38 @@ pub(super) fn the_plan_refuses_inside_one_transaction(backend: &Backend<'_>) {
         })
         .unwrap();
     assert_eq!(passed, [true, true, true, true, false, false, false, false, false, false]);
+    check::everything(&world);
+}
+
+pub(super) fn a_plan_that_changes_inside_one_transaction_counts_what_passed_before(
+    backend: &Backend<'_>,
+) {
+    let world = World::open(backend);
+    let app = world.app();
+    let caller = world.key(&app, Environment::Live);
+    let agent = caller.connect("ann");
+    let verify = caller.verify_verb(agent.access_token);
+    let refuse = || limited_to(4, OnLimit::Refuse);
+    let steps = [None, Some(refuse()), None, Some(limited_to(4, OnLimit::Overage)), Some(refuse())];
+    let mut passed = Vec::new();
+    world
+        .store
+        .transaction("batch", &mut |tx| {
+            passed.clear();
+            for plan in &steps {
+                if let Some(plan) = plan.clone() {
+                    let (credential, app_id) = (OperatorCredential::Local, app.id);
+                    let origin = Origin::default();
+                    PutPlan { credential, app_id, plan, origin }.run(tx)?.unwrap();
+                }
+                passed.push(matches!(verify.run(tx)?, VerifyAnswer::Allowed { .. }));
+            }
+            passed.push(matches!(verify.run(tx)?, VerifyAnswer::Allowed { .. }));
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(passed, [true, true, true, true, false, false]);
+    assert!(is_limit_exceeded(&caller.verify(&agent)), "no lease of the former plan is left");
     check::everything(&world);
 }
 

@@ -22,7 +22,11 @@ use crate::writer::WriterOptions;
 
 pub mod busy;
 pub mod check;
+pub mod clients;
+mod developers;
 pub mod export;
+pub mod hammer;
+mod oauth_steps;
 pub mod player;
 pub mod portrait;
 pub mod sequence;
@@ -109,6 +113,76 @@ cases! { $
         time_ends_a_token_that_nobody_exchanged
         the_label_of_the_issue_stays
     }
+    consent {
+        a_yes_is_a_connection
+        a_no_grants_nothing
+        a_code_opens_once
+        time_ends_a_session
+        a_session_dies_with_who_opened_it
+        a_user_who_is_logged_out_decides_nothing
+        what_is_asked_is_in_the_catalogue
+        a_user_goes_back_to_a_known_address
+        hosted_apps_grant_here
+        a_user_has_twenty_open_sessions_at_most
+        a_wider_connection_keeps_its_token
+        widening_asks_for_more
+        what_ended_is_not_widened
+        one_of_many_browsers_gets_it
+        one_of_many_decisions_counts
+    }
+    oauth_request {
+        a_client_asks_and_the_user_decides
+        a_no_of_the_user_grants_a_client_nothing
+        nobody_finishes_somebody_elses_request
+        an_app_names_its_user_once
+        one_of_many_names_of_a_user_counts
+        what_a_client_asks_for_is_there
+        a_resource_is_one_apps
+        a_pushed_request_is_good_once_for_its_client
+        a_user_who_is_logged_out_grants_a_client_nothing
+        requests_are_forgotten_after_their_time
+    }
+    oauth_token {
+        a_clients_call_says_whose_token_it_is
+        a_code_is_good_once_for_whom_it_was_made
+        time_ends_an_authorization_code
+        one_of_many_exchanges_of_a_code_wins
+        a_refresh_token_rotates
+        the_same_refresh_is_answered_alike_within_the_grace
+        many_that_share_a_refresh_token_keep_working
+        a_replay_after_the_grace_ends_the_family
+        revoked_is_revoked_whoever_does_it
+        the_users_end_is_the_end
+        a_clients_grant_is_narrowed_and_widened_like_any_other
+        tokens_are_forgotten_after_their_time
+    }
+    oauth_device {
+        a_device_gets_its_tokens_once
+        a_device_asks_as_often_as_told
+        one_decision_counts_for_a_device
+        a_client_registers
+        clients_that_nobody_uses_are_forgotten
+    }
+    passkeys {
+        a_challenge_is_answered_once_and_in_time
+        a_passkey_signs_in_while_its_counter_goes_on
+        passkeys_are_the_own_accounts
+    }
+    accounts {
+        a_link_makes_an_account
+        a_link_is_good_once_and_for_a_time
+        accounts_are_made_as_the_operator_says
+        a_member_has_one_role
+        a_link_dies_with_its_app
+        a_suspended_account_gets_in_nowhere
+        a_deleted_account_leaves_its_apps
+        a_hundred_links_wait_at_most
+        one_of_many_comes_in_by_a_link
+        developers_keep_their_own_apps
+        developers_revoke_in_their_own_apps
+        a_session_ends_with_its_account
+        an_app_keeps_an_owner_among_its_developers
+    }
     verify {
         an_allowed_call_is_recorded
         each_dead_token_says_why
@@ -131,6 +205,7 @@ cases! { $
         junk_of_a_known_connection_is_counted_by_itself
         the_plan_refuses_exactly_at_its_limit
         the_plan_refuses_inside_one_transaction
+        a_plan_that_changes_inside_one_transaction_counts_what_passed_before
         overage_passes
         test_calls_have_no_plan
         a_new_month_is_a_new_count
@@ -149,9 +224,17 @@ cases! { $
         a_deleted_app_is_dead
         an_expired_connection_stays_expired
     }
+    people {
+        everything_of_a_person_ends
+        a_person_of_many_connections_ends_in_slices
+        a_person_of_many_apps_ends_in_slices
+        people_are_found_by_the_beginning_of_their_id
+    }
     change {
         narrowing_holds_at_once
         narrowing_never_widens
+        an_operator_narrows_under_the_same_rules
+        an_operator_sets_a_catalogue_under_the_same_rules
         an_earlier_end_moves_the_tokens_end
         what_ended_cannot_be_narrowed
         a_name_that_comes_back_is_another_scope
@@ -174,6 +257,25 @@ cases! { $
         a_rotated_operator_token_is_dead
         the_first_operator_is_adopted_once
         sealed_secrets_are_kept
+    }
+    dashboard {
+        a_code_opens_one_session
+        a_code_is_void_after_five_wrong_tries
+        a_wrong_try_counts_against_its_own_code
+        time_ends_a_code
+        twenty_codes_wait_at_most
+        the_first_code_is_made_until_somebody_signed_in
+        a_store_with_an_operator_needs_no_first_code
+        a_session_makes_no_codes
+        a_session_ends_without_use_and_in_all
+        use_is_noted_now_and_then
+        a_session_is_ended_once
+        a_session_dies_with_the_token_behind_it
+        a_sign_in_ends_the_session_before
+        a_developers_session_operates_nothing
+        a_holder_has_a_hundred_sessions_at_most
+        what_is_over_is_forgotten
+        one_of_many_tries_wins
     }
     audit {
         chains_verify_from_their_beginning
@@ -222,6 +324,7 @@ cases! { $
         no_call_after_a_revocation_passes
         many_writers_make_sound_chains
         a_burst_is_never_exceeded
+        a_plan_is_never_exceeded
     }
     random {
         any_sequence_keeps_the_books

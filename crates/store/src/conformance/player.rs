@@ -6,7 +6,7 @@
 use agentadmit_core::connection::Connection;
 use agentadmit_core::issue::Lifetime;
 use agentadmit_protocol::environment::Environment;
-use agentadmit_protocol::id::{AppId, ConnectionId, KeyId};
+use agentadmit_protocol::id::{AppId, ConnectionId, ConsentSessionId, KeyId};
 use agentadmit_protocol::scope::{Scope, ScopeName};
 use agentadmit_protocol::secret::SecretHash;
 use agentadmit_protocol::settings::{
@@ -14,7 +14,9 @@ use agentadmit_protocol::settings::{
 };
 use agentadmit_protocol::text::Label;
 
+use super::developers::Developers;
 use super::export;
+use super::oauth_steps::{self, Clients};
 use super::portrait::portrait;
 use super::sequence::{APPS, Op, USERS, Who};
 use super::world::{SCOPES, World, scope, user_id};
@@ -25,8 +27,11 @@ use crate::verbs::Verb;
 use crate::verbs::apps::{DeleteApp, PutPlan, UpdateApp};
 use crate::verbs::auth::{AppCredential, OperatorCredential};
 use crate::verbs::catalogue::PutScopes;
+use crate::verbs::consent::{
+    ConsentAsk, ConsentOutcome, DecideConsent, DecidedConsent, Decision, EnterConsent, OpenConsent,
+};
 use crate::verbs::keys::RotateApiKey;
-use crate::verbs::narrow::Narrow;
+use crate::verbs::narrow::{Less, Narrow};
 use crate::verbs::revoke::{OperatorRevoke, OperatorRevokeTarget, Revoke, RevokeTarget};
 use crate::verbs::token::{Exchange, Issue};
 use crate::verbs::upkeep::{
@@ -34,13 +39,25 @@ use crate::verbs::upkeep::{
 };
 use crate::verbs::verify::{PresentedToken, Verify};
 
-const LOCAL: OperatorCredential = OperatorCredential::Local;
+pub(super) const LOCAL: OperatorCredential = OperatorCredential::Local;
 
 /// Whoever plays, and what they remember of the answers so far.
 #[derive(Clone)]
 pub struct Player {
     apps: Vec<Known>,
     issued: Vec<Held>,
+    asked: Vec<Asked>,
+    developers: Developers,
+    clients: Clients,
+}
+
+/// A session of the consent page.
+#[derive(Clone, Copy)]
+struct Asked {
+    id: ConsentSessionId,
+    who: Who,
+    code: SecretHash,
+    cookie: SecretHash,
 }
 
 #[derive(Clone)]
@@ -96,15 +113,22 @@ pub fn same_answers(left: &Side<'_>, right: &Side<'_>, ops: &[Op]) {
 impl Player {
     /// Two apps with a key for each environment.
     pub fn begin(world: &World) -> Self {
-        let apps = (0..APPS).map(|_| {
-            let app = world.app_with(Settings { idle_days: idle_days(2), ..Settings::default() });
+        let apps = (0..APPS).map(|number| {
+            let settings = Settings { idle_days: idle_days(2), ..Settings::default() };
+            let app = world.app_with(oauth_steps::settings(number, settings));
             let key = |environment| {
                 let key = world.key(&app, environment).key;
                 (key.id, key.hash)
             };
             Known { id: app.id, keys: [key(Environment::Test), key(Environment::Live)] }
         });
-        Self { apps: apps.collect(), issued: Vec::new() }
+        Self {
+            apps: apps.collect(),
+            issued: Vec::new(),
+            asked: Vec::new(),
+            developers: Developers::default(),
+            clients: Clients::default(),
+        }
     }
 
     /// Plays steps that all stand alone or all do not, in as few transactions as the side allows;
@@ -158,6 +182,23 @@ impl Player {
             | Op::Exchange { .. }
             | Op::Verify { .. }
             | Op::Malformed { .. } => self.agents_step(tx, op),
+            Op::OpenConsent { .. } | Op::EnterConsent { .. } | Op::DecideConsent { .. } => {
+                self.consent_step(tx, op)
+            }
+            Op::Invite { .. } | Op::Come { .. } | Op::Member { .. } | Op::Account { .. } => {
+                let apps: Vec<AppId> = self.apps.iter().map(|app| app.id).collect();
+                self.developers.step(tx, op, &apps)
+            }
+            Op::ClientAsks { .. }
+            | Op::ClientExchanges { .. }
+            | Op::ClientRefreshes { .. }
+            | Op::ClientCalls { .. }
+            | Op::ClientRevokes { .. } => {
+                let mut clients = std::mem::take(&mut self.clients);
+                let answer = clients.step(tx, op, |who| self.credential(who));
+                self.clients = clients;
+                answer
+            }
             Op::Revoke { .. }
             | Op::RevokeToken { .. }
             | Op::RevokeUser { .. }
@@ -220,6 +261,89 @@ impl Player {
             }
             _ => nothing(),
         }
+    }
+
+    fn consent_step(&mut self, tx: &mut Tx<'_>, op: &Op) -> Result<String, StoreError> {
+        match *op {
+            Op::OpenConsent { who, user, scopes, widens } => {
+                self.open(tx, who, user, scopes, widens)
+            }
+            Op::EnterConsent { nth } => {
+                let Some(number) = back(nth, self.asked.len()) else { return nothing() };
+                let Asked { id, code, .. } = self.asked[number];
+                let answer = EnterConsent { session_id: id, code }.run(tx)?;
+                if let Ok(entered) = &answer {
+                    self.asked[number].cookie = entered.cookie.hash();
+                }
+                said(&answer)
+            }
+            Op::DecideConsent { nth, scopes } => {
+                let Some(number) = back(nth, self.asked.len()) else { return nothing() };
+                let Asked { id, who, cookie, .. } = self.asked[number];
+                let decision = if scopes == 0 {
+                    Decision::Deny
+                } else {
+                    Decision::Grant {
+                        scopes: chosen(scopes),
+                        lifetime: Lifetime::Seconds(3_600),
+                        agent_label: None,
+                        user_intent: None,
+                    }
+                };
+                let origin = Origin::default();
+                let decide = DecideConsent { session_id: id, cookie, decision, origin };
+                let answer = decide.run(tx)?;
+                if let Ok(DecidedConsent { outcome: ConsentOutcome::Granted(issued), .. }) = &answer
+                {
+                    let connection_token = issued.token.hash();
+                    let id = issued.connection.id;
+                    self.issued.push(Held { id, who, connection_token, access_token: None });
+                }
+                said(&answer)
+            }
+            _ => nothing(),
+        }
+    }
+
+    fn open(
+        &mut self,
+        tx: &mut Tx<'_>,
+        who: Who,
+        user: usize,
+        scopes: u8,
+        widens: bool,
+    ) -> Result<String, StoreError> {
+        let ask = match self.held(0).filter(|_| widens) {
+            Some(held) => ConsentAsk::Widen {
+                connection_id: held.id,
+                owner: None,
+                add_scopes: chosen(scopes),
+                seconds: Some(7_200),
+            },
+            None => ConsentAsk::Grant {
+                user_id: user_id(USERS[user]),
+                user_label: None,
+                scopes: chosen(scopes),
+                preselected: vec![],
+                durations: vec![],
+            },
+        };
+        let open = OpenConsent {
+            credential: self.credential(who),
+            app_id: self.apps[who.app].id,
+            ask,
+            purpose: None,
+            return_url: None,
+            locale: None,
+            prompt_templates: vec![],
+            origin: Origin::default(),
+        };
+        let answer = open.run(tx)?;
+        if let Ok(opened) = &answer {
+            let code = opened.code.hash();
+            self.asked.push(Asked { id: opened.session.id, who, code, cookie: code });
+        }
+        said(&answer)
     }
 
     fn issue(
@@ -300,9 +424,11 @@ impl Player {
                 let narrow = Narrow {
                     credential: self.credential(stranger.unwrap_or(held.who)),
                     connection_id: held.id,
-                    remove_scopes: chosen(scopes),
-                    expires_at: end_in.map(|seconds| tx.now.plus_seconds(seconds)),
-                    user_label: None,
+                    less: Less {
+                        remove_scopes: chosen(scopes),
+                        expires_at: end_in.map(|seconds| tx.now.plus_seconds(seconds)),
+                        user_label: None,
+                    },
                     origin,
                 };
                 said(&narrow.run(tx)?)
@@ -400,7 +526,7 @@ impl Player {
     }
 
     fn number(&self, nth: usize) -> Option<usize> {
-        nth.checked_rem(self.issued.len()).map(|back| self.issued.len() - 1 - back)
+        back(nth, self.issued.len())
     }
 
     fn held(&self, nth: usize) -> Option<Held> {
@@ -431,8 +557,13 @@ impl Player {
     }
 }
 
+/// The place of the `nth` from the end, modulo how many there are.
+pub(super) fn back(nth: usize, count: usize) -> Option<usize> {
+    nth.checked_rem(count).map(|back| count - 1 - back)
+}
+
 /// The scopes whose bits are set.
-fn chosen(bits: u8) -> Vec<ScopeName> {
+pub(super) fn chosen(bits: u8) -> Vec<ScopeName> {
     let is_set = |(bit, _): &(usize, &&str)| bits & (1 << bit) != 0;
     SCOPES.iter().enumerate().filter(is_set).map(|(_, name)| name.parse().unwrap()).collect()
 }
@@ -442,11 +573,11 @@ fn idle_days(days: u32) -> IdleDays {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "so that it can stand at the end of a step")]
-fn said(answer: &impl std::fmt::Debug) -> Result<String, StoreError> {
+pub(super) fn said(answer: &impl std::fmt::Debug) -> Result<String, StoreError> {
     Ok(format!("{answer:?}"))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "so that it can stand at the end of a step")]
-fn nothing() -> Result<String, StoreError> {
+pub(super) fn nothing() -> Result<String, StoreError> {
     Ok("nothing is there yet".to_owned())
 }

@@ -29,6 +29,30 @@ pub enum Op {
     Connect { who: Who, user: usize },
     /// Exchange; a key of 0 is no `Idempotency-Key`.
     Exchange { nth: usize, key: u8, presenter: Option<Who> },
+    /// Open a session of the consent page; `widens` asks for more for the newest connection.
+    OpenConsent { who: Who, user: usize, scopes: u8, widens: bool },
+    /// Bring the code of the newest session to a browser.
+    EnterConsent { nth: usize },
+    /// Decide it: scopes of 0 are a no.
+    DecideConsent { nth: usize, scopes: u8 },
+    /// Make a link: to membership of an app, to a new account where none is named.
+    Invite { app: Option<usize>, owner: bool },
+    /// Come with the code of the newest link, signed in as this account where one is named.
+    Come { nth: usize, account: Option<usize> },
+    /// Give a member a role (1 viewer, 2 owner), or none.
+    Member { app: usize, nth: usize, role: u8 },
+    /// Suspend (0), resume (1) or delete (2) an account.
+    Account { nth: usize, change: u8 },
+    /// An OAuth client asks, the user decides; scopes of 0 are a no.
+    ClientAsks { who: Who, user: usize, scopes: u8 },
+    /// The newest code is exchanged, by its client or by another one; `who` asks about the token.
+    ClientExchanges { nth: usize, who: Who, thief: bool },
+    /// A refresh token is presented: the newest, or one of before.
+    ClientRefreshes { nth: usize, ago: usize },
+    /// Verify the access token of a client.
+    ClientCalls { nth: usize, stranger: Option<Who>, scopes: u8 },
+    /// A client ends its grant.
+    ClientRevokes { nth: usize },
     /// Verify, or introspect; counts only connections that were exchanged, if there are any.
     Verify { nth: usize, stranger: Option<Who>, scopes: u8, introspection: bool },
     /// Verify what is no token.
@@ -100,6 +124,8 @@ pub fn op() -> impl Strategy<Value = Op> {
         60 => agents_step(),
         6 => endings_step(),
         8 => changes_step(),
+        4 => developers_step(),
+        15 => clients_step(),
         12 => time_step(),
     ]
 }
@@ -117,6 +143,43 @@ fn agents_step() -> impl Strategy<Value = Op> {
             |(nth, stranger, scopes, introspection)| Op::Verify { nth, stranger, scopes, introspection }
         ),
         1 => who().prop_map(|who| Op::Malformed { who }),
+        2 => (who(), user(), scopes(), prop::bool::weighted(0.3)).prop_map(
+            |(who, user, scopes, widens)| Op::OpenConsent { who, user, scopes, widens }
+        ),
+        2 => (0_usize..3).prop_map(|nth| Op::EnterConsent { nth }),
+        2 => (0_usize..3, scopes()).prop_map(|(nth, scopes)| Op::DecideConsent { nth, scopes }),
+    ]
+}
+
+fn clients_step() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        4 => (who(), user(), scopes()).prop_map(
+            |(who, user, scopes)| Op::ClientAsks { who, user, scopes }
+        ),
+        4 => (0_usize..2, who(), prop::bool::weighted(0.1)).prop_map(
+            |(nth, who, thief)| Op::ClientExchanges { nth, who, thief }
+        ),
+        4 => (0_usize..3, prop_oneof![4 => Just(0_usize), 1 => 0_usize..3]).prop_map(
+            |(nth, ago)| Op::ClientRefreshes { nth, ago }
+        ),
+        8 => (0_usize..3, rarely(who()), scopes()).prop_map(
+            |(nth, stranger, scopes)| Op::ClientCalls { nth, stranger, scopes }
+        ),
+        1 => (0_usize..3).prop_map(|nth| Op::ClientRevokes { nth }),
+    ]
+}
+
+fn developers_step() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        3 => (rarely(0..APPS), any::<bool>()).prop_map(|(app, owner)| Op::Invite { app, owner }),
+        3 => (0..APPS, any::<bool>()).prop_map(
+            |(app, owner)| Op::Invite { app: Some(app), owner }
+        ),
+        6 => (0_usize..3, rarely(0_usize..3)).prop_map(|(nth, account)| Op::Come { nth, account }),
+        2 => (0..APPS, 0_usize..3, 0_u8..3).prop_map(
+            |(app, nth, role)| Op::Member { app, nth, role }
+        ),
+        1 => (0_usize..3, 0_u8..3).prop_map(|(nth, change)| Op::Account { nth, change }),
     ]
 }
 

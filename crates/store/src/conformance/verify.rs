@@ -35,7 +35,7 @@ pub(super) fn an_allowed_call_is_recorded(backend: &Backend<'_>) {
     };
     let verify = Verify { origin: origin.clone(), ..caller.verify_verb(agent.access_token) };
     let answer = world.run(&verify);
-    let VerifyAnswer::Allowed { connection, scopes, audit_id, limits } = answer else {
+    let VerifyAnswer::Allowed { connection, scopes, audit_id, limits, client: None } = answer else {
         panic!("{answer:?}");
     };
     assert_eq!(*connection, world.connection(agent.id));

@@ -25,6 +25,7 @@ use crate::record::Origin;
 use crate::store::{self, Store, StoreError};
 use crate::verbs::apps::{CreateApp, PutPlan};
 use crate::verbs::auth::{AppCredential, OperatorCredential};
+use crate::verbs::consent::{ConsentAsk, OpenConsent};
 use crate::verbs::keys::CreateApiKey;
 use crate::verbs::revoke::{Revoke, RevokeTarget, Revoked};
 use crate::verbs::token::{Exchange, Exchanged, Issue, Issued};
@@ -259,6 +260,26 @@ impl Caller<'_> {
             agent_label: None,
             purpose: None,
             user_intent: None,
+            origin: Origin::default(),
+        }
+    }
+
+    /// Asks this user on the consent page for any scope of these tests.
+    pub fn ask(&self, user: &str) -> OpenConsent {
+        OpenConsent {
+            credential: self.credential(),
+            app_id: self.tenant.app_id,
+            ask: ConsentAsk::Grant {
+                user_id: user_id(user),
+                user_label: None,
+                scopes: vec![],
+                preselected: vec![],
+                durations: vec![],
+            },
+            purpose: None,
+            return_url: None,
+            locale: None,
+            prompt_templates: vec![],
             origin: Origin::default(),
         }
     }

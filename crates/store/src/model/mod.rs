@@ -4,6 +4,8 @@
 //! A transaction works on a copy that replaces the state when it succeeds, so there is no way to
 //! leave half of one behind. Nothing here survives the process.
 
+mod accounts;
+mod oauth;
 mod rows;
 mod state;
 mod views;

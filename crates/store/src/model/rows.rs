@@ -6,16 +6,18 @@ use std::sync::Arc;
 
 use agentadmit_core::app::{App, CatalogueScope, DayUsage, EnvironmentState, Tenant};
 use agentadmit_core::connection::{Activity, Connection, Status};
+use agentadmit_core::consent::ConsentSession;
 use agentadmit_core::credential::{ApiKey, Operator, PublicKey};
+use agentadmit_core::dashboard::{Session, WaitingCode};
 use agentadmit_protocol::audit::{Actor, AuditRecord};
-use agentadmit_protocol::id::{AppId, ConnectionId, OperatorId};
+use agentadmit_protocol::id::{AppId, ConnectionId};
 use agentadmit_protocol::scope::ScopeName;
 use agentadmit_protocol::secret::SecretHash;
 use agentadmit_protocol::time::Timestamp;
 
 use super::state::{ConnectionRow, Logged, ScopeRow, State};
 use crate::store::StoreError;
-use crate::views::{Chain, ChainKind, Found, OldestSegment, Rows};
+use crate::views::{Chain, ChainKind, Found, Milestone, OldestSegment, Rows};
 
 /// The state as verbs see it: `&State` can be read, `&mut State` also written.
 pub(super) struct Table<S>(pub(super) S);
@@ -129,8 +131,38 @@ impl Rows for Table<&mut State> {
         Ok(())
     }
 
-    fn operator_by_id(&mut self, id: OperatorId) -> Found<Operator> {
-        Ok(self.0.operators.get(&id).cloned())
+    fn put_waiting_code(&mut self, code: &WaitingCode) -> Result<(), StoreError> {
+        self.0.waiting_codes.insert(code.handle, code.clone());
+        Ok(())
+    }
+
+    fn drop_waiting_code(&mut self, handle: u32) -> Result<(), StoreError> {
+        self.0.waiting_codes.remove(&handle);
+        Ok(())
+    }
+
+    fn put_session(&mut self, session: &Session) -> Result<(), StoreError> {
+        self.0.sessions.insert(session.id, session.clone());
+        Ok(())
+    }
+
+    fn forget_sessions(&mut self, now: Timestamp, limit: usize) -> Result<u64, StoreError> {
+        let codes = self.0.waiting_codes.values().filter(|code| code.expires_at <= now);
+        let codes: Vec<_> = codes.take(limit).map(|code| code.handle).collect();
+        for handle in &codes {
+            self.0.waiting_codes.remove(handle);
+        }
+        let over = self.0.sessions.values().filter(|session| session.ends_at() <= now);
+        let over: Vec<_> = over.take(limit).map(|session| session.id).collect();
+        for id in &over {
+            self.0.sessions.remove(id);
+        }
+        Ok(u64::try_from(over.len().max(codes.len())).unwrap_or(u64::MAX))
+    }
+
+    fn put_milestone(&mut self, milestone: Milestone, at: Timestamp) -> Result<(), StoreError> {
+        self.0.milestones.entry(milestone).or_insert(at);
+        Ok(())
     }
 
     fn put_connection(
@@ -156,10 +188,39 @@ impl Rows for Table<&mut State> {
         Ok(())
     }
 
+    fn put_consent_session(&mut self, session: &ConsentSession) -> Result<(), StoreError> {
+        self.0.consent_sessions.insert(session.id, session.clone());
+        Ok(())
+    }
+
+    fn forget_consent_sessions(&mut self, now: Timestamp, limit: usize) -> Result<u64, StoreError> {
+        let sessions = self.0.consent_sessions.values();
+        let over: Vec<_> = sessions
+            .filter(|session| session.kept_until() <= now)
+            .take(limit)
+            .map(|session| session.id)
+            .collect();
+        for id in &over {
+            self.0.consent_sessions.remove(id);
+        }
+        Ok(u64::try_from(over.len()).unwrap_or(u64::MAX))
+    }
+
     fn add_usage(&mut self, tenant: Tenant, day: i32, usage: DayUsage) -> Result<(), StoreError> {
         let known = self.0.usage.entry((tenant, day)).or_default();
         known.allowed += usage.allowed;
         known.refused += usage.refused;
+        Ok(())
+    }
+
+    fn add_refusals(
+        &mut self,
+        tenant: Tenant,
+        day: i32,
+        code: &str,
+        count: u64,
+    ) -> Result<(), StoreError> {
+        *self.0.refusals.entry((tenant, day, code.to_owned())).or_default() += count;
         Ok(())
     }
 

@@ -8,14 +8,20 @@ use agentadmit_core::app::{
 };
 use agentadmit_core::audit::chain::ChainHead;
 use agentadmit_core::connection::{Activity, Connection};
+use agentadmit_core::consent::ConsentSession;
 use agentadmit_core::credential::{ApiKey, Operator, PublicKey};
+use agentadmit_core::dashboard::{Session, WaitingCode};
 use agentadmit_core::plan;
 use agentadmit_protocol::audit::{AuditRecord, Outcome};
-use agentadmit_protocol::id::{AppId, ChainId, ConnectionId, KeyId, OperatorId};
+use agentadmit_protocol::id::{
+    AppId, ChainId, ConnectionId, ConsentSessionId, KeyId, OperatorId, SessionId,
+};
 use agentadmit_protocol::secret::SecretHash;
 use agentadmit_protocol::time::Timestamp;
 
-use crate::views::{Chain, LogPosition, LogSlice};
+use super::accounts::Developers;
+use super::oauth::OAuth;
+use crate::views::{Chain, LogPosition, LogSlice, Milestone};
 
 /// The tables.
 #[derive(Debug, Clone, Default)]
@@ -28,14 +34,21 @@ pub(super) struct State {
     pub(super) public_keys: BTreeMap<AppId, Vec<PublicKey>>,
     pub(super) spent_assertions: BTreeMap<(AppId, SecretHash), Timestamp>,
     pub(super) operators: BTreeMap<OperatorId, Operator>,
+    pub(super) waiting_codes: BTreeMap<u32, WaitingCode>,
+    pub(super) sessions: BTreeMap<SessionId, Session>,
+    pub(super) milestones: BTreeMap<Milestone, Timestamp>,
     pub(super) connections: BTreeMap<ConnectionId, ConnectionRow>,
     /// Access tokens outlive the state that they were made in: a revoked connection is still found
     /// by its token.
     pub(super) access_tokens: BTreeMap<SecretHash, ConnectionId>,
     pub(super) connection_tokens: BTreeMap<SecretHash, ConnectionId>,
+    pub(super) developers: Developers,
+    pub(super) oauth: OAuth,
+    pub(super) consent_sessions: BTreeMap<ConsentSessionId, ConsentSession>,
     pub(super) activity: BTreeMap<ConnectionId, Activity>,
     pub(super) key_use: BTreeMap<KeyId, Timestamp>,
     pub(super) usage: BTreeMap<(Tenant, i32), DayUsage>,
+    pub(super) refusals: BTreeMap<(Tenant, i32, String), u64>,
     pub(super) labels: BTreeMap<(Tenant, i32, Option<String>), u64>,
     pub(super) chains: BTreeMap<ChainId, Chain>,
     pub(super) sealed_secrets: BTreeMap<String, Vec<u8>>,

@@ -1,25 +1,31 @@
 //! The model's reads.
 
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use agentadmit_core::app::{
     App, CatalogueScope, ConnectionCounts, DayUsage, EnvironmentState, Tenant,
 };
 use agentadmit_core::connection::{Activity, Connection, Status};
+use agentadmit_core::consent::ConsentSession;
 use agentadmit_core::credential::{ApiKey, Operator, PublicKey};
+use agentadmit_core::dashboard::{Session, WaitingCode};
 use agentadmit_protocol::audit::AuditRecord;
-use agentadmit_protocol::id::{AppId, ChainId, ConnectionId, KeyId};
+use agentadmit_protocol::environment::Environment;
+use agentadmit_protocol::id::{
+    AccountId, AppId, ChainId, ConnectionId, ConsentSessionId, KeyId, OperatorId, SessionId,
+};
 use agentadmit_protocol::secret::SecretHash;
-use agentadmit_protocol::text::UserId;
+use agentadmit_protocol::text::{Text, UserId};
 use agentadmit_protocol::time::Timestamp;
 
 use super::rows::Table;
 use super::state::{Logged, State};
 use crate::store::StoreError;
 use crate::views::{
-    AuditFilter, AuditPage, Chain, ConnectionFilter, Found, LogPosition, LogSlice, Views,
+    AuditFilter, AuditPage, Chain, ConnectionFilter, Found, LogPosition, LogSlice, Milestone,
+    UserCount, Views,
 };
 
 impl<S: Borrow<State>> Views for Table<S> {
@@ -38,6 +44,21 @@ impl<S: Borrow<State>> Views for Table<S> {
 
     fn connection_counts(&mut self, tenant: Tenant) -> Result<ConnectionCounts, StoreError> {
         Ok(self.state().counts.get(&tenant).copied().unwrap_or_default())
+    }
+
+    fn all_connection_counts(
+        &mut self,
+        environment: Option<Environment>,
+    ) -> Result<ConnectionCounts, StoreError> {
+        let mut all = ConnectionCounts::default();
+        for (tenant, counts) in &self.state().counts {
+            if environment.is_none_or(|only| only == tenant.environment) {
+                for status in Status::ALL {
+                    all.add(status, counts.of(status));
+                }
+            }
+        }
+        Ok(all)
     }
 
     fn catalogue(&mut self, tenant: Tenant) -> Result<Vec<CatalogueScope>, StoreError> {
@@ -71,8 +92,46 @@ impl<S: Borrow<State>> Views for Table<S> {
         Ok(self.state().operators.values().find(|known| known.hash.ct_eq(hash)).cloned())
     }
 
+    fn operator_by_id(&mut self, id: OperatorId) -> Found<Operator> {
+        Ok(self.state().operators.get(&id).cloned())
+    }
+
     fn operators(&mut self) -> Result<Vec<Operator>, StoreError> {
         Ok(self.state().operators.values().cloned().collect())
+    }
+
+    fn waiting_code(&mut self, handle: u32) -> Found<WaitingCode> {
+        Ok(self.state().waiting_codes.get(&handle).cloned())
+    }
+
+    fn waiting_codes(&mut self) -> Result<Vec<WaitingCode>, StoreError> {
+        let mut codes: Vec<_> = self.state().waiting_codes.values().cloned().collect();
+        codes.sort_by_key(|code| (code.expires_at, code.handle));
+        Ok(codes)
+    }
+
+    fn session(&mut self, cookie: &SecretHash) -> Found<Session> {
+        Ok(self.state().sessions.values().find(|known| known.cookie.ct_eq(cookie)).cloned())
+    }
+
+    fn session_by_id(&mut self, id: SessionId) -> Found<Session> {
+        Ok(self.state().sessions.get(&id).cloned())
+    }
+
+    fn sessions_of(
+        &mut self,
+        account_id: Option<AccountId>,
+        before: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<Session>, StoreError> {
+        let sessions = self.state().sessions.values().rev();
+        let of_account = sessions.filter(|known| known.holder.account_id() == account_id);
+        let below = of_account.filter(|known| before.is_none_or(|before| known.id < before));
+        Ok(below.take(limit).cloned().collect())
+    }
+
+    fn milestone(&mut self, milestone: Milestone) -> Found<Timestamp> {
+        Ok(self.state().milestones.get(&milestone).copied())
     }
 
     fn connection_by_access_token(&mut self, hash: &SecretHash) -> Found<Connection> {
@@ -121,10 +180,7 @@ impl<S: Borrow<State>> Views for Table<S> {
         Ok(tenants
             .map(|(_, counts)| match filter.status {
                 None => counts.total(),
-                Some(Status::Pending) => counts.pending,
-                Some(Status::Active) => counts.active,
-                Some(Status::Revoked) => counts.revoked,
-                Some(Status::Expired) => counts.expired,
+                Some(status) => counts.of(status),
             })
             .sum())
     }
@@ -144,6 +200,47 @@ impl<S: Borrow<State>> Views for Table<S> {
             })
             .take(limit)
             .map(|connection| connection.id)
+            .collect())
+    }
+
+    fn tenants_of_user(
+        &mut self,
+        user_id: &UserId,
+        after: Option<Tenant>,
+        limit: usize,
+    ) -> Result<Vec<Tenant>, StoreError> {
+        let state = self.state();
+        let connections = state.connections.values().map(|row| &row.connection);
+        let connected = connections.filter(|c| c.user_id == *user_id).map(|c| c.tenant);
+        let sessions = state.consent_sessions.values();
+        let asked = sessions.filter(|s| s.user_id == *user_id && s.is_undecided());
+        let all: BTreeSet<Tenant> = connected.chain(asked.map(|session| session.tenant)).collect();
+        Ok(all.into_iter().filter(|tenant| Some(*tenant) > after).take(limit).collect())
+    }
+
+    fn users(
+        &mut self,
+        prefix: &str,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let users = self.state().connections.values().map(|row| &row.connection.user_id);
+        let all: BTreeSet<&UserId> =
+            users.filter(|user_id| user_id.as_str().starts_with(prefix)).collect();
+        Ok(all.into_iter().filter(|user_id| Some(*user_id) > after).take(limit).cloned().collect())
+    }
+
+    fn user_counts(&mut self, users: &[UserId]) -> Result<Vec<UserCount>, StoreError> {
+        let mut counts: BTreeMap<(&UserId, Tenant), ConnectionCounts> = BTreeMap::new();
+        for connection in self.state().connections.values().map(|row| &row.connection) {
+            if users.contains(&connection.user_id) {
+                let key = (&connection.user_id, connection.tenant);
+                counts.entry(key).or_default().add(connection.row_status(), 1);
+            }
+        }
+        let counts = counts.into_iter();
+        Ok(counts
+            .map(|((user_id, tenant), rows)| UserCount { user_id: user_id.clone(), tenant, rows })
             .collect())
     }
 
@@ -169,6 +266,28 @@ impl<S: Borrow<State>> Views for Table<S> {
         Ok(self.state().key_use.get(&id).copied())
     }
 
+    fn consent_session(&mut self, id: ConsentSessionId) -> Found<ConsentSession> {
+        Ok(self.state().consent_sessions.get(&id).cloned())
+    }
+
+    fn consent_sessions_of(
+        &mut self,
+        tenant: Tenant,
+        user_id: &UserId,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<ConsentSession>, StoreError> {
+        let sessions = self.state().consent_sessions.values();
+        let mut open: Vec<ConsentSession> = sessions
+            .filter(|session| session.tenant == tenant && session.user_id == *user_id)
+            .filter(|session| session.is_undecided() && now < session.expires_at)
+            .cloned()
+            .collect();
+        open.sort_by_key(|session| (session.expires_at, session.id));
+        open.truncate(limit);
+        Ok(open)
+    }
+
     fn usage(
         &mut self,
         tenant: Tenant,
@@ -180,6 +299,44 @@ impl<S: Borrow<State>> Views for Table<S> {
             .filter(|((whose, day), _)| *whose == tenant && (from..=to).contains(day))
             .map(|((_, day), usage)| (*day, *usage))
             .collect())
+    }
+
+    fn all_usage(
+        &mut self,
+        environment: Option<Environment>,
+        from: i32,
+        to: i32,
+    ) -> Result<Vec<(i32, DayUsage)>, StoreError> {
+        let mut days: BTreeMap<i32, DayUsage> = BTreeMap::new();
+        for ((tenant, day), usage) in &self.state().usage {
+            let is_of_it = environment.is_none_or(|only| only == tenant.environment);
+            if is_of_it && (from..=to).contains(day) {
+                let known = days.entry(*day).or_default();
+                known.allowed += usage.allowed;
+                known.refused += usage.refused;
+            }
+        }
+        Ok(days.into_iter().collect())
+    }
+
+    fn all_refusals(
+        &mut self,
+        environment: Option<Environment>,
+        from: i32,
+        to: i32,
+    ) -> Result<Vec<(String, u64)>, StoreError> {
+        let mut codes: BTreeMap<&str, u64> = BTreeMap::new();
+        for ((tenant, day, code), count) in &self.state().refusals {
+            let is_of_it = environment.is_none_or(|only| only == tenant.environment);
+            if is_of_it && (from..=to).contains(day) {
+                *codes.entry(code).or_default() += count;
+            }
+        }
+        let mut codes: Vec<_> =
+            codes.into_iter().map(|(code, count)| (code.to_owned(), count)).collect();
+        // stable: codes with as many stay in their own order
+        codes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        Ok(codes)
     }
 
     fn usage_by_label(
@@ -284,6 +441,10 @@ fn shows_record(filter: &AuditFilter, logged: &Logged) -> bool {
         && (filter.connection_id.is_none() || record.connection_id == filter.connection_id)
         && (filter.user_id.is_none() || record.user_id == filter.user_id)
         && filter.event.is_none_or(|event| record.event == event)
+        && filter.actor.is_none_or(|actor| record.actor == actor)
+        && filter.outcome.is_none_or(|outcome| record.outcome == outcome)
+        && (filter.reason.is_none()
+            || record.reason.as_deref() == filter.reason.as_ref().map(Text::as_str))
         && filter.from.is_none_or(|from| record.occurred_at >= from)
         && filter.to.is_none_or(|to| record.occurred_at < to)
 }

@@ -1,8 +1,10 @@
 //! Apps, their settings and plans (PROTOCOL, operator API). What concerns an app as a whole is
 //! recorded in its live environment.
 
+use agentadmit_core::account::{self, Member, Need};
 use agentadmit_core::app::{App, Tenant};
 use agentadmit_core::catalogue;
+use agentadmit_protocol::account::Role;
 use agentadmit_protocol::audit::AuditEvent;
 use agentadmit_protocol::environment::Environment;
 use agentadmit_protocol::id::AppId;
@@ -17,7 +19,7 @@ use crate::tx::Tx;
 use crate::verbs::auth::OperatorCredential;
 use crate::verbs::{Answered, Verb, granted};
 
-/// Registers an app.
+/// Registers an app. A developer who does owns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateApp {
     /// The operator.
@@ -39,7 +41,15 @@ impl Verb for CreateApp {
     const NAME: &'static str = "create_app";
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, StoreError> {
-        let operator = granted!(tx.full_operator(&self.credential)?);
+        let operator = granted!(tx.operator(&self.credential)?);
+        let developer = operator.account_id();
+        match developer {
+            Some(account_id) => {
+                granted!(account::require_own_first_settings(&self.settings));
+                granted!(tx.room_for_an_app(account_id)?);
+            }
+            None => granted!(operator.require_full()),
+        }
         let change = granted!(catalogue::compare(&[], &self.scopes, &[]));
         let app = App {
             id: AppId::v7(tx.now, tx.writer.random_id()),
@@ -51,7 +61,9 @@ impl Verb for CreateApp {
             deleted_at: None,
             revoked_before: None,
         };
+        granted!(tx.may_have_resources(&app)?);
         tx.rows.put_app(&app)?;
+        tx.change_resources(&[], &app)?;
         let details = details([("name", app.name.as_str().into())])?;
         let entry = Entry::new(AuditEvent::AppCreated, operator.actor())
             .tenant(Tenant::new(app.id, Environment::Live))
@@ -61,6 +73,11 @@ impl Verb for CreateApp {
         for environment in [Environment::Test, Environment::Live] {
             let tenant = Tenant::new(app.id, environment);
             tx.change_catalogue(tenant, &change, operator.actor(), &self.origin)?;
+        }
+        if let Some(account_id) = developer {
+            let (app_id, role, joined_at) = (app.id, Role::Owner, tx.now);
+            let member = Member { app_id, account_id, role, joined_at };
+            tx.add_member(&member, operator.actor(), &self.origin)?;
         }
         Ok(Ok(app))
     }
@@ -88,7 +105,10 @@ impl Verb for UpdateApp {
     const NAME: &'static str = "update_app";
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, StoreError> {
-        let operator = granted!(tx.full_operator(&self.credential)?);
+        let operator = granted!(tx.keeper(&self.credential, self.app_id, Need::Write)?);
+        if let Some(patch) = self.settings.as_ref().filter(|_| operator.account().is_some()) {
+            granted!(account::require_own_settings(patch));
+        }
         let before = granted!(tx.known_app(self.app_id)?);
         let mut after = before.clone();
         if let Some(name) = &self.name {
@@ -103,7 +123,9 @@ impl Verb for UpdateApp {
         if after == before {
             return Ok(Ok(before));
         }
+        granted!(tx.may_have_resources(&after)?);
         tx.rows.put_app(&after)?;
+        tx.change_resources(&before.settings.resources, &after)?;
         let entry = Entry::new(AuditEvent::SettingsChanged, operator.actor())
             .tenant(Tenant::new(after.id, Environment::Live))
             .details(details([("old", said(&before)), ("new", said(&after))])?)
@@ -147,12 +169,13 @@ impl Verb for DeleteApp {
     const NAME: &'static str = "delete_app";
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, StoreError> {
-        let operator = granted!(tx.full_operator(&self.credential)?);
+        let operator = granted!(tx.keeper(&self.credential, self.app_id, Need::Write)?);
         let before = granted!(tx.known_app(self.app_id)?);
         let after = App { deleted_at: Some(tx.now), ..before };
         let keys = tx.rows.api_keys(after.id)?.iter().filter(|key| key.is_good(tx.now)).count();
         let counts = tx.settle_counts(after.id)?;
         tx.rows.put_app(&after)?;
+        tx.change_resources(&after.settings.resources, &after)?;
         let details = details([
             ("api_keys", keys.into()),
             ("pending_connections", counts.pending.into()),
@@ -188,12 +211,14 @@ impl Verb for PutPlan {
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, StoreError> {
         let operator = granted!(tx.operator(&self.credential)?);
+        granted!(operator.require_operator());
         let before = granted!(tx.known_app(self.app_id)?);
         if before.plan == self.plan {
             return Ok(Ok(before));
         }
         let after = App { plan: self.plan.clone(), ..before.clone() };
         tx.rows.put_app(&after)?;
+        tx.plan_changed(Tenant::new(after.id, Environment::Live));
         let details = details([("old", json!(before.plan)), ("new", json!(after.plan))])?;
         let entry = Entry::new(AuditEvent::PlanChanged, operator.actor())
             .tenant(Tenant::new(after.id, Environment::Live))

@@ -4,10 +4,13 @@
 use std::sync::Arc;
 
 use agentadmit_core::Refusal;
+use agentadmit_core::account::{self, Account};
 use agentadmit_core::app::App;
 use agentadmit_core::credential::{AppCaller, Operator};
+use agentadmit_core::dashboard::{Holder, Session};
 use agentadmit_protocol::audit::Actor;
-use agentadmit_protocol::id::AppId;
+use agentadmit_protocol::error::ErrorCode;
+use agentadmit_protocol::id::{AccountId, AppId};
 use agentadmit_protocol::permission::Permission;
 use agentadmit_protocol::secret::SecretHash;
 use agentadmit_protocol::time::Timestamp;
@@ -62,6 +65,8 @@ pub enum OperatorCredential {
     Token(SecretHash),
     /// The command line on the service's own machine: whoever can write the store.
     Local,
+    /// A session of the dashboard: the hash of its cookie.
+    Session(SecretHash),
 }
 
 /// An operator that was found good.
@@ -71,6 +76,10 @@ pub enum AuthenticatedOperator {
     Operator(Operator),
     /// On the machine.
     Local,
+    /// No operator, but a developer of apps: sees those of which the account is a member.
+    Developer(Account),
+    /// In the dashboard, whoever runs the service.
+    Session(Session),
 }
 
 impl AuthenticatedOperator {
@@ -79,20 +88,47 @@ impl AuthenticatedOperator {
         match self {
             Self::Operator(operator) => Actor::Operator(operator.id),
             Self::Local => Actor::System,
+            Self::Developer(account) => Actor::Account(account.id),
+            Self::Session(session) => Actor::Session(session.id),
+        }
+    }
+
+    /// The account of a developer; an operator has none.
+    pub fn account(&self) -> Option<&Account> {
+        match self {
+            Self::Developer(account) => Some(account),
+            Self::Operator(_) | Self::Local | Self::Session(_) => None,
+        }
+    }
+
+    /// The id of a developer's account.
+    pub fn account_id(&self) -> Option<AccountId> {
+        self.account().map(|account| account.id)
+    }
+
+    /// Whether this is an operator at all, be it one who may only set plans.
+    ///
+    /// # Errors
+    /// `forbidden` for a developer.
+    pub fn require_operator(&self) -> Result<(), Refusal> {
+        match self {
+            Self::Developer(_) => Err(account::operators_only()),
+            Self::Operator(_) | Self::Local | Self::Session(_) => Ok(()),
         }
     }
 
     /// Whether this operator may do more than set plans.
     ///
     /// # Errors
-    /// `forbidden` for a token that is limited to `billing`.
+    /// `forbidden` for a token that is limited to `billing`, and for a developer.
     pub fn require_full(&self) -> Result<(), Refusal> {
         match self {
             Self::Operator(operator) if operator.billing_only => Err(Refusal::new(
-                agentadmit_protocol::error::ErrorCode::Forbidden,
+                ErrorCode::Forbidden,
                 "this operator token is limited to `billing`: it may set plans and nothing else",
             )),
-            _ => Ok(()),
+            Self::Developer(_) => Err(account::operators_only()),
+            Self::Operator(_) | Self::Local | Self::Session(_) => Ok(()),
         }
     }
 }
@@ -122,6 +158,17 @@ pub fn operator(
 ) -> Result<Answered<AuthenticatedOperator>, StoreError> {
     let hash = match credential {
         OperatorCredential::Local => return Ok(Ok(AuthenticatedOperator::Local)),
+        OperatorCredential::Session(cookie) => {
+            let session = granted!(session_of(views, cookie, now)?);
+            return Ok(match session.holder {
+                Holder::Operator { .. } => Ok(AuthenticatedOperator::Session(session)),
+                Holder::Developer { account_id } => views
+                    .account(account_id)?
+                    .filter(Account::is_good)
+                    .map(AuthenticatedOperator::Developer)
+                    .ok_or_else(Refusal::unauthenticated),
+            });
+        }
         OperatorCredential::Token(hash) => hash,
     };
     Ok(views
@@ -129,6 +176,28 @@ pub fn operator(
         .filter(|operator| operator.is_good(now))
         .map(AuthenticatedOperator::Operator)
         .ok_or_else(Refusal::invalid_operator_token))
+}
+
+/// Looks a session of the dashboard up that is good now: neither time nor anybody has ended it, nor
+/// the operator's token that stands behind it.
+///
+/// # Errors
+/// The store's.
+pub fn session_of(
+    views: &mut dyn Views,
+    cookie: &SecretHash,
+    now: Timestamp,
+) -> Result<Answered<Session>, StoreError> {
+    let Some(session) = views.session(cookie)?.filter(|session| session.is_good(now)) else {
+        return Ok(Err(Refusal::unauthenticated()));
+    };
+    if let Holder::Operator { behind: Some(behind) } = session.holder {
+        let operator = views.operator_by_id(behind.operator_id)?;
+        if !behind.is_good(operator.as_ref(), now) {
+            return Ok(Err(Refusal::unauthenticated()));
+        }
+    }
+    Ok(Ok(session))
 }
 
 impl Tx<'_> {
@@ -206,8 +275,8 @@ impl Tx<'_> {
 pub struct Authorize {
     /// The credential.
     pub credential: AppCredential,
-    /// What the call needs.
-    pub permission: Permission,
+    /// What the call needs, if it needs a permission at all.
+    pub permission: Option<Permission>,
 }
 
 impl Verb for Authorize {
@@ -215,6 +284,9 @@ impl Verb for Authorize {
     const NAME: &'static str = "authorize";
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, StoreError> {
-        tx.authorize(&self.credential, self.permission)
+        match self.permission {
+            Some(permission) => tx.authorize(&self.credential, permission),
+            None => tx.authenticate(&self.credential),
+        }
     }
 }

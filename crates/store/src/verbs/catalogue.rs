@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use agentadmit_core::Refusal;
+use agentadmit_core::account::Need;
 use agentadmit_core::app::{CatalogueScope, Tenant};
 use agentadmit_core::catalogue::{self, Change};
 use agentadmit_protocol::audit::{Actor, AuditEvent, Details};
+use agentadmit_protocol::environment::Environment;
 use agentadmit_protocol::error::ErrorCode;
 use agentadmit_protocol::id::AppId;
 use agentadmit_protocol::permission::Permission;
@@ -15,7 +17,7 @@ use serde_json::{Value, json};
 use crate::record::{Entry, Origin, details};
 use crate::store::StoreError;
 use crate::tx::Tx;
-use crate::verbs::auth::AppCredential;
+use crate::verbs::auth::{AppCredential, OperatorCredential};
 use crate::verbs::{Answered, Verb, granted};
 
 /// Says what the catalogue of the caller's environment is from now on.
@@ -51,22 +53,36 @@ impl Verb for PutScopes {
     fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, StoreError> {
         let app = granted!(tx.authorize(&self.credential, Permission::Manage)?);
         granted!(app.caller.require_app(self.app_id));
-        let tenant = app.caller.tenant;
-        let current = tx.rows.catalogue(tenant)?;
-        let change = granted!(catalogue::compare(&current, &self.scopes, &self.remove));
-        let mut held = Vec::new();
-        for entry in &change.removed {
-            let holders = tx.rows.holders(tenant, entry.id)?;
-            if holders > 0 && !self.remove.contains(&entry.scope.name) {
-                held.push(format!("{} (held by {holders})", entry.scope.name));
-            }
-        }
-        if !held.is_empty() {
-            return Ok(Err(still_held(&held)));
-        }
-        tx.change_catalogue(tenant, &change, app.actor(), &self.origin)?;
-        let scopes = tx.rows.catalogue(tenant)?.into_iter().map(|entry| entry.scope).collect();
-        Ok(Ok(CatalogueChanged { tenant, change, scopes }))
+        tx.put_catalogue(app.caller.tenant, &self.scopes, &self.remove, app.actor(), &self.origin)
+    }
+}
+
+/// An operator says what the catalogue of an environment is from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorPutScopes {
+    /// The operator.
+    pub credential: OperatorCredential,
+    /// Whose catalogue.
+    pub app_id: AppId,
+    /// Which of the app's two.
+    pub environment: Environment,
+    /// The whole catalogue.
+    pub scopes: Vec<Scope>,
+    /// Names that leave although connections hold them.
+    pub remove: Vec<ScopeName>,
+    /// Where the call came from.
+    pub origin: Origin,
+}
+
+impl Verb for OperatorPutScopes {
+    type Answer = Answered<CatalogueChanged>;
+    const NAME: &'static str = "operator_put_scopes";
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, StoreError> {
+        let operator = granted!(tx.keeper(&self.credential, self.app_id, Need::Write)?);
+        let app = granted!(tx.known_app(self.app_id)?);
+        let tenant = Tenant::new(app.id, self.environment);
+        tx.put_catalogue(tenant, &self.scopes, &self.remove, operator.actor(), &self.origin)
     }
 }
 
@@ -83,6 +99,31 @@ fn still_held(held: &[String]) -> Refusal {
 }
 
 impl Tx<'_> {
+    fn put_catalogue(
+        &mut self,
+        tenant: Tenant,
+        scopes: &[Scope],
+        remove: &[ScopeName],
+        actor: Actor,
+        origin: &Origin,
+    ) -> Result<Answered<CatalogueChanged>, StoreError> {
+        let current = self.rows.catalogue(tenant)?;
+        let change = granted!(catalogue::compare(&current, scopes, remove));
+        let mut held = Vec::new();
+        for entry in &change.removed {
+            let holders = self.rows.holders(tenant, entry.id)?;
+            if holders > 0 && !remove.contains(&entry.scope.name) {
+                held.push(format!("{} (held by {holders})", entry.scope.name));
+            }
+        }
+        if !held.is_empty() {
+            return Ok(Err(still_held(&held)));
+        }
+        self.change_catalogue(tenant, &change, actor, origin)?;
+        let scopes = self.rows.catalogue(tenant)?.into_iter().map(|entry| entry.scope).collect();
+        Ok(Ok(CatalogueChanged { tenant, change, scopes }))
+    }
+
     /// Carries a change of a catalogue out and records it.
     pub(super) fn change_catalogue(
         &mut self,

@@ -1,6 +1,7 @@
 //! API keys and public keys of apps (PROTOCOL, operator API).
 
 use agentadmit_core::Refusal;
+use agentadmit_core::account::Need;
 use agentadmit_core::app::Tenant;
 use agentadmit_core::credential::{ApiKey, PublicKey};
 use agentadmit_core::{issue, plan};
@@ -59,7 +60,7 @@ impl Verb for CreateApiKey {
     const NAME: &'static str = "create_api_key";
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, StoreError> {
-        let operator = granted!(tx.full_operator(&self.credential)?);
+        let operator = granted!(tx.keeper(&self.credential, self.app_id, Need::Write)?);
         let app = granted!(tx.known_app(self.app_id)?);
         if self.expires_at.is_some_and(|end| end <= tx.now) {
             let text = "the end of the key lies in the past";
@@ -111,7 +112,7 @@ impl Verb for RotateApiKey {
     const NAME: &'static str = "rotate_api_key";
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, StoreError> {
-        let operator = granted!(tx.full_operator(&self.credential)?);
+        let operator = granted!(tx.keeper(&self.credential, self.app_id, Need::Write)?);
         granted!(tx.known_app(self.app_id)?);
         let former = granted!(tx.key_of(self.app_id, self.key_id)?);
         if !former.is_good(tx.now) {
@@ -161,7 +162,7 @@ impl Verb for RevokeApiKey {
     const NAME: &'static str = "revoke_api_key";
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, StoreError> {
-        let operator = granted!(tx.full_operator(&self.credential)?);
+        let operator = granted!(tx.keeper(&self.credential, self.app_id, Need::Write)?);
         granted!(tx.known_app(self.app_id)?);
         let before = granted!(tx.key_of(self.app_id, self.key_id)?);
         if before.revoked_at.is_some() {
@@ -207,7 +208,7 @@ impl Verb for PutPublicKeys {
     const NAME: &'static str = "put_public_keys";
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, StoreError> {
-        let operator = granted!(tx.full_operator(&self.credential)?);
+        let operator = granted!(tx.keeper(&self.credential, self.app_id, Need::Write)?);
         granted!(tx.known_app(self.app_id)?);
         if self.keys.len() > MAX_PUBLIC_KEYS {
             return Ok(Err(unprocessable("an app has at most 5 public keys").field("keys")));

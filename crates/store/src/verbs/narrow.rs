@@ -2,8 +2,10 @@
 //! on a consent page (PROTOCOL, `PATCH /v1/connections/{connection_id}`).
 
 use agentadmit_core::Refusal;
+use agentadmit_core::account::Need;
+use agentadmit_core::app::App;
 use agentadmit_core::connection::{Connection, Standing};
-use agentadmit_protocol::audit::AuditEvent;
+use agentadmit_protocol::audit::{Actor, AuditEvent};
 use agentadmit_protocol::error::ErrorCode;
 use agentadmit_protocol::id::ConnectionId;
 use agentadmit_protocol::permission::Permission;
@@ -11,25 +13,32 @@ use agentadmit_protocol::scope::{self, ScopeName};
 use agentadmit_protocol::text::Label;
 use agentadmit_protocol::time::Timestamp;
 
-use crate::record::{Entry, Origin, details};
+use crate::record::{Entry, Origin, details, end_of};
 use crate::store::StoreError;
 use crate::tx::Tx;
-use crate::verbs::auth::{AppCredential, AuthenticatedApp};
+use crate::verbs::auth::{AppCredential, OperatorCredential};
 use crate::verbs::{Answered, Verb, granted};
 
-/// Takes from a connection, or names its user anew.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Narrow {
-    /// The app that asks.
-    pub credential: AppCredential,
-    /// The connection.
-    pub connection_id: ConnectionId,
+/// What is taken from a connection, or said anew of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Less {
     /// Scopes that go; those it does not hold are no error.
     pub remove_scopes: Vec<ScopeName>,
     /// An earlier end.
     pub expires_at: Option<Timestamp>,
     /// A new name for the user.
     pub user_label: Option<Label>,
+}
+
+/// An app takes from a connection, or names its user anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Narrow {
+    /// The app that asks.
+    pub credential: AppCredential,
+    /// The connection.
+    pub connection_id: ConnectionId,
+    /// What changes.
+    pub less: Less,
     /// Where the call came from.
     pub origin: Origin,
 }
@@ -44,26 +53,67 @@ impl Verb for Narrow {
         let Some(before) = found.filter(|found| found.tenant == app.caller.tenant) else {
             return Ok(Err(Refusal::not_found("connection")));
         };
-        let last_used_at = tx.rows.activity(before.id)?.last_used_at;
-        let standing = before.standing(&app.app, last_used_at, tx.now);
+        tx.narrow(&app.app, &before, &self.less, app.actor(), &self.origin)
+    }
+}
+
+/// An operator takes from a connection, whatever app it is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorNarrow {
+    /// The operator.
+    pub credential: OperatorCredential,
+    /// The connection.
+    pub connection_id: ConnectionId,
+    /// What changes.
+    pub less: Less,
+    /// Where the call came from.
+    pub origin: Origin,
+}
+
+impl Verb for OperatorNarrow {
+    type Answer = Answered<Connection>;
+    const NAME: &'static str = "operator_narrow";
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, StoreError> {
+        let operator = granted!(tx.operator(&self.credential)?);
+        let before = granted!(tx.connection_of(&operator, self.connection_id, Need::Write)?);
+        // a deleted app's connections have ended, which is what the refusal says
+        let Some(app) = tx.rows.app(before.tenant.app_id)? else {
+            return Ok(Err(Refusal::not_found("app")));
+        };
+        tx.narrow(&app, &before, &self.less, operator.actor(), &self.origin)
+    }
+}
+
+impl Tx<'_> {
+    fn narrow(
+        &mut self,
+        app: &App,
+        before: &Connection,
+        less: &Less,
+        actor: Actor,
+        origin: &Origin,
+    ) -> Result<Answered<Connection>, StoreError> {
+        let last_used_at = self.rows.activity(before.id)?.last_used_at;
+        let standing = before.standing(app, last_used_at, self.now);
         if matches!(standing, Standing::Revoked(_) | Standing::Expired(_)) {
             return Ok(Err(Refusal::new(
                 ErrorCode::Conflict,
                 "this connection has ended: nothing of it can be changed",
             )));
         }
-        let after = granted!(self.narrowed(&before, tx.now));
-        if after == before {
-            return Ok(Ok(before));
+        let after = granted!(less.of(before, self.now));
+        if after != *before {
+            self.save_connection(app, Some(before), &after)?;
+            let entry = Entry::new(AuditEvent::ConnectionNarrowed, actor).about(before);
+            self.record(said_of(entry, before, &after)?.origin(origin))?;
         }
-        tx.save_connection(&app.app, Some(&before), &after)?;
-        self.record(tx, &app, &before, &after)?;
         Ok(Ok(after))
     }
 }
 
-impl Narrow {
-    fn narrowed(&self, before: &Connection, now: Timestamp) -> Answered<Connection> {
+impl Less {
+    fn of(&self, before: &Connection, now: Timestamp) -> Answered<Connection> {
         let mut after = before.clone();
         after.scopes.retain(|scope| !self.remove_scopes.contains(&scope.name));
         if after.scopes.is_empty() {
@@ -90,36 +140,22 @@ impl Narrow {
         }
         Ok(after)
     }
+}
 
-    fn record(
-        &self,
-        tx: &mut Tx<'_>,
-        app: &AuthenticatedApp,
-        before: &Connection,
-        after: &Connection,
-    ) -> Result<(), StoreError> {
-        let removed: Vec<ScopeName> = before
-            .scopes
-            .iter()
-            .filter(|scope| !after.scopes.contains(scope))
-            .map(|scope| scope.name.clone())
-            .collect();
-        let end = |connection: &Connection| {
-            connection.expires_at.map_or(serde_json::Value::Null, |end| end.to_string().into())
-        };
-        let details = details([
-            ("removed_scopes", scope::join(&removed).into()),
-            ("old_expires_at", end(before)),
-            ("new_expires_at", end(after)),
-        ])?;
-        let entry = Entry::new(AuditEvent::ConnectionNarrowed, app.actor())
-            .about(before)
-            .scope(scope::join(&removed))
-            .details(details)
-            .origin(&self.origin);
-        tx.record(entry)?;
-        Ok(())
-    }
+/// What changed, as the record keeps it.
+fn said_of(entry: Entry, before: &Connection, after: &Connection) -> Result<Entry, StoreError> {
+    let removed: Vec<ScopeName> = before
+        .scopes
+        .iter()
+        .filter(|scope| !after.scopes.contains(scope))
+        .map(|scope| scope.name.clone())
+        .collect();
+    let details = details([
+        ("removed_scopes", scope::join(&removed).into()),
+        ("old_expires_at", end_of(before)),
+        ("new_expires_at", end_of(after)),
+    ])?;
+    Ok(entry.scope(scope::join(&removed)).details(details))
 }
 
 fn invalid_end(description: &'static str) -> Refusal {

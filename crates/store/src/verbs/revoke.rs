@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use agentadmit_core::Refusal;
+use agentadmit_core::account::Need;
 use agentadmit_core::app::{App, ConnectionCounts, Tenant};
 use agentadmit_core::connection::{Connection, Standing, Status};
 use agentadmit_protocol::audit::{Actor, AuditEvent};
@@ -44,7 +45,7 @@ pub enum RevokeTarget {
         /// Whose it must be.
         owner: Option<UserId>,
     },
-    /// The connection that this access token or connection token opens (RFC 7009). A token that
+    /// The connection that this access, connection or refresh token opens (RFC 7009). A token that
     /// opens nothing of the caller's is answered like one that did.
     Token(SecretHash),
     /// Every connection of a user in the caller's environment.
@@ -88,10 +89,13 @@ impl Verb for Revoke {
                 tx.revoke_one(&app.app, &connection, &by).map(Ok)
             }
             RevokeTarget::Token(hash) => {
-                let connection = match tx.rows.connection_by_access_token(hash)? {
-                    Some(connection) => Some(connection),
-                    None => tx.rows.connection_by_connection_token(hash)?,
-                };
+                let mut connection = tx.rows.connection_by_access_token(hash)?;
+                if connection.is_none() {
+                    connection = tx.rows.connection_by_connection_token(hash)?;
+                }
+                if connection.is_none() {
+                    connection = tx.connection_by_oauth_token(hash)?;
+                }
                 match connection.filter(|connection| connection.tenant == tenant) {
                     Some(connection) => tx.revoke_one(&app.app, &connection, &by).map(Ok),
                     None => Ok(Ok(Revoked { connection_id: None, count: 0, at: tx.now })),
@@ -137,17 +141,19 @@ impl Verb for OperatorRevoke {
     const NAME: &'static str = "operator_revoke";
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, StoreError> {
-        let operator = granted!(tx.full_operator(&self.credential)?);
+        let operator = granted!(tx.operator(&self.credential)?);
+        if operator.account().is_none() {
+            granted!(operator.require_full());
+        }
         let by = By { actor: operator.actor(), reason: self.reason.as_ref(), origin: &self.origin };
         match &self.target {
             OperatorRevokeTarget::Connection(id) => {
-                let Some(connection) = tx.rows.connection(*id)? else {
-                    return Ok(Err(Refusal::not_found("connection")));
-                };
+                let connection = granted!(tx.connection_of(&operator, *id, Need::Write)?);
                 let app = granted!(tx.known_app(connection.tenant.app_id)?);
                 tx.revoke_one(&app, &connection, &by).map(Ok)
             }
             OperatorRevokeTarget::User { app_id, environment, user_id } => {
+                granted!(tx.require_keeper(&operator, *app_id, Need::Write)?);
                 let app = granted!(tx.known_app(*app_id)?);
                 let mut revoked = Revoked { connection_id: None, count: 0, at: tx.now };
                 for one in [Environment::Test, Environment::Live] {
@@ -159,6 +165,7 @@ impl Verb for OperatorRevoke {
                 Ok(Ok(revoked))
             }
             OperatorRevokeTarget::App(app_id) => {
+                granted!(tx.require_keeper(&operator, *app_id, Need::Write)?);
                 let app = granted!(tx.known_app(*app_id)?);
                 let count = tx.revoke_app(&app, &by)?;
                 Ok(Ok(Revoked { connection_id: None, count, at: tx.now }))
@@ -168,10 +175,10 @@ impl Verb for OperatorRevoke {
 }
 
 /// Who revokes, and why.
-struct By<'b> {
-    actor: Actor,
-    reason: Option<&'b Text>,
-    origin: &'b Origin,
+pub(super) struct By<'b> {
+    pub(super) actor: Actor,
+    pub(super) reason: Option<&'b Text>,
+    pub(super) origin: &'b Origin,
 }
 
 impl By<'_> {
@@ -198,7 +205,7 @@ impl Tx<'_> {
             .ok_or_else(|| Refusal::not_found("app")))
     }
 
-    fn revoke_one(
+    pub(super) fn revoke_one(
         &mut self,
         app: &App,
         connection: &Connection,
@@ -226,15 +233,31 @@ impl Tx<'_> {
         user_id: &UserId,
         by: &By<'_>,
     ) -> Result<Revoked, StoreError> {
-        let mut revoked = Revoked { connection_id: None, count: 0, at: self.now };
         // issuing keeps a user's live connections below this, so one page is all of them
         let limit = MAX_LIVE_CONNECTIONS_PER_USER;
-        for id in self.rows.live_connections_of(tenant, user_id, limit)? {
-            if let Some(connection) = self.rows.connection(id)? {
-                revoked.count += self.revoke_one(app, &connection, by)?.count;
+        let (count, _) = self.revoke_some(app, tenant, user_id, by, limit)?;
+        Ok(Revoked { connection_id: None, count, at: self.now })
+    }
+
+    /// Ends connections of a user, at most `limit`, and what the user is asked at the moment. Says how
+    /// many it ended, and at how many it looked: where that is less than `limit`, nothing is left.
+    pub(super) fn revoke_some(
+        &mut self,
+        app: &App,
+        tenant: Tenant,
+        user_id: &UserId,
+        by: &By<'_>,
+        limit: usize,
+    ) -> Result<(u64, usize), StoreError> {
+        let live = self.rows.live_connections_of(tenant, user_id, limit)?;
+        let mut count = 0;
+        for id in &live {
+            if let Some(connection) = self.rows.connection(*id)? {
+                count += self.revoke_one(app, &connection, by)?.count;
             }
         }
-        Ok(revoked)
+        self.close_consent_sessions_of(tenant, user_id)?;
+        Ok((count, live.len()))
     }
 
     /// One mark on the app's row ends every connection made so far. Counts, lists and limits are

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use agentadmit_core::Refusal;
-use agentadmit_core::app::App;
-use agentadmit_core::connection::{Access, Connection, State};
+use agentadmit_core::app::{App, Tenant};
+use agentadmit_core::connection::{Access, Connection, GrantedScope, State};
 use agentadmit_core::exchange::{self, Exchange as Decision, Presentation};
 use agentadmit_core::issue::{self, Lifetime};
+use agentadmit_core::oauth::code;
 use agentadmit_protocol::audit::{Actor, AuditEvent, Outcome};
 use agentadmit_protocol::error::ErrorCode;
 use agentadmit_protocol::id::{AppId, ConnectionId};
@@ -18,7 +19,7 @@ use agentadmit_protocol::text::{Label, Text, UserId};
 use crate::record::{Entry, Origin};
 use crate::store::StoreError;
 use crate::tx::Tx;
-use crate::verbs::auth::{AppCredential, AuthenticatedApp};
+use crate::verbs::auth::AppCredential;
 use crate::verbs::{Answered, Verb, granted};
 
 /// The most connections of one user that have not ended.
@@ -69,16 +70,7 @@ impl Verb for Issue {
         let live_requires_plan = tx.writer.options.live_requires_plan;
         granted!(issue::may_issue(&app.app, tenant.environment, live_requires_plan));
         let scopes = granted!(issue::granted_scopes(&self.scopes, &tx.rows.catalogue(tenant)?));
-        let created_at = app.app.creation_time(tx.now);
-        let expires_at = granted!(self.lifetime.end(created_at, &app.app.settings));
-        let limit = MAX_LIVE_CONNECTIONS_PER_USER;
-        if tx.rows.live_connections_of(tenant, &self.user_id, limit)?.len() >= limit {
-            return Ok(Err(too_many_connections()));
-        }
-        let token = tx.writer.mint(SecretKind::ConnectionToken);
-        let connection = Connection {
-            // of this very time: marks on the app go by ids too
-            id: ConnectionId::v7(created_at, tx.writer.random_id()),
+        let grant = NewGrant {
             tenant,
             user_id: self.user_id.clone(),
             user_label: self.user_label.clone(),
@@ -86,34 +78,96 @@ impl Verb for Issue {
             purpose: self.purpose.clone(),
             user_intent: self.user_intent.clone(),
             scopes,
+            lifetime: self.lifetime,
+        };
+        let entry = Entry::new(AuditEvent::ConnectionCreated, app.actor()).origin(&self.origin);
+        tx.grant(&app.app, grant, entry)
+    }
+}
+
+/// What a new connection is made of.
+pub(super) struct NewGrant {
+    pub(super) tenant: Tenant,
+    pub(super) user_id: UserId,
+    pub(super) user_label: Option<Label>,
+    pub(super) agent_label: Option<Label>,
+    pub(super) purpose: Option<Text>,
+    pub(super) user_intent: Option<Text>,
+    pub(super) scopes: Vec<GrantedScope>,
+    pub(super) lifetime: Lifetime,
+}
+
+/// What opens a new connection: who comes with it makes the connection active.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opener {
+    /// A connection token, for the human.
+    ConnectionToken,
+    /// An authorization code, for a client.
+    Code,
+    /// Nothing that anybody holds: a device asks by its own code.
+    Device,
+}
+
+impl Tx<'_> {
+    /// Makes a connection, pending, and its token; `entry` is its record in the making.
+    pub(super) fn grant(
+        &mut self,
+        app: &App,
+        grant: NewGrant,
+        entry: Entry,
+    ) -> Result<Answered<Issued>, StoreError> {
+        self.grant_by(Opener::ConnectionToken, app, grant, entry)
+    }
+
+    /// As [`Tx::grant`], opened by this.
+    pub(super) fn grant_by(
+        &mut self,
+        opener: Opener,
+        app: &App,
+        grant: NewGrant,
+        entry: Entry,
+    ) -> Result<Answered<Issued>, StoreError> {
+        let created_at = app.creation_time(self.now);
+        let expires_at = granted!(grant.lifetime.end(created_at, &app.settings));
+        let limit = MAX_LIVE_CONNECTIONS_PER_USER;
+        if self.rows.live_connections_of(grant.tenant, &grant.user_id, limit)?.len() >= limit {
+            return Ok(Err(too_many_connections()));
+        }
+        let (token, token_expires_at) = match opener {
+            Opener::ConnectionToken => (
+                self.writer.mint(SecretKind::ConnectionToken),
+                issue::token_end(created_at, expires_at, &app.settings),
+            ),
+            Opener::Code => (
+                self.writer.mint(SecretKind::AuthorizationCode),
+                code::code_end(created_at, expires_at),
+            ),
+            Opener::Device => (self.writer.mint_plain(), code::code_end(created_at, expires_at)),
+        };
+        let connection = Connection {
+            // of this very time: marks on the app go by ids too
+            id: ConnectionId::v7(created_at, self.writer.random_id()),
+            tenant: grant.tenant,
+            user_id: grant.user_id,
+            user_label: grant.user_label,
+            agent_label: grant.agent_label,
+            purpose: grant.purpose,
+            user_intent: grant.user_intent,
+            scopes: grant.scopes,
             created_at,
             expires_at,
             connection_token: token.hash(),
-            token_expires_at: issue::token_end(created_at, expires_at, &app.app.settings),
+            token_expires_at,
             state: State::Pending,
             suspended: false,
             replayed_at: None,
             replays: 0,
         };
-        tx.save_connection(&app.app, None, &connection)?;
-        self.record(tx, &app, &connection)?;
+        self.save_connection(app, None, &connection)?;
+        let names: Vec<ScopeName> =
+            connection.scopes.iter().map(|scope| scope.name.clone()).collect();
+        self.record(entry.about(&connection).scope(scope::join(&names)))?;
         Ok(Ok(Issued { connection, token }))
-    }
-}
-
-impl Issue {
-    fn record(
-        &self,
-        tx: &mut Tx<'_>,
-        app: &AuthenticatedApp,
-        connection: &Connection,
-    ) -> Result<(), StoreError> {
-        let entry = Entry::new(AuditEvent::ConnectionCreated, app.actor())
-            .about(connection)
-            .scope(scope::join(&self.scopes))
-            .origin(&self.origin);
-        tx.record(entry)?;
-        Ok(())
     }
 }
 
@@ -177,7 +231,9 @@ impl Verb for Exchange {
             Decision::First | Decision::Again => self.open(tx, app, &connection).map(Ok),
             Decision::Refuse => Ok(Err(Refusal::invalid_grant())),
             Decision::Replay { record, revoke } => {
-                self.replay(tx, &app, &connection, record, revoke)?;
+                let event = AuditEvent::ConnectionTokenReplayed;
+                let replay = Replay { event, record, revoke, origin: &self.origin };
+                tx.keep_replay(&app, &connection, &replay)?;
                 Ok(Err(Refusal::invalid_grant()))
             }
         }
@@ -212,34 +268,49 @@ impl Exchange {
         tx.record(entry)?;
         Ok(Exchanged { connection, access_token, scopes, app })
     }
+}
 
-    fn replay(
-        &self,
-        tx: &mut Tx<'_>,
+/// What opens a connection once, a connection token or an authorization code, has come again.
+pub(in crate::verbs) struct Replay<'a> {
+    /// Which of the two.
+    pub(in crate::verbs) event: AuditEvent,
+    /// Whether the log gets a record of it.
+    pub(in crate::verbs) record: bool,
+    /// Whether the connection ends.
+    pub(in crate::verbs) revoke: bool,
+    /// Where the call came from.
+    pub(in crate::verbs) origin: &'a Origin,
+}
+
+impl Tx<'_> {
+    /// Keeps a replay: counted, or recorded with those that were counted before it.
+    pub(in crate::verbs) fn keep_replay(
+        &mut self,
         app: &App,
         before: &Connection,
-        record: bool,
-        revoke: bool,
+        replay: &Replay<'_>,
     ) -> Result<(), StoreError> {
-        let mut after = if revoke { before.revoked(tx.now, Actor::System) } else { before.clone() };
+        let Replay { event, record, revoke, origin } = *replay;
+        let mut after =
+            if revoke { before.revoked(self.now, Actor::System) } else { before.clone() };
         if !record {
             after.replays = before.replays.saturating_add(1);
-            return tx.save_connection(app, Some(before), &after);
+            return self.save_connection(app, Some(before), &after);
         }
-        after.replayed_at = Some(tx.now);
+        after.replayed_at = Some(self.now);
         after.replays = 0;
-        tx.save_connection(app, Some(before), &after)?;
-        let entry = Entry::new(AuditEvent::ConnectionTokenReplayed, Actor::Agent(before.id))
+        self.save_connection(app, Some(before), &after)?;
+        let entry = Entry::new(event, Actor::Agent(before.id))
             .about(before)
             .outcome(Outcome::Refused)
             .count(before.replays.saturating_add(1))
-            .origin(&self.origin);
-        tx.record(entry)?;
+            .origin(origin);
+        self.record(entry)?;
         if revoke {
             let entry = Entry::new(AuditEvent::ConnectionRevoked, Actor::System)
                 .about(before)
-                .reason("connection_token_replayed");
-            tx.record(entry)?;
+                .reason(event.as_str());
+            self.record(entry)?;
         }
         Ok(())
     }

@@ -29,7 +29,8 @@ pub const SLICE: usize = 64;
 pub type More = bool;
 
 /// Ends connections whose time is over, records it, and settles those that a mark on their app
-/// revoked.
+/// revoked. Forgets what was kept for a time: spent assertions, sessions of the consent page and of
+/// the dashboard, sign-in codes, links that nobody used, requests, tokens and clients of OAuth.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ExpireDue;
 
@@ -52,7 +53,12 @@ impl Verb for ExpireDue {
             }
         }
         let forgotten = tx.rows.forget_assertions(tx.now, SLICE)?;
+        let sessions = tx.rows.forget_consent_sessions(tx.now, SLICE)?;
+        let invites = tx.rows.forget_invites(tx.now, SLICE)?;
+        let signed_in = tx.rows.forget_sessions(tx.now, SLICE)?;
+        let oauth = tx.rows.forget_oauth(tx.now, SLICE)?.max(tx.reap_clients()?);
         let more_are_due = due.len() == SLICE && settled > 0;
+        let forgotten = forgotten.max(sessions).max(invites).max(signed_in).max(oauth);
         Ok(more_are_due || forgotten == SLICE as u64)
     }
 }

@@ -3,16 +3,17 @@
 use agentadmit_core::Refusal;
 use agentadmit_core::app::{App, EnvironmentState};
 use agentadmit_core::connection::{Activity, Connection};
-use agentadmit_core::plan;
+use agentadmit_core::oauth::secret::{AccessToken, OAuthSecret, Opens};
 use agentadmit_core::rate::{BucketState, Charge, Rate};
 use agentadmit_core::verify::{self as decision, DeadToken, InsufficientScope};
 use agentadmit_protocol::audit::{Actor, AuditEvent, Outcome};
-use agentadmit_protocol::environment::Environment;
 use agentadmit_protocol::error::{ErrorCode, InvalidTokenReason};
 use agentadmit_protocol::id::EventId;
+use agentadmit_protocol::oauth::{ClientId, ResourceUri};
 use agentadmit_protocol::permission::Permission;
 use agentadmit_protocol::scope::{self, ScopeName};
 use agentadmit_protocol::secret::SecretHash;
+use agentadmit_protocol::time::Timestamp;
 
 use crate::record::{Entry, Origin};
 use crate::refusals::{Counted, WindowKey};
@@ -87,7 +88,20 @@ pub enum VerifyAnswer {
         audit_id: EventId,
         /// The limits as they stand.
         limits: Limits,
+        /// What the token of an OAuth client says beside that; `None` for one that was handed over.
+        client: Option<Box<TokenOfClient>>,
     },
+}
+
+/// What the access token of an OAuth client says beside its connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenOfClient {
+    /// Whose it is.
+    pub client_id: ClientId,
+    /// What it is for.
+    pub resource: ResourceUri,
+    /// When it dies.
+    pub ends_at: Timestamp,
 }
 
 /// Why a call of a live connection is refused.
@@ -127,6 +141,8 @@ struct Overrun {
 impl Verb for Verify {
     type Answer = VerifyAnswer;
     const NAME: &'static str = "verify";
+    // and the app's writer counts its rates
+    const SPREADS: bool = true;
 
     fn foresee(&self, foreseen: &mut Foreseen) {
         let token = match self.token {
@@ -157,25 +173,33 @@ impl Verify {
             Err((DeadToken::Invalid(reason), found)) => {
                 self.dead(tx, &caller, found.as_ref(), reason)
             }
-            Ok(connection) => match tx.charge(&caller, &connection) {
+            Ok((connection, client)) => match tx.charge(&caller, &connection) {
                 Err(Overrun { limited, retry_in_ns, limits }) => {
                     Ok(VerifyAnswer::RateLimited { limited, retry_in_ns, limits })
                 }
-                Ok(limits) => self.decide(tx, &caller, connection, limits),
+                Ok(limits) => self.decide(tx, &caller, connection, client, limits),
             },
         }
     }
 }
 
+/// What a token opens: a connection, and what the token says by itself.
+type Opened = (Connection, Option<Box<TokenOfClient>>);
 /// A live connection, or why there is none, with what was found.
-type Live = Result<Connection, (DeadToken, Option<Connection>)>;
+type Live = Result<Opened, (DeadToken, Option<Connection>)>;
 
 impl Verify {
     fn live(&self, tx: &mut Tx<'_>, caller: &AuthenticatedApp) -> Result<Live, StoreError> {
         let PresentedToken::Access(hash) = self.token else {
             return Ok(Err((DeadToken::Invalid(InvalidTokenReason::Malformed), None)));
         };
-        let found = tx.rows.connection_by_access_token(&hash)?;
+        let (found, client) = match tx.rows.connection_by_access_token(&hash)? {
+            Some(connection) => (Some(connection), None),
+            None => match tx.opened_by_client(&hash)? {
+                Some((connection, client)) => (Some(connection), client),
+                None => (None, None),
+            },
+        };
         let (tenant, now) = (caller.caller.tenant, tx.now);
         let judge = |found: Option<&Connection>, used| {
             decision::live_connection(tenant, &caller.app, found, used, now).map(|_| ())
@@ -188,8 +212,11 @@ impl Verify {
             let used = tx.rows.activity(connection.id)?.last_used_at;
             verdict = judge(found.as_ref(), used);
         }
+        if verdict.is_ok() && client.as_ref().is_some_and(|client| now >= client.ends_at) {
+            verdict = Err(DeadToken::Invalid(InvalidTokenReason::Expired));
+        }
         Ok(match (verdict, found) {
-            (Ok(()), Some(connection)) => Ok(connection),
+            (Ok(()), Some(connection)) => Ok((connection, client)),
             (Ok(()), None) => Err((DeadToken::Invalid(InvalidTokenReason::Unknown), None)),
             (Err(dead), found) => Err((dead, found)),
         })
@@ -200,6 +227,7 @@ impl Verify {
         tx: &mut Tx<'_>,
         caller: &AuthenticatedApp,
         connection: Connection,
+        client: Option<Box<TokenOfClient>>,
         limits: Limits,
     ) -> Result<VerifyAnswer, StoreError> {
         let environment = tx.rows.environment(connection.tenant)?;
@@ -215,7 +243,7 @@ impl Verify {
                 );
             }
         };
-        if tx.plan_refuses(&caller.app, &connection)? {
+        if !tx.take_from_plan(&caller.app, connection.tenant)? {
             return self.deny(tx, caller, &connection, Denial::LimitExceeded, limits);
         }
         let event =
@@ -226,7 +254,7 @@ impl Verify {
         let activity = Activity { calls: 1, last_used_at: Some(tx.now) };
         tx.rows.note_activity(connection.id, activity)?;
         let connection = Box::new(connection);
-        Ok(VerifyAnswer::Allowed { connection, scopes, audit_id, limits })
+        Ok(VerifyAnswer::Allowed { connection, scopes, audit_id, limits, client })
     }
 
     fn scopes(
@@ -315,6 +343,21 @@ impl Verify {
 }
 
 impl Tx<'_> {
+    /// What the access token of an OAuth client opens. Looked for where nothing was handed over with
+    /// that token, so that what was costs nothing more.
+    #[cold]
+    fn opened_by_client(&mut self, hash: &SecretHash) -> Result<Option<Opened>, StoreError> {
+        let Some(OAuthSecret { opens: Opens::Access(token), .. }) = self.rows.oauth_secret(hash)?
+        else {
+            return Ok(None);
+        };
+        let AccessToken { connection_id, handle, client_id, resource, ends_at } = token;
+        let connection = self.rows.connection_by_access_token(&handle)?;
+        let client = Box::new(TokenOfClient { client_id, resource, ends_at });
+        let is_its = |connection: &Connection| connection.id == connection_id;
+        Ok(connection.filter(is_its).map(|connection| (connection, Some(client))))
+    }
+
     /// Records what a window counted beside its first refusal.
     ///
     /// # Errors
@@ -331,15 +374,6 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn plan_refuses(&mut self, app: &App, connection: &Connection) -> Result<bool, StoreError> {
-        let tenant = connection.tenant;
-        if tenant.environment == Environment::Test || app.plan.call_limit.is_none() {
-            return Ok(false);
-        }
-        let used = self.calls_used(tenant)?;
-        Ok(plan::refuses(&app.plan, used))
-    }
-
     /// Charges one call to the key's and the connection's bucket, or to neither.
     fn charge(
         &mut self,
@@ -347,17 +381,17 @@ impl Tx<'_> {
         connection: &Connection,
     ) -> Result<Limits, Overrun> {
         let now_ns = self.monotonic_ns;
-        let rates = &caller.app.settings.rate_limit;
+        let (rates, nodes) = (&caller.app.settings.rate_limit, self.nodes);
         let buckets = &mut self.writer.buckets;
         let bucket = caller.caller.bucket;
         let by_key = rates
             .per_key_per_second
             .and_then(Rate::per_second)
-            .map(|rate| buckets.keys.ask(bucket, rate, now_ns));
+            .map(|rate| buckets.keys.ask(bucket, rate.shared_by(nodes), now_ns));
         let by_connection = rates
             .per_connection_per_second
             .and_then(Rate::per_second)
-            .map(|rate| buckets.connections.ask(connection.id, rate, now_ns));
+            .map(|rate| buckets.connections.ask(connection.id, rate.shared_by(nodes), now_ns));
         let limits = Limits { key: by_key.map(state), connection: by_connection.map(state) };
         for (charge, limited) in [(by_connection, Limited::Connection), (by_key, Limited::Key)] {
             if let Some(Charge::Refused { retry_in_ns, .. }) = charge {
@@ -373,15 +407,20 @@ impl Tx<'_> {
         Ok(limits)
     }
 
+    fn key_rate(&self, caller: &AuthenticatedApp) -> Option<Rate> {
+        let per_second = caller.app.settings.rate_limit.per_key_per_second?;
+        Some(Rate::per_second(per_second)?.shared_by(self.nodes))
+    }
+
     fn key_state(&self, caller: &AuthenticatedApp) -> Option<BucketState> {
-        let rate = Rate::per_second(caller.app.settings.rate_limit.per_key_per_second?)?;
+        let rate = self.key_rate(caller)?;
         Some(self.writer.buckets.keys.state(caller.caller.bucket, rate, self.monotonic_ns))
     }
 
     /// Charges one dead token to the key's junk bucket; the wait when it is one too many.
     fn charge_junk(&mut self, caller: &AuthenticatedApp) -> Option<u64> {
         let now_ns = self.monotonic_ns;
-        let rate = Rate::per_second(caller.app.settings.rate_limit.per_key_per_second?)?;
+        let rate = self.key_rate(caller)?;
         let bucket = caller.caller.bucket;
         match self.writer.buckets.junk.ask(bucket, rate, now_ns) {
             Charge::Refused { retry_in_ns, .. } => Some(retry_in_ns),

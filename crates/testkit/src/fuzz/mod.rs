@@ -7,6 +7,7 @@
 //! | target | what reads the input | who sends such input |
 //! | --- | --- | --- |
 //! | [`secret`] | `protocol::secret::parse` | anyone: every credential is a text |
+//! | [`plain_request`] | `protocol::plain_request::PlainRequests` | anyone: every connection begins there |
 //! | [`request_body`] | `protocol::json::from_slice` | anyone who reaches a route |
 //! | [`cursor`] | `core::cursor::Cursor::parse` | apps and operators |
 //! | [`client_assertion`] | the header and claims of a JWT, before its signature is checked | anyone |
@@ -23,6 +24,7 @@ mod client_assertion;
 mod configuration;
 mod cursor;
 mod export;
+mod plain_request;
 mod request_body;
 mod secret;
 
@@ -33,6 +35,7 @@ pub use client_assertion::client_assertion;
 pub use configuration::configuration;
 pub use cursor::cursor;
 pub use export::sample as sample_export;
+pub use plain_request::plain_request;
 pub use request_body::request_body;
 pub use secret::secret;
 
@@ -46,6 +49,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("client_assertion", client_assertion),
     ("configuration", configuration),
     ("cursor", cursor),
+    ("plain_request", plain_request),
     ("request_body", request_body),
     ("secret", secret),
 ];

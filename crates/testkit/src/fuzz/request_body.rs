@@ -1,6 +1,7 @@
 //! Request bodies: every request type reads the input.
 
 use agentadmit_protocol::api::connections::PatchConnectionRequest;
+use agentadmit_protocol::api::consent::ConsentSessionRequest;
 use agentadmit_protocol::api::operator::{
     CreateAppRequest, CreateKeyRequest, CreateOperatorRequest, OperatorRevokeRequest,
     ResumeRequest, RotateRequest, UpdateAppRequest,
@@ -31,6 +32,7 @@ pub fn request_body(data: &[u8]) {
     reads::<VerifyRequest>(data, value);
     reads::<ExchangeRequest>(data, value);
     round_trips::<IssueRequest>(data, value);
+    round_trips::<ConsentSessionRequest>(data, value);
     round_trips::<RevokeRequest>(data, value);
     round_trips::<PatchConnectionRequest>(data, value);
     round_trips::<PutScopesRequest>(data, value);

@@ -16,7 +16,7 @@ const HOME: &str = include_str!("home.html");
 /// `GET /`
 pub(crate) async fn home(State(shop): State<Shop>, headers: HeaderMap) -> Html<String> {
     match shop.customers.signed_in(&headers) {
-        Some(customer) => home_of(customer, &shop.orders.of(customer.id)),
+        Some(customer) => home_of(&shop, customer),
         None => sign_in(""),
     }
 }
@@ -26,9 +26,10 @@ pub(crate) fn sign_in(complaint: &str) -> Html<String> {
     framed(&SIGN_IN.replace("{complaint}", &escaped(complaint)))
 }
 
-fn home_of(customer: Customer, orders: &[Order]) -> Html<String> {
-    let rows: String = orders.iter().map(row).collect();
-    framed(&HOME.replace("{name}", &escaped(customer.name)).replace("{orders}", &rows))
+fn home_of(shop: &Shop, customer: Customer) -> Html<String> {
+    let rows: String = shop.orders.of(customer.id).iter().map(row).collect();
+    let page = HOME.replace("{name}", &escaped(customer.name)).replace("{orders}", &rows);
+    framed(&page.replace("{address}", &escaped(&shop.address)))
 }
 
 fn row(order: &Order) -> String {

@@ -10,18 +10,23 @@ agents. The guards are dependencies:
                      _scope=Depends(require_scope_if_agent("read:orders"))): ...
 """
 
+from agentadmit._extras import missing
 from agentadmit.context import AuthContext
-from agentadmit.integrations.fastapi_integration.check import check
-from agentadmit.integrations.fastapi_integration.guards import (
-    RouteGuard,
-    get_agentadmit_user,
-    get_current_user_or_agent,
-    open_to_agents,
-    require_scope,
-    require_scope_if_agent,
-)
-from agentadmit.integrations.fastapi_integration.middleware import AgentAdmitMiddleware
-from agentadmit.integrations.fastapi_integration.router import create_agentadmit_router
+
+try:
+    from agentadmit.integrations.fastapi_integration.check import check
+    from agentadmit.integrations.fastapi_integration.guards import (
+        RouteGuard,
+        get_agentadmit_user,
+        get_current_user_or_agent,
+        open_to_agents,
+        require_scope,
+        require_scope_if_agent,
+    )
+    from agentadmit.integrations.fastapi_integration.middleware import AgentAdmitMiddleware
+    from agentadmit.integrations.fastapi_integration.router import create_agentadmit_router
+except ModuleNotFoundError as error:
+    raise missing(__name__, error, "fastapi") from error
 
 __all__ = [
     "AgentAdmitMiddleware",

@@ -4,7 +4,6 @@
 
 import functools
 import inspect
-import logging
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -14,13 +13,11 @@ from fastapi.security.base import SecurityBase
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
-from agentadmit._core import Agent, Guard, refuse
+from agentadmit._core import Agent
 from agentadmit.context import AuthContext
+from agentadmit.integrations._guards import BaseGuard, mark, named
+from agentadmit.integrations._request import nobody
 from agentadmit.integrations.fastapi_integration import state as states
-
-log = logging.getLogger("agentadmit")
-
-MARK = "__agentadmit_guard__"
 
 _ABOUT = (
     "An agent's access token (`ag_at_…`), which it got for a connection token of one of the app's "
@@ -30,38 +27,15 @@ _ABOUT = (
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
 
 
-class RouteGuard(SecurityBase):
+class RouteGuard(BaseGuard, SecurityBase):
     """A guard: `Depends(guard)` in a route of FastAPI, `@guard.endpoint` in one of Starlette.
 
     Errors are raised here, so that the app's own exception handlers see them; without one the
     answer is PROTOCOL's.
     """
 
-    def __init__(
-        self,
-        scopes: tuple[str, ...] = (),
-        agents_only: bool = False,
-        is_open: bool = False,
-        summary: str | None = None,
-        hidden: bool = False,
-    ) -> None:
-        """Raises `ConfigurationError` for a name that is no scope's."""
-        self.core = Guard(
-            list(scopes), agents_only=agents_only, is_open=is_open, summary=summary, hidden=hidden
-        )
-        self.agents_only = agents_only
-        self._made_of = (scopes, agents_only, is_open)
-        self._shown = (summary, hidden)
-        self.model = HTTPBearer(description=_ABOUT)
-        self.scheme_name = "AgentAdmit"
-
-    def summary(self, text: str) -> "RouteGuard":
-        """The same guard; `text` tells agents what the route does."""
-        return RouteGuard(*self._made_of, text, self._shown[1])
-
-    def hidden(self) -> "RouteGuard":
-        """The same guard; its route is left out of the discovery document."""
-        return RouteGuard(*self._made_of, self._shown[0], True)
+    model = HTTPBearer(description=_ABOUT)
+    scheme_name = "AgentAdmit"
 
     async def __call__(self, connection: HTTPConnection) -> AuthContext | None:
         """Lets a request pass or raises; `auth_ctx` of an agent, `None` for anybody else."""
@@ -83,30 +57,23 @@ class RouteGuard(SecurityBase):
                 return await function(connection)
             return await run_in_threadpool(function, connection)
 
-        before: Guard | None = getattr(function, MARK, None)
-        setattr(guarded, MARK, self.core if before is None else before.join(self.core))
+        mark(guarded, self.core, before=function)
         return cast(_Endpoint, guarded)
 
 
 def require_scope_if_agent(*scopes: str) -> RouteGuard:
     """People pass unchanged and without a call to the service; agents with all of these scopes."""
-    return RouteGuard(_named(scopes))
+    return RouteGuard(named(scopes))
 
 
 def require_scope(*scopes: str) -> RouteGuard:
     """Only agents with all of these scopes pass."""
-    return RouteGuard(_named(scopes), agents_only=True)
+    return RouteGuard(named(scopes), agents_only=True)
 
 
 open_to_agents = RouteGuard(is_open=True)
 """Marks a route as open to agents: with no scope named in another guard, every agent with a live
 connection passes."""
-
-
-def _named(scopes: tuple[str, ...]) -> tuple[str, ...]:
-    if not scopes:
-        raise TypeError("a guard names the scopes that an agent needs")
-    return scopes
 
 
 class _UserOrAgent(RouteGuard):
@@ -124,7 +91,7 @@ class _UserOrAgent(RouteGuard):
             return await state.admit(connection, self.core)
         user = await state.current_user(connection, response, background)
         if user is None:
-            raise refuse(401, "unauthenticated", "sign in, or send an agent's access token")
+            raise nobody()
         return AuthContext(user)
 
 

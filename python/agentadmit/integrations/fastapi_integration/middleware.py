@@ -11,10 +11,11 @@ from typing import Any
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket
 
-from agentadmit._core import Guard
 from agentadmit.exceptions import AgentAdmitError
-from agentadmit.integrations.fastapi_integration import routes, state
-from agentadmit.integrations.fastapi_integration.integration import Config, Integration
+from agentadmit.integrations._request import CLOSED
+from agentadmit.integrations._setup import Config
+from agentadmit.integrations.fastapi_integration import caches, routes, state
+from agentadmit.integrations.fastapi_integration.integration import Integration
 from agentadmit.integrations.fastapi_integration.mounted import MountedRoutes, head_of
 from agentadmit.integrations.fastapi_integration.people import RequestHooks
 from agentadmit.integrations.fastapi_integration.state import RequestState
@@ -27,6 +28,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+CHALLENGE = b"www-authenticate"
 
 _INTEGRATIONS: weakref.WeakKeyDictionary[Any, Integration] = weakref.WeakKeyDictionary()
 
@@ -105,10 +108,17 @@ class AgentAdmitMiddleware:
             return
         known = RequestState(self.integration, head, is_agent)
         scope[state.KEY] = known
+
+        as_it_came = dict(scope)
+
+        async def told(message: Message) -> None:
+            message = caches.told(message, known)
+            await send(message if is_agent else self._leading(message, as_it_came))
+
         if is_agent:
-            await self._agent(known, scope, receive, send)
+            await self._agent(known, scope, receive, told, send)
         else:
-            await self._people(scope, receive, send)
+            await self._people(scope, receive, told)
 
     def _closing(self, send: Send) -> Send:
         """Closes what the loop has open before the server hears that the app has ended."""
@@ -136,10 +146,27 @@ class AgentAdmitMiddleware:
                 raise
             await answer(scope, receive, send, error)
 
-    async def _agent(self, known: RequestState, scope: Scope, receive: Receive, send: Send) -> None:
+    def _leading(self, message: Message, scope: Scope) -> Message:
+        """A 401 of the app's own, where agents may come, shows clients the way to a token."""
+        if message["type"] != "http.response.start" or message["status"] != 401:
+            return message
+        plan = routes.plan_for(self._inner(scope), scope)
+        if plan is None:
+            return message
+        headers = [(bytes(name), bytes(value)) for name, value in message.get("headers", [])]
+        present = [value for name, value in headers if name.lower() == CHALLENGE]
+        values = self.integration.gate().challenges(plan.guard, present)
+        if values is None:
+            return message
+        kept = [pair for pair in headers if pair[0].lower() != CHALLENGE]
+        return {**message, "headers": [*kept, *((CHALLENGE, value) for value in values)]}
+
+    async def _agent(
+        self, known: RequestState, scope: Scope, receive: Receive, send: Send, as_it_is: Send
+    ) -> None:
         plan = routes.plan_for(self._inner(scope), scope)
         if plan is routes.OWN_GATE or plan is routes.MOUNTED:
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, as_it_is)
             return
         if plan is None:
             await self._refuse(known, scope, receive, send)
@@ -163,7 +190,7 @@ class AgentAdmitMiddleware:
         """No guard at all: closed to agents, whatever the app would have answered."""
         hooks = RequestHooks(self.integration.hooks, None, "/")
         try:
-            await self.integration.admit(Guard([]), known.head, None, hooks)
+            await self.integration.admit(CLOSED, known.head, None, hooks)
         except AgentAdmitError as error:
             await answer(scope, receive, send, error)
 

@@ -14,11 +14,10 @@ from starlette.routing import BaseRoute, Match, NoMatchFound, Route
 from starlette.types import Receive, Scope, Send
 
 from agentadmit._core import Gate, Head
+from agentadmit.integrations._mounted import AUTHORIZE, beginning_of
 from agentadmit.integrations.fastapi_integration import routes, state
 from agentadmit.integrations.fastapi_integration.integration import Integration
-
-WELL_KNOWN = "/.well-known/agentadmit"
-DOCUMENTS = (WELL_KNOWN, f"{WELL_KNOWN}/jwks.json")
+from agentadmit.integrations.fastapi_integration.people import RequestHooks, VisitorHooks
 
 
 def route_path(scope: MutableMapping[str, Any]) -> str:
@@ -47,15 +46,16 @@ async def serve(
 ) -> Response:
     """Answers a request. `path` is the address as the gate knows it."""
     state.say_how_to_answer(request)
-    if path in DOCUMENTS:
+    if path in integration.documents:
         root = request.scope.get("root_path", "").rstrip("/")
         gate.set_routes([(m, root + p, guard) for m, p, guard in routes.guarded_routes(app)])
     body = await _body(request, gate.body_limit(path))
     if body is None:
         return state.response_of(gate.refuse_body(gate.body_limit(path)))
     head = head_of(request.scope, path)
-    answer, hooks = await integration.serve(gate, head, body, request, "/")
-    response = state.response_of(answer)
+    is_visit = path == gate.prefix + AUTHORIZE
+    hooks = (VisitorHooks if is_visit else RequestHooks)(integration.hooks, request, "/")
+    response = state.response_of(await integration.serve(gate, head, body, hooks))
     if hooks.solved is not None:
         response.raw_headers.extend(
             pair for pair in hooks.solved.raw if pair[0] != b"content-length"
@@ -102,8 +102,8 @@ class MountedRoutes(BaseRoute):
         if scope["type"] != "http":
             return False
         path = route_path(scope)
-        if path in DOCUMENTS:
-            return not routes.own_route(self.app, scope, WELL_KNOWN)
+        if path in self.integration.documents:
+            return not routes.own_route(self.app, scope, beginning_of(path))
         is_below = path == self.prefix or path.startswith(self.prefix + "/")
         return is_below and not routes.own_route(self.app, scope, self.prefix)
 
@@ -124,5 +124,5 @@ class MountedRoutes(BaseRoute):
         root = request.scope.get("root_path", "").rstrip("/")
         prefix = root + self.integration.settings.route_prefix
         gate = self.integration.gate(prefix)
-        full = path if path in DOCUMENTS else root + path
+        full = path if path in self.integration.documents else root + path
         return await serve(self.integration, gate, full, request, self.app)

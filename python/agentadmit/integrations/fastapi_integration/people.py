@@ -3,22 +3,19 @@
 # no `from __future__ import annotations` here: FastAPI reads the annotations of these functions
 
 import inspect
-import logging
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, HTTPException
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
-from agentadmit._core import refuse
 from agentadmit._driver import user_of
 from agentadmit.exceptions import AgentAdmitError
-from agentadmit.users import UserSource
-
-log = logging.getLogger("agentadmit")
+from agentadmit.integrations._setup import AppHooks as BaseHooks
+from agentadmit.integrations._setup import bearer_of, id_in, unknown_users
 
 Dependency = Callable[..., Any]
 
@@ -82,27 +79,13 @@ def is_fastapi(scope: MutableMapping[str, Any]) -> bool:
     return scope["type"] == "http" and isinstance(scope.get("app"), FastAPI)
 
 
-class AppHooks:
-    """What the app said when it was set up; the same for all requests."""
+class AppHooks(BaseHooks):
+    """What the app said when it was set up, and its dependency."""
 
-    def __init__(
-        self,
-        get_current_user: Dependency | None,
-        verify_user_token: Callable[[str], Any] | None,
-        load_user: Callable[[str], Any] | None,
-        is_admin: Callable[[Any], Any] | None,
-        filter_scopes_for_user: Callable[[Any, list[dict[str, Any]]], Any] | None,
-        source: UserSource | None,
-        user_id_field: str,
-    ) -> None:
-        """Each may be left out; what then has no answer is refused with the argument's name."""
+    def __init__(self, get_current_user: Dependency | None, **told: Any) -> None:
+        """`told`: the hooks of any framework."""
+        super().__init__(**told)
         self.current = CurrentUser(get_current_user) if get_current_user is not None else None
-        self.verify_user_token = verify_user_token
-        self.load = load_user
-        self.is_admin = is_admin
-        self.filter = filter_scopes_for_user
-        self.source = source
-        self.user_id_field = user_id_field
 
 
 class RequestHooks:
@@ -113,7 +96,6 @@ class RequestHooks:
         self.app = app
         self.connection = connection
         self.template = template
-        self.user_id_field = app.user_id_field
         self.solved: Solved | None = None
 
     async def current_user(self) -> Any:
@@ -126,7 +108,8 @@ class RequestHooks:
             if _takes_a_request(app.current.dependency):
                 return await _call(app.current.dependency, connection)
         if app.verify_user_token is not None:
-            token = bearer_of(connection)
+            told = None if connection is None else connection.headers.get("authorization")
+            token = bearer_of(told)
             return None if token is None else await _call(app.verify_user_token, token)
         raise not_said(self.connection, app)
 
@@ -138,6 +121,10 @@ class RequestHooks:
             return await self.app.source.load_async(user_id)
         return user_of(user_id)
 
+    async def sign_in_page(self, back: str) -> Any:
+        """FastAPI has no page to sign in: `login_path` says where the app's is."""
+        return None
+
     async def is_admin(self, user: Any) -> Any:
         """The app's admin check."""
         return await _call(self.app.is_admin, user) if self.app.is_admin else False
@@ -145,6 +132,25 @@ class RequestHooks:
     async def filter_scopes(self, user: Any, scopes: list[dict[str, Any]]) -> Any:
         """What the app lets this user grant."""
         return await _call(self.app.filter, user, scopes) if self.app.filter else scopes
+
+    def id_of(self, user: Any, *, is_loaded: bool) -> str | None:
+        """A user's id."""
+        return id_in(user, self.app.user_id_field, is_loaded=is_loaded)
+
+
+class VisitorHooks(RequestHooks):
+    """For a page that sends whoever is not signed in to sign in: the app's 401 means nobody. Where
+    it answers with the way to its own page itself, that goes through.
+    """
+
+    async def current_user(self) -> Any:
+        """The signed-in user, or `None`."""
+        try:
+            return await super().current_user()
+        except HTTPException as error:
+            if error.status_code in (401, 403):
+                return None
+            raise
 
 
 def _takes_a_request(dependency: Dependency) -> bool:
@@ -167,17 +173,6 @@ async def _call(function: Callable[..., Any], *arguments: Any) -> Any:
     return await answer if inspect.isawaitable(answer) else answer
 
 
-def bearer_of(connection: HTTPConnection | None) -> str | None:
-    """The app's own Bearer. An agent's token is never one: it goes to nobody but the service."""
-    if connection is None:
-        return None
-    scheme, _, token = connection.headers.get("authorization", "").strip().partition(" ")
-    token = token.strip()
-    if scheme.lower() != "bearer" or not token or token.lower().startswith("ag_"):
-        return None
-    return token
-
-
 def not_said(connection: HTTPConnection | None, app: AppHooks) -> AgentAdmitError:
     """501: nobody told us who the app's users are."""
     if app.current is None and (connection is None or is_fastapi(connection.scope)):
@@ -186,6 +181,6 @@ def not_said(connection: HTTPConnection | None, app: AppHooks) -> AgentAdmitErro
     else:
         argument = "verify_user_token"
         why = "no dependency can run here (a WebSocket, or a mounted app)"
-    text = f"who signs in to this app is not known here: give `{argument}=` to AgentAdmit, {why}"
-    log.error(text)
-    return refuse(501, "not_implemented", text)
+    return unknown_users(
+        f"who signs in to this app is not known here: give `{argument}=` to AgentAdmit, {why}"
+    )

@@ -9,35 +9,13 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from agentadmit.integrations import _findings
+from agentadmit.integrations._mounted import below_prefix, of_anyone
+from agentadmit.integrations._setup import Config
 from agentadmit.integrations.fastapi_integration import routes
-from agentadmit.integrations.fastapi_integration.integration import Config, Integration
+from agentadmit.integrations.fastapi_integration.integration import Integration
 from agentadmit.integrations.fastapi_integration.middleware import protect
-from agentadmit.integrations.fastapi_integration.mounted import DOCUMENTS, route_path, serve
-
-_USER = (
-    ("GET", "", "The page on which the signed-in user lets agents in and sees them"),
-    ("GET", "/assets/{name}", "Its script and its sheet"),
-    ("GET", "/scopes", "What the signed-in user may grant"),
-    ("POST", "/connections/generate-token", "A connection token for an agent of the user"),
-    ("GET", "/connections", "The user's own connections"),
-    ("DELETE", "/connections/{connection_id}", "Ends one of them"),
-    ("PATCH", "/connections/{connection_id}", "Narrows one of them"),
-    ("GET", "/connections/{connection_id}/activity", "What its agent did"),
-    ("GET", "/prompt-templates", "Texts to start an agent with"),
-)
-_AGENT = (("POST", "/token/exchange", "A connection token against an access token"),)
-_ADMIN = (
-    ("GET", "/admin", "The page with all connections of the app"),
-    ("GET", "/admin/connections", "All connections of the app"),
-    ("DELETE", "/admin/connections/{connection_id}", "Ends any of them"),
-    ("POST", "/admin/connections/revoke", "Ends one, or all of a user's"),
-    ("GET", "/admin/usage", "What was used"),
-    ("GET", "/admin/activity", "What all agents did"),
-)
-_DOCUMENTS = (
-    ("GET", DOCUMENTS[0], "What agents may know of this app"),
-    ("GET", DOCUMENTS[1], "The app's public keys"),
-)
+from agentadmit.integrations.fastapi_integration.mounted import route_path, serve
 
 
 def create_agentadmit_router(
@@ -80,8 +58,8 @@ def create_agentadmit_router(
 
     wellknown = APIRouter(tags=["agentadmit"])
     mounted = APIRouter(tags=["agentadmit"], lifespan=lifespan)
-    below = [*_USER, *_AGENT, *(_ADMIN if is_admin is not None else ())]
-    for router, table in ((wellknown, _DOCUMENTS), (mounted, tuple(below))):
+    below = below_prefix(is_admin is not None)
+    for router, table in ((wellknown, of_anyone(integration.documents)), (mounted, below)):
         for method, path, summary in table:
             router.add_api_route(
                 path,
@@ -100,7 +78,7 @@ def _endpoint(integration: Integration, path: str) -> Callable[..., Any]:
         protect(app, integration)
         here = route_path(request.scope)
         root = request.scope.get("root_path", "").rstrip("/")
-        if path in DOCUMENTS:
+        if path in integration.documents:
             prefix = mounted_at(app, integration)
             return await serve(integration, integration.gate(root + prefix), path, request, app)
         below = path
@@ -132,7 +110,7 @@ def integration_in(app: Any) -> Integration | None:
 def mounted_at(app: Any, integration: Integration) -> str:
     """The prefix under which an app has included the routers."""
     for route, its, path in _ours(app):
-        if its is integration and path not in DOCUMENTS:
+        if its is integration and path not in integration.documents:
             return routes.template_of(route).removesuffix(path)
     return integration.settings.route_prefix
 
@@ -147,10 +125,8 @@ def shadowed(app: Any) -> list[str]:
             if routes.is_ours(route):
                 ours.add((method, template))
             elif (method, template) in ours and method != "HEAD":
-                found.append(
-                    f"{method} {template} is never reached: AgentAdmit's route for it was added "
-                    "first; add the app's own before app.include_router"
-                )
+                what_to_do = "add the app's own before app.include_router"
+                found.append(_findings.shadowed(method, template, what_to_do))
     return found
 
 

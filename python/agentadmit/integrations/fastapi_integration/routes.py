@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.routing import BaseRoute, Match, Mount
 
 from agentadmit._core import Guard
-from agentadmit.integrations.fastapi_integration import guards
+from agentadmit.integrations._guards import guard_on, joined, with_summary
+from agentadmit.integrations._request import CLOSED, Plan
+from agentadmit.integrations.fastapi_integration.guards import RouteGuard
 
 try:  # FastAPI from 0.137 on keeps included routers as they are
     from fastapi.routing import iter_route_contexts
@@ -20,15 +22,8 @@ except ImportError:  # before that it copied their routes
         yield from routes
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A route and its guards, joined: what the one verify of an agent's request asks for."""
+log = logging.getLogger("agentadmit")
 
-    template: str
-    guard: Guard
-
-
-CLOSED = Guard([])
 
 OURS = "__agentadmit_mounted__"
 """On the endpoints of mounted routes: the integration and the path below the prefix."""
@@ -50,26 +45,24 @@ def guard_of(route: Any) -> Guard | None:
     """The guards of a route, joined; `None` where it has none."""
     dependant = getattr(route, "dependant", None)
     endpoint = getattr(route, "endpoint", None)
-    own: Guard | None = getattr(endpoint, guards.MARK, None)
+    own = guard_on(endpoint)
     if dependant is None:
         return own
     known = _PLANS.get(id(dependant))
     if known is None or known[0] is not dependant:
-        found = list(_guards_below(dependant))
-        joined = own
-        for guard in found:
-            joined = guard.core if joined is None else joined.join(guard.core)
-        if joined is not None and joined.fault:
-            guards.log.error("%s: agents are refused: %s", template_of(route), joined.fault)
+        below = [guard.core for guard in _guards_below(dependant)]
+        whole = joined(below if own is None else [own, *below])
+        if whole is not None and whole.fault:
+            log.error("%s: agents are refused: %s", template_of(route), whole.fault)
         if len(_PLANS) >= _MOST_PLANS:
             _PLANS.clear()
-        known = _PLANS[id(dependant)] = (dependant, joined)
+        known = _PLANS[id(dependant)] = (dependant, whole)
     return known[1]
 
 
-def _guards_below(dependant: Any) -> Iterator[guards.RouteGuard]:
+def _guards_below(dependant: Any) -> Iterator[RouteGuard]:
     for below in dependant.dependencies:
-        if isinstance(below.call, guards.RouteGuard):
+        if isinstance(below.call, RouteGuard):
             yield below.call
         yield from _guards_below(below)
 
@@ -126,8 +119,8 @@ def _mount_path(route: Any) -> str:
 
 
 def has_gate(app: Any) -> bool:
-    """Whether an app has AgentAdmit's middleware itself."""
-    return any(
+    """Whether an app has AgentAdmit's middleware itself, or is such a guard."""
+    return getattr(app, GATE, False) or any(
         getattr(getattr(layer, "cls", None), GATE, False)
         for layer in getattr(app, "user_middleware", [])
     )
@@ -150,12 +143,8 @@ def guarded_routes(app: Any, prefix: str = "") -> Iterator[tuple[str, str, Guard
 
 
 def _with_summary(guard: Guard, route: Any) -> Guard:
-    """What the app's own documentation says of a route, where its guard says nothing."""
-    text = getattr(route, "summary", None)
-    if not text:
-        lines = (getattr(route, "description", None) or "").strip().splitlines()
-        text = lines[0] if lines else None
-    return guard.join(Guard([], summary=text)) if isinstance(text, str) and text else guard
+    text = getattr(route, "summary", None) or getattr(route, "description", None)
+    return with_summary(guard, text if isinstance(text, str) else None)
 
 
 def own_route(app: Any, scope: Mapping[str, Any], below: str) -> bool:

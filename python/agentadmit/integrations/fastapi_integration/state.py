@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fastapi import HTTPException
@@ -11,68 +9,60 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
-from agentadmit._core import Guard, Head, refuse
+from agentadmit._core import Guard, Head
 from agentadmit.context import AuthContext
 from agentadmit.exceptions import AgentAdmitError
+from agentadmit.integrations import _request
+from agentadmit.integrations._request import Admission, unplanned
 from agentadmit.integrations.fastapi_integration.integration import Integration, unprepared
 from agentadmit.integrations.fastapi_integration.people import RequestHooks
 
 if TYPE_CHECKING:
     from starlette.background import BackgroundTasks
 
-    from agentadmit._core import Admitted
-    from agentadmit.integrations.fastapi_integration.routes import Plan
+    from agentadmit.integrations._request import Plan
 
 KEY = "agentadmit"
 """Where it stands in an ASGI scope."""
 
-monotonic: Callable[[], float] = time.monotonic
-"""The clock of streams; a test may move it."""
 
-
-class RequestState:
+class RequestState(Admission):
     """Whose request it is, and what the service said of it."""
 
-    __slots__ = ("admitted", "asked_at", "context", "head", "integration", "is_agent", "plan")
+    __slots__ = ("head", "integration", "is_agent", "is_guarded", "plan")
 
     def __init__(self, integration: Integration, head: Head, is_agent: bool) -> None:
         """Nothing has been asked yet."""
+        super().__init__()
         self.integration = integration
         self.head = head
         self.is_agent = is_agent
+        self.is_guarded = False
         self.plan: Plan | None = None
-        self.admitted: Admitted | None = None
-        self.context: AuthContext | None = None
-        self.asked_at = 0.0
 
     async def admit(self, connection: HTTPConnection, guard: Guard) -> AuthContext:
         """One verify for all guards of a request. Raises what the agent hears."""
         say_how_to_answer(connection)
-        if self.admitted is not None and self.context is not None:
-            if not self.admitted.covers(guard):
-                raise unplanned()
-            return self.context
+        known = self.known(guard)
+        if known is not None:
+            return known
         plan = self.plan
         whole = guard if plan is None else plan.guard
         template = template_at(connection) if plan is None else plan.template
-        asked_at = monotonic()
+        asked_at = _request.monotonic()
         hooks = RequestHooks(self.integration.hooks, connection, template)
         admitted, user = await self.integration.admit(whole, self.head, template, hooks)
         if admitted is None:
             raise unprepared()
-        if not admitted.covers(guard):
-            raise unplanned()
-        self.asked_at = asked_at
-        self.admitted = admitted
-        self.context = AuthContext(user, admitted.agent)
-        return self.context
+        return self.keep(admitted, user, guard, asked_at)
 
     async def ask_again(self) -> None:
         """Asks once more while an answer goes out. Raises when the agent may not go on."""
         if self.admitted is None:
             raise unplanned()
-        asked_at = monotonic()
-        await self.integration.ask_again(self.admitted)
+        asked_at = _request.monotonic()
+        hooks = RequestHooks(self.integration.hooks, None, "/")
+        await self.integration.ask_again(self.admitted, hooks)
         self.asked_at = asked_at
 
     async def refuse_people(self, connection: HTTPConnection, guard: Guard) -> None:
@@ -129,9 +119,10 @@ class _Asked(RequestHooks):
 
 
 def of(connection: HTTPConnection) -> RequestState:
-    """The state of a request. Raises where no gate stands before the app."""
+    """The state of a request, for a guard. Raises where no gate stands before the app."""
     state = connection.scope.get(KEY)
     if isinstance(state, RequestState):
+        state.is_guarded = True
         return state
     from agentadmit.integrations.fastapi_integration.middleware import integration_of, late_state
 
@@ -151,14 +142,6 @@ def template_at(connection: HTTPConnection) -> str:
     if isinstance(template, str) and all(f"{{{name}" in template for name in parameters):
         return template
     return names or "/"
-
-
-def unplanned() -> Exception:
-    """A guard that no plan knew of: nothing passes."""
-    from agentadmit.integrations.fastapi_integration.guards import log
-
-    log.error("a guard was reached that does not stand in the route: its dependency was replaced")
-    return refuse(500, "internal", "the app could not answer: its log says why")
 
 
 def say_how_to_answer(connection: HTTPConnection) -> None:

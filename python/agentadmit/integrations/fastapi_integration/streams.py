@@ -9,21 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from agentadmit.exceptions import AgentAdmitError
-from agentadmit.integrations.fastapi_integration import state
+from agentadmit.integrations._request import (
+    LOOKED_AT,
+    StreamClosed,
+    broken_off,
+    guard_did_not_run,
+)
 from agentadmit.integrations.fastapi_integration.state import RequestState
-
-log = logging.getLogger("agentadmit")
-
-ASK_AGAIN_AFTER = 30.0
-"""For how long an answer of the service holds while data goes out, in seconds."""
-
-LOOKED_AT = 64 * 1024
-"""How much of a form is looked at. What lies behind passes unread: a token there opens nothing."""
 
 POLICY_VIOLATION = 1008
 """RFC 6455 section 7.4.1: the endpoint's policy does not allow it."""
@@ -31,10 +27,6 @@ POLICY_VIOLATION = 1008
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-
-
-class StreamClosed(OSError):
-    """The agent may not go on: its answer was broken off. To the app the client is gone."""
 
 
 class AgentStream:
@@ -51,21 +43,26 @@ class AgentStream:
         # a question at a time; who comes meanwhile goes by its answer
         self._asking = asyncio.Lock()
         self.has_started = False
-        self.is_broken = False
+        self._end: StreamClosed | None = None
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether nothing goes out any more."""
+        return self._end is not None
 
     async def receive(self) -> Message:
         """The next message; the end, when the agent may not go on."""
         message = await self._receive()
         if message["type"] != "websocket.receive":
             return message
-        if not self.is_broken and await self._ask(always=True):
+        if self._end is None and await self._ask(always=True) is None:
             return message
         return {"type": "websocket.disconnect", "code": POLICY_VIOLATION}
 
     async def send(self, message: Message) -> None:
         """Lets a message out, after asking where that is due."""
-        if self.is_broken:
-            raise StreamClosed("the agent may not go on")
+        if self._end is not None:
+            raise self._end
         kind = message["type"]
         if kind in ("websocket.close", "websocket.http.response.body") or (
             kind == "http.response.body" and not message.get("body") and self.has_started
@@ -74,28 +71,23 @@ class AgentStream:
             return
         if self._known.admitted is None and not _is_refusal(message, self.has_started):
             await self._close_unadmitted()
-        if self._known.admitted is not None and not await self._ask(always=False):
-            raise StreamClosed("the agent may not go on")
+        if self._known.admitted is not None and (end := await self._ask(always=False)):
+            raise end
         self.has_started = True
         await self._send(message)
 
-    async def _ask(self, *, always: bool) -> bool:
-        """Whether the agent may go on; if not, it has been told, as far as it listens."""
+    async def _ask(self, *, always: bool) -> StreamClosed | None:
+        """Why the agent may not go on, if so; it has been told, as far as it listens."""
         async with self._asking:
-            if self.is_broken:
-                return False
-            if not always and state.monotonic() - self._known.asked_at < ASK_AGAIN_AFTER:
-                return True
-            try:
-                await self._known.ask_again()
-            except AgentAdmitError as error:
-                log.info("an answer to an agent was broken off: %s", error)
-                await self._break_off(error)
-                return False
-            return True
+            if self._end is None and (always or self._known.is_due):
+                try:
+                    await self._known.ask_again()
+                except AgentAdmitError as error:
+                    self._end = broken_off(error)
+                    await self._break_off(error)
+            return self._end
 
     async def _break_off(self, error: AgentAdmitError) -> None:
-        self.is_broken = True
         http = error.http
         if self._is_socket:
             reason = json.loads(http[2])["error"] if http else "authorization_unavailable"
@@ -107,16 +99,13 @@ class AgentStream:
 
     async def _close_unadmitted(self) -> None:
         """A route in which no guard ran, although one stands there: nothing of it goes out."""
-        self.is_broken = True
-        log.error("an agent was refused: the route's guard did not run")
+        self._end = StreamClosed("no guard ran")
+        http = guard_did_not_run().http
         if self._is_socket:
             await self._send({"type": "websocket.close", "code": POLICY_VIOLATION})
-        elif not self.has_started:
-            text = "agents are not let in here"
-            body = json.dumps({"error": "agent_not_allowed", "error_description": text}).encode()
-            headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-            await _answer(self._send, (403, headers, body))
-        raise StreamClosed("no guard ran")
+        elif not self.has_started and http is not None:
+            await _answer(self._send, http)
+        raise self._end
 
 
 def _is_refusal(message: Message, has_started: bool) -> bool:

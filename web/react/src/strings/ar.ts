@@ -128,6 +128,8 @@ export const ar: Strings = {
       connection_expired: "انتهت مدة الوصول",
       connection_narrowed: "سُحبت منه بعض الصلاحيات",
       connection_widened: "سُمح بالمزيد",
+      consent_session_created: "سألك التطبيق في الصفحة المستضافة",
+      consent_session_denied: "رفضت في الصفحة المستضافة",
       connection_resumed: "استؤنف الوصول بعد استعادة نسخة",
       scopes_changed: "غيّر التطبيق قائمة صلاحياته",
       settings_changed: "تغيّرت إعدادات التطبيق",

@@ -108,6 +108,8 @@ export const en = {
       connection_expired: "Access ran out",
       connection_narrowed: "Something was taken away from it",
       connection_widened: "More was allowed",
+      consent_session_created: "The app asked you on the hosted page",
+      consent_session_denied: "You said no on the hosted page",
       connection_resumed: "Access was resumed after a restore",
       scopes_changed: "The app changed its list of permissions",
       settings_changed: "The app’s settings changed",

@@ -11,6 +11,7 @@ use agentadmit::config::{self, Sources};
 use agentadmit::settings::ApiKey;
 use agentadmit::{Client, Error, Settings};
 use agentadmit_config::{LogFormat, ServeConfig, ServeOptions, StoreLocation, is_loopback};
+use agentadmit_http::dashboard::page_url;
 use agentadmit_protocol::api::scopes::PutScopesRequest;
 use agentadmit_protocol::id::AppId;
 use rustix::process::{Pid, Signal, kill_process};
@@ -20,6 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::dev_pages::{lead, lead_back};
 use super::dev_state::{DevApp, DevFolder};
 use super::{environment, failure, shown, sync};
 use crate::args::Dev;
@@ -29,6 +31,7 @@ use crate::exit::{Exit, Failure};
 use crate::local::Local;
 use crate::output::{Output, note};
 use crate::serve::start_log;
+use crate::sign_in;
 
 /// Where `dev` listens when nobody says.
 const DEFAULT_PORT: u16 = 8700;
@@ -51,14 +54,28 @@ pub(crate) async fn dev(args: Dev, output: Output) -> Result<Exit, Failure> {
         }
     };
     say(&args, &settings, &service, &app, &folder, output)?;
-    let exit = if let Some((program, arguments)) = args.command.split_first() {
-        run(program, arguments, &app, &service, &mut signals).await
-    } else {
+    let until_the_end = async {
+        if let Some((program, arguments)) = args.command.split_first() {
+            return run(program, arguments, &app, &service, &mut signals).await;
+        }
         tokio::select! {
             ended = signals.next() => Ok(Exit::Signal(number_of(ended))),
             died = service.died() => Err(died),
         }
     };
+    let operator = Transport::Local(Box::new(Local::on(service.engine())?));
+    let leading = async {
+        if !output.is_json() {
+            lead(&operator, &settings, app.app_id, &service.url).await;
+        }
+        // what comes now is the end
+        std::future::pending().await
+    };
+    let exit = tokio::select! {
+        exit = until_the_end => exit,
+        never = leading => never,
+    };
+    drop(operator);
     service.end().await?;
     exit
 }
@@ -98,6 +115,7 @@ async fn start(args: &Dev, settings: &Settings, folder: &DevFolder) -> Result<Em
     let config = ServeConfig::check(options)?;
     start_log(&config)?;
     let service = Embedded::start(config).await?;
+    sign_in::invite(&service.engine(), &page_url(&service.url), true).await;
     note(&format!("listening on {}", service.url));
     Ok(service)
 }
@@ -153,6 +171,7 @@ async fn app_of(
         Err(error) => return Err(failure(error)),
         Ok(()) => app,
     };
+    lead_back(&operator, settings, app.app_id).await?;
     folder.remember(&app, &service.url)?;
     if folder.write_app_id(app.app_id)? {
         note(&format!("wrote app_id into the configuration, the key to {}", shown(&folder.env())));

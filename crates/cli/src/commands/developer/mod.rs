@@ -2,6 +2,7 @@
 
 mod check;
 mod dev;
+mod dev_pages;
 mod dev_state;
 mod files;
 mod init;

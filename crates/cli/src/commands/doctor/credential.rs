@@ -4,16 +4,16 @@
 use std::collections::BTreeMap;
 
 use agentadmit_config::is_loopback;
+use agentadmit_protocol::api::credential::CredentialAnswer;
 use agentadmit_protocol::environment::Environment;
+use agentadmit_protocol::permission::{Permission, Permissions};
 use agentadmit_protocol::scope::Scope;
 use serde_json::{Value, json};
 
 use super::exam::{Exam, Part, text};
 use super::report::Outcome;
-use super::wire::{Ask, NoReply, Reply};
+use super::wire::Ask;
 
-/// A scope that no catalogue holds, since its name says what asks for it.
-const NO_SCOPE: &str = "agentadmit-doctor:nothing";
 const NEW_KEY: &str = "agentadmit api-keys create --app APP_ID --environment ENVIRONMENT";
 
 /// `Authorization` arrives at the service.
@@ -100,58 +100,38 @@ pub(super) fn environment(exam: &mut Exam) -> Outcome {
     }
 }
 
-/// The key is the configured app's. Asked where any key may ask: introspection with id and key.
+/// The key is the configured app's.
 pub(super) async fn app(exam: &mut Exam) -> Outcome {
-    let Some(app_id) = exam.subject.app_id().map(|id| id.to_string()) else {
+    let Some(app_id) = exam.subject.app_id() else {
         return Outcome::skipped("no app_id");
     };
-    let pairs = [
-        ("token", exam.dead_token.expose()),
-        ("client_id", app_id.as_str()),
-        ("client_secret", exam.subject.bearer()),
-    ];
-    match exam.wire.send(Ask::form(exam.at_service("/oauth/introspect"), &pairs)).await {
-        Ok(reply) if reply.is(200) => Outcome::well(format!("of {app_id}")),
-        Ok(reply) if reply.is(401) => {
+    match shown(exam).await {
+        Ok(key) if key.app_id == app_id => Outcome::well(format!("of {app_id}")),
+        Ok(_) => {
             let finding = Outcome::finding(
                 format!("the key is another app's than {app_id}"),
                 "set `app_id` and AGENTADMIT_API_KEY to the same app's",
             );
             exam.block_after(Part::OwnKey, "key_app", finding)
         }
-        Ok(reply) if reply.is(403) => Outcome::skipped("see key_permissions"),
-        Ok(reply) => Outcome::unknown(format!("introspection is answered {}", reply.words())),
-        Err(error) => Outcome::unknown(error.words()),
+        Err(why) => Outcome::unknown(why),
     }
 }
 
 /// The key may verify; one that leaves the app's servers may do nothing else.
 pub(super) async fn permissions(exam: &mut Exam) -> Outcome {
-    let app_id = exam.subject.app_id().map_or_else(nobody, |id| id.to_string());
-    let issue = Ask::post(
-        exam.at_service(&format!("/v1/apps/{app_id}/token")),
-        &json!({"user_id": "agentadmit-doctor", "scopes": [NO_SCOPE]}),
-    );
-    let manage = Ask::get(exam.at_service("/v1/usage"));
-    let mut has = Vec::new();
-    if exam.verdict.as_ref().is_some_and(|verdict| verdict.error() != "forbidden") {
-        has.push("verify");
-    }
-    for (permission, ask) in [("issue", issue), ("manage", manage)] {
-        match may(exam.wire.send(ask.bearer(exam.subject.bearer())).await) {
-            Ok(true) => has.push(permission),
-            Ok(false) => {}
-            Err(why) => return Outcome::unknown(why),
-        }
-    }
-    let listed = has.join(", ");
-    if !has.contains(&"verify") {
+    let has = match shown(exam).await {
+        Ok(key) => key.permissions,
+        Err(why) => return Outcome::unknown(why),
+    };
+    let listed = has.iter().map(Permission::as_str).collect::<Vec<_>>().join(", ");
+    if !has.contains(Permission::Verify) {
         return Outcome::finding(
             format!("the key may not verify, only: {listed}"),
             format!("every app needs a key that may: `{NEW_KEY}`"),
         );
     }
-    if exam.args.shipped && has.len() > 1 {
+    if exam.args.shipped && has != Permissions::NONE.with(Permission::Verify) {
         return Outcome::finding(
             format!("the key leaves the app's servers, and may {listed}"),
             format!(
@@ -162,19 +142,13 @@ pub(super) async fn permissions(exam: &mut Exam) -> Outcome {
     Outcome::well(listed)
 }
 
-/// An id that no app has.
-fn nobody() -> String {
-    agentadmit_protocol::id::AppId::from_bytes([0; 16]).to_string()
-}
-
-/// Whether a call that can do nothing was refused for want of the permission.
-fn may(reply: Result<Reply, NoReply>) -> Result<bool, String> {
-    let reply = reply.map_err(|error| error.words().to_owned())?;
-    match reply.status.as_u16() {
-        403 => Ok(reply.error() != "forbidden"),
-        200 | 400 | 404 => Ok(true),
-        _ => Err(format!("what the key may do is answered {}", reply.words())),
-    }
+/// What the service says of the key.
+async fn shown(exam: &mut Exam) -> Result<CredentialAnswer, String> {
+    let ask = Ask::get(exam.at_service("/v1/credential")).bearer(exam.subject.bearer());
+    let reply = exam.wire.send(ask).await.map_err(|error| error.words().to_owned())?;
+    let body = reply.json().filter(|_| reply.is(200));
+    body.and_then(|body| serde_json::from_value(body).ok())
+        .ok_or_else(|| format!("what the key is and may do is answered {}", reply.words()))
 }
 
 /// The service's catalogue is the configuration's.

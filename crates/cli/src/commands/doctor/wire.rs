@@ -56,13 +56,6 @@ impl Ask {
         Self { body, ..Self::new(Method::POST, url) }
     }
 
-    pub(super) fn form(url: Url, pairs: &[(&str, &str)]) -> Self {
-        let form: String =
-            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-        let body = Some(("application/x-www-form-urlencoded", form));
-        Self { body, ..Self::new(Method::POST, url) }
-    }
-
     pub(super) fn bearer(self, secret: &str) -> Self {
         self.authorization(format!("Bearer {secret}"))
     }

@@ -130,7 +130,7 @@ impl Front {
 }
 
 /// Serves a router on a thread of its own until the tests end.
-pub(super) fn serve(listener: TcpListener, router: Router) -> String {
+pub(crate) fn serve(listener: TcpListener, router: Router) -> String {
     let url = format!("http://{}", listener.local_addr().unwrap());
     listener.set_nonblocking(true).unwrap();
     thread::spawn(move || {

@@ -2,7 +2,7 @@
 
 mod app;
 mod credential;
-mod front;
+pub(crate) mod front;
 mod operator;
 mod service;
 mod tls;

@@ -18,7 +18,7 @@ use agentadmit_protocol::settings::{Plan, Settings};
 use axum::extract::State;
 use http::StatusCode;
 
-use super::ask;
+use super::ask_about;
 use crate::error::Answer;
 use crate::extract::{Call, Id, Json, NoQuery, OperatorAuth, Query};
 use crate::routes::position;
@@ -26,6 +26,8 @@ use crate::state::ServiceState;
 use crate::wire;
 
 /// Registers an app
+///
+/// A developer who does is its owner.
 #[utoipa::path(
     post, path = "/v1/operator/apps", tag = "operator", operation_id = "create_app",
     request_body = CreateAppRequest,
@@ -52,6 +54,8 @@ pub(crate) async fn create(
 }
 
 /// Lists apps, oldest first, deleted ones too
+///
+/// A developer's are those of which the account is a member.
 #[utoipa::path(
     get, path = "/v1/operator/apps", tag = "operator", operation_id = "list_apps",
     params(PageQuery),
@@ -68,8 +72,16 @@ pub(crate) async fn list(
         _ => None,
     })?;
     let limit = wanted.limit.unwrap_or_default().get();
-    let apps =
-        ask(&state, credential, "apps", move |views, _| views.apps(after, limit).map(Ok)).await?;
+    let asked = state.engine().ask_as_operator(credential, "apps", move |views, who, _| match who
+        .account_id()
+    {
+        Some(account_id) => query::apps_of(views, account_id, after, limit).map(Ok),
+        None => match who.require_full() {
+            Ok(()) => views.apps(after, limit).map(Ok),
+            Err(refusal) => Ok(Err(refusal)),
+        },
+    });
+    let apps = asked.await?;
     let next = apps.last().filter(|_| apps.len() == limit).map(|last| Cursor::App(last.id));
     let apps = apps.into_iter().map(wire::app).collect::<Answer<_>>()?;
     Ok(axum::Json(AppList { apps, next_cursor: wire::cursor(next)? }))
@@ -88,7 +100,7 @@ pub(crate) async fn show(
     Id((app_id,)): Id<(AppId,)>,
     _: NoQuery,
 ) -> Answer<axum::Json<AppView>> {
-    let app = ask(&state, credential, "app", move |views, _| {
+    let app = ask_about(&state, credential, "app", app_id, move |views, _| {
         Ok(views.app(app_id)?.ok_or_else(|| Refusal::not_found("app")))
     })
     .await?;
@@ -189,9 +201,11 @@ pub(crate) async fn usage(
 ) -> Answer<axum::Json<UsageAnswer>> {
     let tenant = Tenant::new(app_id, wanted.environment.unwrap_or(Environment::Live));
     let range = (wanted.from.map(Day::start), wanted.to.map(Day::start));
-    let usage = ask(&state, credential, "usage", move |views, now| match views.app(app_id)? {
-        Some(app) => query::usage(views, app, tenant, range, now),
-        None => Ok(Err(Refusal::not_found("app"))),
+    let usage = ask_about(&state, credential, "usage", app_id, move |views, now| {
+        match views.app(app_id)? {
+            Some(app) => query::usage(views, app, tenant, range, now),
+            None => Ok(Err(Refusal::not_found("app"))),
+        }
     })
     .await?;
     Ok(axum::Json(wire::usage(usage)))

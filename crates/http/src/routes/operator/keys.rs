@@ -11,7 +11,7 @@ use agentadmit_protocol::id::{AppId, KeyId};
 use axum::extract::State;
 use http::StatusCode;
 
-use super::ask;
+use super::ask_about;
 use crate::error::{Answer, ApiError};
 use crate::extract::{Call, Id, Json, NoQuery, OperatorAuth, OptionalJson};
 use crate::state::ServiceState;
@@ -66,8 +66,10 @@ pub(crate) async fn list(
     Id((app_id,)): Id<(AppId,)>,
     _: NoQuery,
 ) -> Answer<axum::Json<KeyList>> {
-    let keys =
-        ask(&state, credential, "api_keys", move |views, _| query::api_keys(views, app_id)).await?;
+    let keys = ask_about(&state, credential, "api_keys", app_id, move |views, _| {
+        query::api_keys(views, app_id)
+    })
+    .await?;
     let api_keys =
         keys.iter().map(|(key, used)| wire::api_key(key, *used)).collect::<Answer<_>>()?;
     Ok(axum::Json(KeyList { api_keys }))

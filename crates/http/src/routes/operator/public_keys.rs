@@ -10,7 +10,7 @@ use agentadmit_protocol::error::ErrorCode;
 use agentadmit_protocol::id::AppId;
 use axum::extract::State;
 
-use super::ask;
+use super::ask_about;
 use super::rsa::{RsaKey, UnfitKey};
 use crate::error::{Answer, ApiError};
 use crate::extract::{Call, Id, Json, NoQuery, OperatorAuth};
@@ -58,9 +58,11 @@ pub(crate) async fn list(
     Id((app_id,)): Id<(AppId,)>,
     _: NoQuery,
 ) -> Answer<axum::Json<PublicKeysAnswer>> {
-    let keys = ask(&state, credential, "public_keys", move |views, _| match views.app(app_id)? {
-        Some(_) => views.public_keys(app_id).map(Ok),
-        None => Ok(Err(Refusal::not_found("app"))),
+    let keys = ask_about(&state, credential, "public_keys", app_id, move |views, _| {
+        match views.app(app_id)? {
+            Some(_) => views.public_keys(app_id).map(Ok),
+            None => Ok(Err(Refusal::not_found("app"))),
+        }
     })
     .await?;
     let keys = keys.iter().map(wire::public_key).collect::<Answer<_>>()?;

@@ -6,6 +6,9 @@ use super::Route;
 use super::values::{array, flag, id, no_text, on_behalf_of, prose, text, time, whole, with_null};
 use crate::support::App;
 
+/// Nobody's: a body is read before anything is looked up.
+const AUTHORIZATION_REQUEST: &str = "ar_01kb5m4v5ye5rvd0c2tqj3n8xa";
+
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn routes(app: &App<'_>, connection_id: &str) -> Vec<Route> {
     let scope_lists = [
@@ -45,6 +48,23 @@ pub(super) fn routes(app: &App<'_>, connection_id: &str) -> Vec<Route> {
                 ),
             ],
             bodies: vec![],
+        },
+        Route {
+            family: "authorization requests",
+            method: "POST",
+            path: format!("/v1/apps/{}/authorization-requests/{AUTHORIZATION_REQUEST}", app.app_id),
+            base: json!({"user_id": "u", "user_label": "l", "scopes": ["orders:read"], "on_behalf_of": "user:1"}),
+            required: &["user_id"],
+            faults: vec![
+                ("user_id", with_null(text(128, &[]))),
+                ("user_label", prose(100)),
+                ("scopes", array()),
+                ("on_behalf_of", on_behalf_of()),
+            ],
+            bodies: vec![
+                (json!({"user_id": "u", "scopes": ["a:b", "nonsense"]}), "scopes[1]"),
+                (json!({"user_id": "u", "scopes": vec!["a:b"; 501]}), "scopes"),
+            ],
         },
         Route {
             family: "issue and exchange",
@@ -124,7 +144,70 @@ pub(super) fn routes(app: &App<'_>, connection_id: &str) -> Vec<Route> {
             ],
         },
         scopes_route(app),
+        consent_route(app, connection_id),
     ]
+}
+
+fn consent_route(app: &App<'_>, connection_id: &str) -> Route {
+    let more = |member: &str, value: Value| json!({"connection_id": connection_id, member: value});
+    Route {
+        family: "consent sessions",
+        method: "POST",
+        path: format!("/v1/apps/{}/consent-sessions", app.app_id),
+        base: json!({"user_id": "u", "user_label": "l", "scopes": ["orders:read"],
+            "preselected": ["orders:read"], "purpose": "p", "locale": "en",
+            "prompt_templates": [], "on_behalf_of": "user:1"}),
+        required: &["user_id"],
+        faults: vec![
+            ("user_id", with_null(text(128, &[]))),
+            ("user_label", prose(100)),
+            ("scopes", array()),
+            ("preselected", array()),
+            ("add_scopes", array()),
+            ("prompt_templates", array()),
+            ("purpose", prose(300)),
+            ("locale", text(35, &["english", "en_GB", "en-", "e", "*", "en;q=1"])),
+            (
+                "return_url",
+                text(
+                    2_048,
+                    &["/", "javascript:alert(1)", "http://shop.example/", "https://a.example/#x"],
+                ),
+            ),
+            ("connection_id", id("conn")),
+            ("duration_seconds", whole()),
+            ("on_behalf_of", on_behalf_of()),
+        ],
+        bodies: vec![
+            (json!({}), "user_id"),
+            (json!({"user_id": "u", "scopes": ["nonsense"]}), "scopes[0]"),
+            (json!({"user_id": "u", "scopes": vec!["a:b"; 501]}), "scopes"),
+            (json!({"user_id": "u", "preselected": ["a:b", 1]}), "preselected[1]"),
+            (json!({"user_id": "u", "add_scopes": ["orders:read"]}), "add_scopes"),
+            (json!({"user_id": "u", "duration_seconds": 60}), "duration_seconds"),
+            (json!({"user_id": "u", "return_url": "https://a.example/"}), "return_url"),
+            (
+                json!({"user_id": "u", "prompt_templates": [{"name": "n"}]}),
+                "prompt_templates[0].text",
+            ),
+            (
+                json!({"user_id": "u", "prompt_templates": [{"name": "", "text": "t"}]}),
+                "prompt_templates[0].name",
+            ),
+            (
+                json!({"user_id": "u", "prompt_templates": [{"name": "n", "text": "t", "x": 1}]}),
+                "prompt_templates[0].x",
+            ),
+            (
+                json!({"user_id": "u", "prompt_templates": vec![json!({"name": "n", "text": "t"}); 51]}),
+                "prompt_templates",
+            ),
+            (more("scopes", json!(["orders:read"])), "scopes"),
+            (more("preselected", json!(["orders:read"])), "preselected"),
+            (more("user_label", json!("l")), "user_label"),
+            (json!({"connection_id": connection_id}), "add_scopes"),
+        ],
+    }
 }
 
 fn scopes_route(app: &App<'_>) -> Route {

@@ -2,6 +2,7 @@
 //! member are tried one at a time in a body that is otherwise right.
 
 mod app_routes;
+mod dashboard;
 mod operator_routes;
 mod values;
 
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 use crate::support::{App, Ask, Service};
 
 /// A route that reads a JSON body.
+#[derive(Clone)]
 struct Route {
     family: &'static str,
     method: &'static str,
@@ -23,6 +25,15 @@ struct Route {
     faults: Vec<(&'static str, Vec<Value>)>,
     /// Whole bodies that are wrong, and the member that the answer names.
     bodies: Vec<(Value, &'static str)>,
+}
+
+impl Route {
+    /// The route of operators that reads the same body, where there is one.
+    fn for_operators(&self) -> Option<Self> {
+        let is_there = ["PATCH", "PUT"].contains(&self.method);
+        let path = self.path.replacen("/v1/", "/v1/operator/", 1);
+        is_there.then(|| Self { family: "operator API", path, ..self.clone() })
+    }
 }
 
 /// Texts that are no JSON: 400.
@@ -69,6 +80,9 @@ struct Table<'s> {
 
 impl Table<'_> {
     fn request(&self, route: &Route) -> Ask {
+        if route.family == dashboard::FAMILY {
+            return Ask::new(route.method, &route.path).header("agentadmit-dashboard", "1");
+        }
         let credential =
             if route.family == "operator API" { &self.operator } else { &self.app.live };
         Ask::new(route.method, &route.path).bearer(credential)
@@ -171,12 +185,15 @@ async fn every_bad_body_is_refused_and_its_member_named() {
     let (_, operator) = service.operator(&json!({})).await;
     let mut table = Table { app: &app, operator, tried: BTreeMap::new() };
     let mut routes = app_routes::routes(&app, &granted.connection_id);
+    routes.extend(routes.iter().filter_map(Route::for_operators).collect::<Vec<_>>());
     routes.extend(operator_routes::routes(&app, &granted.connection_id));
+    routes.push(dashboard::sign_in());
+    routes.extend(dashboard::links());
     for route in routes {
         table.shapes(&route).await;
         table.members(&route).await;
     }
-    assert_eq!(table.tried.len(), 5, "{:?}", table.tried);
+    assert_eq!(table.tried.len(), 8, "{:?}", table.tried);
     assert!(table.tried.values().all(|tried| *tried >= 100), "{:?}", table.tried);
     app.verify(&granted.access_token, "orders:read").await.expect(200);
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Route;
-use super::values::{array, flag, id, prose, text, time, with_null, word};
+use super::values::{array, flag, id, prose, text, time, whole, with_null, word};
 use crate::support::App;
 
 #[expect(clippy::too_many_lines, reason = "a table")]
@@ -167,11 +167,15 @@ pub(super) fn routes(app: &App<'_>, connection_id: &str) -> Vec<Route> {
                 ("app_id", id("app")),
                 ("environment", word("live")),
                 ("user_id", text(128, &[])),
+                ("all_apps", flag()),
                 ("reason", prose(300)),
             ],
             vec![
                 (json!({}), "connection_id"),
                 (json!({"user_id": "u"}), "app_id"),
+                (json!({"all_apps": true}), "user_id"),
+                (json!({"all_apps": true, "user_id": "u", "app_id": app.app_id}), "all_apps"),
+                (json!({"all_apps": true, "user_id": "u", "environment": "live"}), "all_apps"),
                 (json!({"connection_id": connection_id, "app_id": app.app_id}), "connection_id"),
                 (json!({"app_id": app.app_id, "environment": "test"}), "environment"),
             ],
@@ -198,6 +202,26 @@ pub(super) fn routes(app: &App<'_>, connection_id: &str) -> Vec<Route> {
                 (json!({"billing_only": true}), "billing_only"),
                 (json!({"expires_at": "2020-01-01T00:00:00Z"}), "expires_at"),
             ],
+        ),
+        operator(
+            "POST",
+            of_app("/invites"),
+            json!({"role": "viewer", "seconds": 60}),
+            &["role"],
+            vec![("role", with_null(word("viewer"))), ("seconds", whole())],
+            vec![
+                (json!({"role": "viewer", "seconds": 59}), "seconds"),
+                (json!({"role": "viewer", "seconds": 2_592_001}), "seconds"),
+                (json!({"role": "operator"}), "role"),
+            ],
+        ),
+        operator(
+            "PATCH",
+            of_app("/members/acct_00000000000000000000000000"),
+            json!({"role": "viewer"}),
+            &["role"],
+            vec![("role", with_null(word("viewer")))],
+            vec![(json!({"role": "viewer", "label": "x"}), "label")],
         ),
     ]
 }

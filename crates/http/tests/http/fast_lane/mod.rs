@@ -1,6 +1,8 @@
-//! A plain verify is answered before the router, and nobody can tell: everything that is sent here
+//! A plain verify or introspection is answered before the router, and nobody can tell: everything that is sent here
 //! goes to two services that are alike but for that, and the same must come back from both.
 
+mod faults;
+mod introspection;
 mod shapes;
 mod ways;
 

@@ -8,12 +8,18 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use agentadmit_core::clock::Reading;
 use agentadmit_engine::admission::AdmissionLimits;
 use agentadmit_engine::keyring::SecretKey;
 use agentadmit_engine::{Engine, EngineOptions, EngineSteps, Keyring, WriterOptions};
 use agentadmit_http::serve::{ServeLimits, Site, Stopping, connection};
 use agentadmit_http::{HttpOptions, ServiceState, router};
-use agentadmit_testkit::store::{FakeClock, model::ModelStore};
+use agentadmit_protocol::time::Timestamp;
+use agentadmit_testkit::store::model::ModelStore;
+use agentadmit_testkit::store::store::{self, Work};
+use agentadmit_testkit::store::{
+    Clock, ClockControl, FakeClock, MaintenanceReport, Store, StoreError,
+};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::{JoinHandle, yield_now};
@@ -29,6 +35,9 @@ pub(super) struct Way {
     state: ServiceState,
     site: Site,
     steps: EngineSteps,
+    faulty: Faulty,
+    /// A panic that is due once a batch was committed.
+    panics: bool,
     limits: ServeLimits,
     pub(super) key: String,
     pub(super) test_key: String,
@@ -55,6 +64,68 @@ pub(super) enum Event {
     Nothing,
     /// The service is asked to stop.
     Stop,
+    /// The next batch goes wrong.
+    Fault(Fault),
+}
+
+/// What goes wrong with a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Whoever reads the clock next, after it was committed, panics.
+    Panic,
+    /// The store finds that a row is damaged.
+    Damage,
+}
+
+/// The clock and the store of a service, which go wrong when they are told to.
+#[derive(Clone)]
+struct Faulty {
+    clock: Arc<FakeClock>,
+    store: Arc<ModelStore>,
+    fault: Arc<Mutex<Option<Fault>>>,
+}
+
+impl Faulty {
+    fn set(&self, fault: Fault) {
+        *self.fault.lock().unwrap() = Some(fault);
+    }
+
+    /// Whether this is what goes wrong now. Once only.
+    fn takes(&self, fault: Fault) -> bool {
+        self.fault.lock().unwrap().take_if(|set| *set == fault).is_some()
+    }
+}
+
+impl Clock for Faulty {
+    fn read(&self) -> Reading {
+        self.clock.read()
+    }
+
+    fn wall(&self) -> Timestamp {
+        assert!(!self.takes(Fault::Panic), "a defect, for the test's sake");
+        self.clock.wall()
+    }
+}
+
+impl Store for Faulty {
+    fn transaction(&self, name: &'static str, work: Work<'_>) -> Result<(), StoreError> {
+        if self.takes(Fault::Damage) {
+            return Err(StoreError::Corrupt("a row of grants".to_owned()));
+        }
+        self.store.transaction(name, work)
+    }
+
+    fn snapshot(&self, name: &'static str, reading: store::Reading<'_>) -> Result<(), StoreError> {
+        self.store.snapshot(name, reading)
+    }
+
+    fn maintain(&self, budget: Duration) -> Result<MaintenanceReport, StoreError> {
+        self.store.maintain(budget)
+    }
+
+    fn clock(&self) -> &dyn ClockControl {
+        self.store.clock()
+    }
 }
 
 impl Way {
@@ -63,14 +134,16 @@ impl Way {
         let writer = WriterOptions::default();
         let store = Arc::new(ModelStore::new([1; 32], writer, Arc::clone(&clock) as _));
         let keyring = Keyring::open(&*store, &SecretKey::new([2; 32])).unwrap();
+        let faulty = Faulty { clock: Arc::clone(&clock), store, fault: Arc::default() };
         let engine_options = EngineOptions {
             issuer: ISSUER.to_owned(),
             limits: AdmissionLimits::default(),
             retention: None,
             is_service: true,
         };
+        let parts = (Arc::new(faulty.clone()), Arc::new(faulty.clone()));
         let (engine, mut steps) =
-            Engine::in_steps(store, Arc::clone(&clock) as _, keyring, engine_options).unwrap();
+            Engine::in_steps(parts.0, parts.1, keyring, engine_options).unwrap();
         let state = ServiceState::new(engine.clone(), options);
         let router = router(state.clone());
         let site = if is_fast {
@@ -90,7 +163,21 @@ impl Way {
             grants = grants => grants,
             never = admit_for_ever(&mut steps) => never,
         };
-        Self { service, state, site, steps, limits, key, test_key, token, revoked, unexchanged }
+        let panics = false;
+        Self {
+            service,
+            state,
+            site,
+            steps,
+            faulty,
+            panics,
+            limits,
+            key,
+            test_key,
+            token,
+            revoked,
+            unexchanged,
+        }
     }
 
     /// Opens a connection and lets things happen to it, then ends it.
@@ -108,6 +195,8 @@ impl Way {
         for event in events {
             match event {
                 Event::Bytes(bytes) => wire.send(bytes),
+                Event::Fault(Fault::Panic) => self.panics = true,
+                Event::Fault(fault) => self.faulty.set(*fault),
                 Event::Nothing => self.until_closed(&wire, &served).await,
                 Event::Stop => stopped.extend(stopping.take().map(|all| tokio::spawn(all.stop()))),
             }
@@ -128,6 +217,9 @@ impl Way {
         while quiet < QUIET_TURNS && !served.is_finished() {
             yield_now().await;
             let admitted = self.steps.batch();
+            if admitted > 0 && std::mem::take(&mut self.panics) {
+                self.faulty.set(Fault::Panic);
+            }
             let is_news = admitted > 0 || wire.waiting() != seen;
             quiet = if is_news { 0 } else { quiet + 1 };
             seen = wire.waiting();

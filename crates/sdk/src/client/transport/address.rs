@@ -7,7 +7,7 @@ use url::{Host, Url};
 use zeroize::Zeroizing;
 
 use crate::error::ConfigurationError;
-use crate::settings::{ApiKey, Settings};
+use crate::settings::{ApiKey, Product, Settings};
 
 /// The service's address, taken apart once.
 pub(crate) struct Address {
@@ -36,7 +36,7 @@ impl Address {
         let key = settings.api_key.as_ref().ok_or_else(|| {
             wrong("api_key is not set: set AGENTADMIT_API_KEY to a key of this app")
         })?;
-        let fields = fields(url, key);
+        let fields = fields(url, &settings.user_agent, key);
         let host = match host {
             Host::Domain(name) => name.to_owned(),
             Host::Ipv4(address) => address.to_string(),
@@ -84,13 +84,12 @@ fn tls_name(host: &Host<&str>) -> Result<ServerName<'static>, ConfigurationError
     }
 }
 
-fn fields(url: &Url, key: &ApiKey) -> Zeroizing<String> {
+fn fields(url: &Url, user_agent: &Product, key: &ApiKey) -> Zeroizing<String> {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     Zeroizing::new(format!(
-        "host: {}{port}\r\nuser-agent: agentadmit-rust/{}\r\naccept: application/json\r\n\
+        "host: {}{port}\r\nuser-agent: {user_agent}\r\naccept: application/json\r\n\
          authorization: Bearer {}\r\n",
         url.host_str().unwrap_or_default(),
-        env!("CARGO_PKG_VERSION"),
         key.expose(),
     ))
 }

@@ -35,11 +35,36 @@ pub(crate) struct Limited {
 impl Read for Limited {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.deadline.left("") {
-            _ if !self.waits => self.tcp.read(buffer),
+            _ if !self.waits => at_once(&self.tcp, buffer, Taken::Yes),
             Ok(_) => read_on(&mut self.tcp, buffer, self.deadline),
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
         }
     }
+}
+
+/// Whether bytes that are looked at are gone from the socket.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Yes,
+    No,
+}
+
+/// What is there already; nothing is [`io::ErrorKind::WouldBlock`]. One call to the system.
+#[cfg(unix)]
+fn at_once(tcp: &TcpStream, buffer: &mut [u8], taken: Taken) -> io::Result<usize> {
+    use rustix::net::RecvFlags;
+    let peeks = if taken == Taken::No { RecvFlags::PEEK } else { RecvFlags::empty() };
+    let (received, _) = rustix::net::recv(tcp, buffer, peeks | RecvFlags::DONTWAIT)?;
+    Ok(received)
+}
+
+/// The same where a single read cannot be told not to wait.
+#[cfg(not(unix))]
+fn at_once(mut tcp: &TcpStream, buffer: &mut [u8], taken: Taken) -> io::Result<usize> {
+    tcp.set_nonblocking(true)?;
+    let received = if taken == Taken::No { tcp.peek(buffer) } else { tcp.read(buffer) };
+    tcp.set_nonblocking(false)?;
+    received
 }
 
 /// Reads until there are bytes or the time is over, and asks after every slice of it, and whenever
@@ -209,27 +234,18 @@ impl Stream {
     /// Whether nothing has happened on it while it waited: bytes that nobody asked for would be
     /// read as the answer to the next call.
     pub(crate) fn is_quiet(&mut self, deadline: Deadline) -> bool {
-        self.set_deadline(deadline);
-        let tcp = self.tcp();
-        if tcp.set_nonblocking(true).is_err() {
-            return false;
-        }
-        let heard = self.listen();
-        let is_pending = heard.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
-        is_pending && self.tcp().set_nonblocking(false).is_ok()
-    }
-
-    fn listen(&mut self) -> io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.peek(&mut [0]),
+        let heard = match self {
+            Self::Plain(stream) => at_once(stream, &mut [0], Taken::No),
             // records that carry no data, such as session tickets, are taken in here
             Self::Tls(stream) => {
+                stream.sock.deadline = deadline;
                 stream.sock.waits = false;
                 let heard = stream.read(&mut [0]);
                 stream.sock.waits = true;
                 heard
             }
-        }
+        };
+        heard.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     fn set_deadline(&mut self, deadline: Deadline) {

@@ -52,6 +52,8 @@ pub(crate) struct ShopState {
     pub(crate) gone: Mutex<HashSet<String>>,
     /// Whether the shop's own database answers.
     pub(crate) is_broken: AtomicBool,
+    /// Where people sign in, when the shop says so itself.
+    pub(crate) sign_in: Mutex<Option<String>>,
     /// Whether the shop is one that has no admin check.
     pub(crate) knows_no_admins: AtomicBool,
 }
@@ -83,6 +85,10 @@ impl App for Shop {
     /// A defect on purpose: `twin` is taken for `alice`.
     async fn load_user(&self, user_id: &UserId) -> Result<Option<Customer>, AppError> {
         self.found(if user_id.as_str() == "twin" { "alice" } else { user_id.as_str() })
+    }
+
+    async fn sign_in_page(&self, _: &Parts, next: &str) -> Option<String> {
+        self.0.sign_in.lock().as_ref().map(|page| format!("{page}#{next}"))
     }
 
     fn admins(&self) -> bool {

@@ -25,6 +25,8 @@ pub(crate) struct Seen {
 pub(crate) enum Mode {
     /// By the service.
     Forward,
+    /// By these instead, one after the other; by the service when there are no more.
+    InTurn(Vec<(u16, String)>),
     /// By this instead.
     Answer(u16, Vec<(&'static str, String)>, String),
     /// Not at all.
@@ -47,6 +49,22 @@ impl Spy {
 
     pub(crate) fn router(spy: Arc<Self>) -> Router {
         Router::new().fallback(pass_on).with_state(spy)
+    }
+
+    /// How this call is answered.
+    fn next_mode(&self) -> Mode {
+        let mut mode = self.mode.lock();
+        if let Mode::InTurn(answers) = &mut *mode
+            && !answers.is_empty()
+        {
+            let (status, body) = answers.remove(0);
+            return Mode::Answer(
+                status,
+                vec![("content-type", "application/json".to_owned())],
+                body,
+            );
+        }
+        mode.clone()
     }
 
     /// Everything since the last call of this.
@@ -75,9 +93,9 @@ async fn pass_on(State(spy): State<Arc<Spy>>, request: Request) -> Response {
         headers: parts.headers.clone(),
         body: serde_json::from_slice(&bytes).unwrap_or_default(),
     });
-    let mode = spy.mode.lock().clone();
+    let mode = spy.next_mode();
     match mode {
-        Mode::Forward => {}
+        Mode::Forward | Mode::InTurn(_) => {}
         Mode::Silent => std::future::pending().await,
         Mode::Answer(status, headers, body) => return built(status, headers, body.into_bytes()),
     }

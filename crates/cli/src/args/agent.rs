@@ -1,0 +1,113 @@
+//! The commands of whoever lets an agent work for them: `connect` and `mcp-bridge`.
+
+use std::path::PathBuf;
+
+use agentadmit_protocol::text::Label;
+use clap::{Args, Subcommand};
+
+/// Connects this machine's agents to an app, with the token that you got there
+///
+/// Asks the app at URL what it lets agents do, exchanges the connection token, which works once, and
+/// keeps the credential in a file that only you can read. The token comes from a file, from
+/// `AGENTADMIT_CONNECTION_TOKEN`, or from stdin, where it is typed unseen and the whole message of the
+/// app will do; never from an argument, which others could read in the list of processes. Without one
+/// it says where you get one. The token goes to URL's own origin and to no other, whatever the app says.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(after_long_help = "\
+Examples:
+  agentadmit connect https://shop.example
+  agentadmit connect https://shop.example --token-file token.txt --label \"Night job\"
+  agentadmit connect list
+  agentadmit connect end https://shop.example")]
+pub(crate) struct Connect {
+    #[command(subcommand)]
+    pub(crate) command: Option<ConnectCommand>,
+    #[command(flatten)]
+    pub(crate) to: ConnectTo,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConnectCommand {
+    /// Lists the connections that this machine keeps, never their credentials
+    #[command(after_long_help = "\
+Example:
+  agentadmit connect list --json")]
+    List(CredentialsFile),
+    /// Forgets the credential of an app, and says where you end the connection itself
+    ///
+    /// The connection is yours, and you end it in the app: this machine cannot. What it can do is to
+    /// forget the credential, so that no agent here can use it any more.
+    #[command(after_long_help = "\
+Example:
+  agentadmit connect end https://shop.example")]
+    End {
+        /// The app
+        url: String,
+        #[command(flatten)]
+        credentials: CredentialsFile,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConnectTo {
+    /// The app: the address that you would open yourself
+    #[arg(required = true)]
+    pub(crate) url: Option<String>,
+    /// File that holds the connection token, or the app's message with it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// How the agent is called in the app's list of your connections
+    #[arg(long, value_name = "NAME", default_value = "agentadmit connect")]
+    pub(crate) label: Label,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialsFile,
+    /// Trust the certificates in this PEM file instead of the machine's own
+    #[arg(long, value_name = "FILE", env = "AGENTADMIT_CA_FILE", hide_env_values = true)]
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// Serves an app's routes as tools to an MCP client, on stdin and stdout
+///
+/// For the configuration of an MCP client: each route of the app at URL becomes a tool, with the schema
+/// that the app's OpenAPI document gives, if it has one. The credential is what `agentadmit connect`
+/// kept, or what the connection token in `AGENTADMIT_CONNECTION_TOKEN` or a file is exchanged for, once,
+/// however often the client starts the bridge. The client and its model see no token, and one in an
+/// argument is refused. What is connected, widened or ended while the bridge runs counts from the next
+/// call on. A refusal is a result that says what to ask the human for.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  agentadmit mcp-bridge https://shop.example
+
+The same in the configuration of an MCP client:
+  {\"mcpServers\": {\"shop\": {
+    \"command\": \"agentadmit\", \"args\": [\"mcp-bridge\", \"https://shop.example\"]}}}
+
+Exits 0 when the client closes stdin.")]
+pub(crate) struct McpBridge {
+    /// The app: the address that you would open yourself
+    pub(crate) url: String,
+    /// File that holds the connection token, or the app's message with it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// How the agent is called in the app's list of your connections, if this exchanges the token
+    #[arg(long, value_name = "NAME", default_value = "MCP bridge")]
+    pub(crate) label: Label,
+    /// The largest answer that a model gets, in KiB; what is larger is cut
+    #[arg(long, value_name = "KIB", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) max_answer: u16,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialsFile,
+    /// Trust the certificates in this PEM file instead of the machine's own
+    #[arg(long, value_name = "FILE", env = "AGENTADMIT_CA_FILE", hide_env_values = true)]
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CredentialsFile {
+    /// Where credentials are kept [default: agentadmit/credentials.json in `$XDG_CONFIG_HOME`, else
+    /// in ~/.config]
+    #[arg(long, value_name = "FILE", env = "AGENTADMIT_CREDENTIALS", hide_env_values = true)]
+    pub(crate) credentials: Option<PathBuf>,
+}

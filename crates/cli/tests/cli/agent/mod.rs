@@ -1,0 +1,6 @@
+//! The agent's side: `connect` and what an agent calls with it, against real apps and hostile ones.
+
+mod bridge;
+mod connect;
+mod hostile;
+mod world;

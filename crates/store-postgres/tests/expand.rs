@@ -1,0 +1,98 @@
+//! Migrations are applied while nodes of the version before run: a step adds, and what takes something
+//! away says who must be gone (CONTRIBUTING, "A migration").
+
+use agentadmit_store::tables::history::Migration;
+use agentadmit_store_postgres::migrations::MIGRATIONS;
+
+/// What takes something away that a node of an older version may use, or makes it fail.
+const TAKES_AWAY: &[&str] = &[
+    "DROP TABLE",
+    "DROP COLUMN",
+    "DROP FUNCTION",
+    "DROP VIEW",
+    "DROP DEFAULT",
+    "DROP CONSTRAINT",
+    "RENAME",
+    "TRUNCATE",
+    "SET NOT NULL",
+    "ALTER TYPE",
+    " TYPE ",
+    "SET SCHEMA",
+    "REVOKE ",
+];
+
+/// Steps that hold nodes up, of a time when no release and so no large database was there: 6 builds
+/// indexes of `connections` and `consent_sessions`, and nobody writes these meanwhile.
+const BEFORE_THE_FIRST_RELEASE: &[i64] = &[6];
+
+/// What is wrong with a step that is applied while nodes of an older version run, or while nodes
+/// run at all.
+fn wrong(step: &Migration) -> Vec<String> {
+    let code: Vec<&str> =
+        step.sql.lines().map(|line| line.split("--").next().unwrap_or_default()).collect();
+    let code = code.join(" ").to_uppercase();
+    let mut wrong = Vec::new();
+    let mut made = Vec::new();
+    for statement in code.split(';') {
+        let words: Vec<&str> = statement.split_whitespace().collect();
+        let text = words.join(" ");
+        let after = |word: &str| {
+            let at = words.iter().position(|one| *one == word)?;
+            Some((*words.get(at + 1)?).to_owned())
+        };
+        if text.starts_with("CREATE TABLE") {
+            made.extend(after("TABLE"));
+            continue;
+        }
+        if step.needs().is_none() {
+            let taken = TAKES_AWAY.iter().filter(|what| text.contains(**what));
+            wrong.extend(taken.map(|what| format!("{what}: name who may be there, `-- needs: N`")));
+        }
+        let is_new = |table: Option<String>| table.is_some_and(|table| made.contains(&table));
+        if text.starts_with("ALTER TABLE") && !is_new(after("TABLE")) {
+            let adds = text.contains("ADD COLUMN");
+            if adds && text.contains("NOT NULL") && !text.contains("DEFAULT") {
+                wrong.push("a column that older nodes do not fill".to_owned());
+            }
+            if text.contains("ADD CONSTRAINT") && !text.contains("NOT VALID") {
+                wrong.push("a constraint that reads the table with everybody waiting".to_owned());
+            }
+        }
+        let indexes = text.starts_with("CREATE INDEX") || text.starts_with("CREATE UNIQUE INDEX");
+        if indexes && !is_new(after("ON")) && !text.contains(" ONLY ") {
+            wrong.push("an index on a table with rows: nobody writes meanwhile".to_owned());
+        }
+    }
+    wrong
+}
+
+#[test]
+fn every_step_can_be_applied_while_nodes_of_the_version_before_run() {
+    for step in MIGRATIONS.iter().filter(|step| !BEFORE_THE_FIRST_RELEASE.contains(&step.version)) {
+        assert_eq!(wrong(step), Vec::<String>::new(), "{} {}", step.version, step.name);
+    }
+}
+
+#[test]
+fn what_would_break_older_nodes_is_found() {
+    let step = |sql| Migration { version: 9, name: "nine", sql };
+    for bad in [
+        "ALTER TABLE grants DROP COLUMN row",
+        "DROP TABLE\n  fold",
+        "ALTER TABLE grants RENAME row TO body",
+        "ALTER TABLE grants ADD COLUMN body bytea NOT NULL",
+        "ALTER TABLE grants ALTER COLUMN row TYPE text",
+        "ALTER TABLE grants ADD CONSTRAINT c CHECK (token_key > 0)",
+        "CREATE INDEX i ON grants (row)",
+    ] {
+        assert_ne!(wrong(&step(bad)), Vec::<String>::new(), "{bad}");
+    }
+    for good in [
+        "-- needs: 8\nALTER TABLE grants DROP COLUMN row",
+        "ALTER TABLE grants ADD COLUMN body bytea",
+        "ALTER TABLE grants ADD COLUMN body bytea NOT NULL DEFAULT ''",
+        "CREATE TABLE t (a bigint NOT NULL); CREATE INDEX i ON t (a)",
+    ] {
+        assert_eq!(wrong(&step(good)), Vec::<String>::new(), "{good}");
+    }
+}

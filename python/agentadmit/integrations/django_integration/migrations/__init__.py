@@ -1,0 +1,1 @@
+"""What `migrate` does: the permission of admins."""

@@ -1,0 +1,219 @@
+"""An MCP server over HTTP as a protected resource of OAuth: what its clients need to find a token.
+
+MCP says how a client learns that it needs one (2025-06-18 and later, Authorization): 401 with
+`WWW-Authenticate: Bearer resource_metadata=…`, 403 `insufficient_scope` for a tool that needs
+more. A guard inside of the server answers calls and cannot say that; this stands before the
+server's own ASGI app. The service is asked here, once for each request; the guard inside takes over
+the answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from agentadmit._core import Gate, Guard, Head, Settings
+from agentadmit._driver import drive_async, user_of
+from agentadmit.exceptions import AgentAdmitError
+from agentadmit.integrations import _request
+from agentadmit.integrations._request import ASK_AGAIN_AFTER, broken_off
+
+if TYPE_CHECKING:
+    from agentadmit._core import Admitted, Agent, AsyncClient
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+KEY = "agentadmit.mcp"
+"""Where the answer of the service stands in an ASGI scope."""
+
+LOOKED_AT = 1024 * 1024
+"""How much of a message is looked at. The guard inside asks about the tool of a longer one."""
+
+_OPEN = Guard([], agents_only=True, is_open=True)
+_CHALLENGE = b"www-authenticate"
+
+
+class Known(NamedTuple):
+    """What the service said of the tool that a request calls."""
+
+    tool: str
+    agent: Agent
+
+
+def taken(scope: Scope, tool: str) -> Agent | None:
+    """What the service said of this call of a tool, for the one who asks first: once more is a
+    question of its own. `None` where no guard stands before the server.
+    """
+    known = scope.get(KEY)
+    if not isinstance(known, Known) or known.tool != tool:
+        return None
+    del scope[KEY]
+    return known.agent
+
+
+class HttpGuard:
+    """The ASGI app of an MCP server, for agents alone.
+
+    Every request needs a token that is alive, and the call of a tool one with the tool's scopes. It
+    also answers at the well-known paths of the metadata.
+    """
+
+    # an app around it leaves its requests to it
+    is_agentadmit_gate = True
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        client: Callable[[], AsyncClient],
+        guards: dict[str, Guard],
+        first_scopes: Iterable[str],
+    ) -> None:
+        """`guards` by tool. Raises `ConfigurationError` without `app_id` and `public_url`."""
+        self.app = app
+        self._client = client
+        self._gate = Gate(settings)
+        self._guards = guards
+        self._documents = frozenset(self._gate.documents[2:])
+        self._first = Guard(list(first_scopes)).scope_used if first_scopes else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Decides, and goes on to the server or answers."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["path"] in self._documents:
+            flow = self._gate.serve(_head(scope, scope["method"]), b"")
+            answer, _ = await drive_async(flow, _Hooks(), self._client())
+            await _respond(send, answer)
+            return
+        call, receive = await _call_of(scope, receive)
+        try:
+            admitted, asked_at = await self._admit(scope, call)
+        except AgentAdmitError as error:
+            if error.http is None:
+                raise
+            await _respond(send, self._with_first_scopes(error.http))
+            return
+        if call.tool in self._guards:
+            scope[KEY] = Known(call.tool, admitted.agent)
+        await self.app(scope, receive, self._watched(send, admitted, asked_at))
+
+    async def _admit(self, scope: Scope, call: _Call) -> tuple[Admitted, float]:
+        guard = self._guards.get(call.tool, _OPEN)
+        asked_at = _request.monotonic()
+        flow = self._gate.admit(guard, _head(scope, "CALL"), call.endpoint)
+        admitted, _ = await drive_async(flow, _Hooks(), self._client())
+        return admitted, asked_at
+
+    def _watched(self, send: Send, admitted: Admitted, asked_at: float) -> Send:
+        """Asks again every 30 s while an answer goes out (PROTOCOL, principle 1)."""
+        last = asked_at
+
+        async def watched(message: Message) -> None:
+            nonlocal last
+            if message.get("body") and _request.monotonic() - last >= ASK_AGAIN_AFTER:
+                last = _request.monotonic()
+                try:
+                    await drive_async(self._gate.ask_again(admitted), _Hooks(), self._client())
+                except AgentAdmitError as error:
+                    raise broken_off(error) from None
+            await send(message)
+
+        return watched
+
+    def _with_first_scopes(self, answer: Any) -> Any:
+        """What a client should ask for that has not called any tool yet."""
+        status, headers, body = answer
+        if status != 401 or self._first is None:
+            return answer
+
+        def told(value: bytes) -> bytes:
+            return value if b"scope=" in value else value + f', scope="{self._first}"'.encode()
+
+        return status, [(n, told(v) if n == _CHALLENGE else v) for n, v in headers], body
+
+
+class _Hooks:
+    """A server has no users of its own: they are whom the agent calls for."""
+
+    def current_user(self) -> Any:
+        return None
+
+    def load_user(self, user_id: str) -> Any:
+        return user_of(user_id)
+
+    def sign_in_page(self, back: str) -> Any:
+        return None
+
+    def is_admin(self, user: Any) -> Any:
+        return False
+
+    def filter_scopes(self, user: Any, scopes: list[dict[str, Any]]) -> Any:
+        return scopes
+
+    def id_of(self, user: Any, *, is_loaded: bool) -> str | None:
+        user_id: str = user["user_id"]
+        return user_id
+
+
+class _Call(NamedTuple):
+    endpoint: str
+    tool: str = ""
+
+
+async def _call_of(scope: Scope, receive: Receive) -> tuple[_Call, Receive]:
+    """What a request asks for, and its body once more."""
+    if scope["method"] != "POST":
+        return _Call(f"mcp:{scope['method']}"), receive
+    messages: list[Message] = []
+    body = bytearray()
+    while len(body) <= LOOKED_AT:
+        message = await receive()
+        messages.append(message)
+        body += message.get("body", b"")
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            break
+
+    async def again() -> Message:
+        return messages.pop(0) if messages else await receive()
+
+    return _read(bytes(body)), again
+
+
+def _read(body: bytes) -> _Call:
+    """The method of a message, and its tool. What is none, the server itself refuses."""
+    try:
+        message = json.loads(body)
+    except ValueError:
+        return _Call("mcp:POST")
+    if not isinstance(message, dict):
+        return _Call("mcp:POST")
+    said = cast("dict[str, Any]", message)
+    method, params = said.get("method"), said.get("params")
+    tool = cast("dict[str, Any]", params).get("name") if isinstance(params, dict) else None
+    if method == "tools/call" and isinstance(tool, str) and tool:
+        return _Call(f"tool:{tool}", tool)
+    return _Call(f"mcp:{method}" if isinstance(method, str) and method else "mcp:POST")
+
+
+def _head(scope: Scope, method: str) -> Head:
+    client = scope.get("client")
+    query: bytes = scope.get("query_string", b"")
+    return Head(method, scope["path"], query, scope["headers"], client[0] if client else None)
+
+
+async def _respond(send: Send, answer: Any) -> None:
+    status, headers, body = answer
+    length = (b"content-length", str(len(body)).encode())
+    start = {"type": "http.response.start", "status": status, "headers": [*headers, length]}
+    await send(start)
+    await send({"type": "http.response.body", "body": body})

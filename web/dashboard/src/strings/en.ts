@@ -1,0 +1,488 @@
+import type { Plural } from "../../../react/src/strings/en.js";
+import { enAccounts } from "./enAccounts.js";
+import { enAudit } from "./enAudit.js";
+
+type Named = { name: string; hint: string };
+
+/** Everything that the dashboard says, in English. `{name}` stands for what is put in. */
+export const en = {
+  locale: "en",
+  dir: "ltr" as "ltr" | "rtl",
+
+  brand: "AgentAdmit",
+  skip: "Skip to the content",
+  loading: "Loading…",
+  working: "One moment…",
+  tryAgain: "Try again",
+  cancel: "Cancel",
+  close: "Close",
+  save: "Save",
+  savedNow: "Saved. It holds from now on.",
+  search: "Search",
+  any: "Any",
+  clearFilters: "Show everything",
+  optional: "optional",
+  copy: "Copy",
+  copyWhat: "Copy: {what}",
+  copied: "Copied.",
+  copyFailed: "It could not be copied. Mark the text and copy it yourself.",
+  stored: "I have stored it",
+  typedOtherwise: "That is not the same text.",
+  badAddress: "This must be an address that begins with https:// or http://.",
+  environments: { live: "Live", test: "Test" },
+
+  nav: {
+    label: "Dashboard",
+    menu: "Menu",
+    overview: "Overview",
+    apps: "Apps",
+    connections: "Connections",
+    people: "People",
+    audit: "Audit",
+    plans: "Plans",
+    sessions: "Sessions",
+    developers: "Developers",
+    profile: "Your account",
+  },
+
+  looks: {
+    language: "Language",
+    theme: "Colours",
+    themes: { system: "System", light: "Light", dark: "Dark" },
+  },
+
+  paging: { label: "Pages", previous: "Previous", next: "Next", page: "Page {n}" },
+
+  session: {
+    operator: "Operator",
+    developer: "Developer",
+    signOut: "Sign out",
+  },
+
+  signIn: {
+    title: "Sign in",
+    code: "Sign-in code",
+    codeHint: "16 letters and digits. Capitals, spaces and dashes do not matter.",
+    submit: "Sign in",
+    noCode: "Type the code.",
+    wrongCode:
+      "This code does not work: it may be mistyped, used already, or older than ten minutes. Check it, or make another.",
+    where: "Where do I get a code?",
+    whereFirst: "The service prints one when it is started for the first time.",
+    whereAgain: "Whoever runs the service makes another with {command}, on its machine.",
+    ended: "Your session has ended, so nothing of it is shown any more. Sign in again to go on.",
+    left: "You are signed out.",
+  },
+
+  nowhere: {
+    title: "Nothing here",
+    text: "There is no such page, or it is not yours to see.",
+  },
+
+  overview: {
+    title: "Overview",
+    apps: "Apps",
+    active: "Agents with access",
+    allowedToday: "Calls allowed today",
+    refusedToday: "Calls refused today",
+    refusals: "Most often refused today:",
+    live: "What agents do",
+    keepUp: "Keep up to date",
+    all: "Search everything that happened",
+  },
+
+  health: {
+    title: "Health",
+    ok: "All is well",
+    failing: "Something is wrong",
+    checkOk: "well",
+    checkFailing: "failing",
+    checks: {
+      admission: "Answering calls",
+      store: "Store",
+      disk: "Room on the disk",
+      clock: "Clock",
+    } as Record<string, string>,
+    version: "Version",
+    address: "Address",
+    write: "A write takes",
+    free: "Free space",
+    newest: "Newest record",
+    milliseconds: "{n} ms",
+    gigabytes: "{n} GB",
+  },
+
+  apps: {
+    title: "Apps",
+    intro: "An app is what agents are let into. Each has its own keys, scopes and connections.",
+    create: "Create an app",
+    none: "No apps yet",
+    noneHint: "Create the first one: it takes a name, nothing else.",
+    name: "Name",
+    nameHint: "Users see it when they are asked to let an agent in.",
+    nameless: "Give the app a name.",
+    description: "Description",
+    descriptionHint: "A sentence about the app, for its users and their agents.",
+    plan: "Plan",
+    created: "Created",
+    deleted: "Deleted",
+    newTitle: "Create an app",
+    newIntro: "All of this can be changed later. Next comes its first key.",
+    createdNow: "The app is there. Make its first key.",
+  },
+
+  app: {
+    one: "App",
+    id: "App id",
+    tabsLabel: "Parts of the app",
+    tabs: {
+      usage: "Usage",
+      keys: "Keys",
+      scopes: "Scopes",
+      connections: "Connections",
+      activity: "Activity",
+      plan: "Plan",
+      members: "Developers",
+      settings: "Settings",
+    },
+  },
+
+  usage: {
+    intro: "What the agents of the app’s users did in the last 30 days.",
+    introTest: "Calls of the test environment are counted apart and cost nothing.",
+    active: "Agents with access",
+    ever: "Connections ever made",
+    allowed: "Calls allowed",
+    refused: "Calls refused",
+    byAgent: "Calls by agent",
+  },
+
+  chart: {
+    title: "Calls by day",
+    summary:
+      "{allowed} allowed and {refused} refused in the last 30 days; the busiest day was {day} with {most}.",
+    ofDay: "{day}: {allowed} allowed, {refused} refused",
+    empty: "No calls in the last 30 days.",
+    asTable: "Show as a table",
+    day: "Day",
+    allowed: "Allowed",
+    refused: "Refused",
+  },
+
+  keys: {
+    intro: "The app’s servers show a key with each call. Whoever has it can do what it may.",
+    create: "Create a key",
+    none: "No keys yet",
+    noneHint: "Without a key the app cannot talk to this service. Begin with one for tests.",
+    name: "Name",
+    nameHint: "So that you know it again, such as “Web server”.",
+    unnamed: "Key without a name",
+    environment: "Environment",
+    environmentHint: {
+      test: "For trying things out: calls are counted apart and cost nothing.",
+      live: "For the app’s users.",
+    },
+    permissions: "May",
+    permission: {
+      verify: { name: "Verify", hint: "Ask whether a call of an agent may proceed." },
+      issue: { name: "Issue", hint: "Make tokens for the app’s users." },
+      manage: {
+        name: "Manage",
+        hint: "See and end connections, change scopes, read audit and usage.",
+      },
+    } as Record<"verify" | "issue" | "manage", Named>,
+    noPermission: "Choose at least one thing that it may do.",
+    lastUsed: "Last used",
+    neverUsed: "Never",
+    ends: "Ends",
+    never: "Never",
+    after: "After {duration}",
+    ended: "Ended",
+    expired: "Run out",
+    rotate: "Replace",
+    rotateTitle: "Replace {key}",
+    rotateIntro:
+      "A new key that may do the same takes its place. Put it into the app while the old one still works.",
+    overlap: "The old key ends",
+    overlapHint: "Until then both work, so that no call is lost.",
+    noOverlap: "At once",
+    noOverlapHint:
+      "Calls with the old key fail from that moment. Right where somebody else has it.",
+    revoke: "End",
+    revokeTitle: "End this key?",
+    revokeText:
+      "{key} stops working at once, and so does whatever of {app} still uses it. This cannot be undone.",
+    revokeYes: "Yes, end the key",
+    revokedNow: "The key has ended.",
+    madeTitle: "Your new key",
+    madeIntro:
+      "It is shown this once. Copy it to where the app keeps its secrets, before you close this.",
+    key: "API key",
+    oldEnds: "The old key ends",
+  },
+
+  scopes: {
+    intro: "What users can allow an agent to do in this app. Agents can do nothing else.",
+    add: "Add a scope",
+    edit: "Change",
+    remove: "Remove",
+    none: "No scopes yet",
+    noneHint: "Add one for each thing that an agent may be allowed to do.",
+    name: "Name",
+    nameHint: "As the app’s code checks it, such as read:orders. It cannot be changed later.",
+    nameFixed: "The name cannot be changed.",
+    nameTaken: "There is a scope of this name already.",
+    badName: "Write it as read:orders: small letters, digits, dots and dashes around a colon.",
+    description: "What users read",
+    descriptionHint: "What the agent may then do, in plain words: “See your orders”.",
+    noDescription: "Say in a sentence what it allows.",
+    category: "Category",
+    categoryHint: "Scopes of one category stand together on the consent page.",
+    marks: "Marks",
+    sensitive: "Sensitive",
+    sensitiveHint:
+      "Could cost money, reveal something private, or be hard to undo. Never chosen beforehand.",
+    admin: "Administrators only",
+    adminHint: "Offered only where the app says that its user is an administrator.",
+    removeTitle: "Remove this scope?",
+    removeText:
+      "{scope} is taken away from every connection of {app} that has it, at once. This cannot be undone.",
+    removeYes: "Yes, remove it",
+  },
+
+  connections: {
+    title: "Connections",
+    one: "Connection",
+    intro: "Each is what one agent may do for one user of an app, and until when.",
+    search: "User or connection",
+    searchHint: "A user’s whole id, or conn_…",
+    statusLabel: "Status",
+    status: { pending: "Waiting", active: "Active", revoked: "Ended", expired: "Run out" },
+    suspended: "Suspended",
+    found: { one: "{n} connection", other: "{n} connections" } as Plural,
+    none: "Nobody has let an agent in yet",
+    nothingFound: "Nothing matches",
+    open: "{agent} of {user}",
+    agent: "Agent",
+    user: "User",
+    unnamed: "Agent without a name",
+    lastUsed: "Last used",
+    notUsed: "Not yet",
+    calls: "Calls",
+    about: "About",
+    purpose: "The app’s purpose",
+    intent: "The user’s note",
+    created: "Allowed on",
+    ends: "Ends",
+    ended: "Ended on",
+    untilRevoked: "When it is ended",
+    id: "Connection id",
+    may: "It may",
+    activity: "What it did",
+    change: "Change",
+    narrowTitle: "Allow less",
+    narrowIntro: "Here you can only take away. More is for the user to allow.",
+    keepOne: "It must keep at least one thing. To take everything away, end its access.",
+    asNow: "As it is now",
+    inTime: "In {duration}",
+    end: "End access",
+    endTitle: "End this access?",
+    endText: "{agent} can do nothing more for {user} from that moment. This cannot be undone.",
+    endYes: "Yes, end it",
+    endedNow: "The access has ended.",
+  },
+
+  people: {
+    title: "People",
+    intro: "Everything that can act for one person, in all apps, and one button that ends it all.",
+    label: "User id",
+    hint: "As the apps call the person. The beginning of it is enough.",
+    person: "Person",
+    live: "Can act now",
+    apps: "Apps",
+    agents: { one: "{n} agent", other: "{n} agents" } as Plural,
+    more: "There are more. Type more of the id.",
+    nobody: "Nobody of this id",
+    nobodyHint: "No app has connected an agent of such a person. Ids are told apart by capitals.",
+    can: {
+      zero: "Nothing can act for this person now.",
+      one: "{n} agent can act for this person now.",
+      other: "{n} agents can act for this person now.",
+    } as Plural,
+    many: "Agents of this person stand on several pages below.",
+    endAll: "End everything",
+    endTitle: "End everything for this person?",
+    endText:
+      "Every agent of {user}, in every app, live and test, can do nothing more from that moment. This cannot be undone.",
+    endTyped: "Type the user id to confirm",
+    endedNow: {
+      one: "{n} connection of this person has ended.",
+      other: "{n} connections of this person have ended.",
+    } as Plural,
+  },
+
+  ...enAudit,
+
+  ...enAccounts,
+
+  plans: {
+    title: "Plans",
+    one: "Plan",
+    intro: "What each app pays for, and what happens when it is used up.",
+    formIntro: "What this app pays for. Only live calls count, each month anew.",
+    name: "Name of the plan",
+    nameless: "Give the plan a name.",
+    statusLabel: "Status",
+    status: {
+      none: "No plan",
+      trial: "On trial",
+      active: "Active",
+      past_due: "Payment is late",
+      cancelled: "Cancelled",
+    },
+    limit: "Live calls a month",
+    limitHint: "Leave it empty for no limit.",
+    noNumber: "Type a whole number, or nothing.",
+    noLimit: "No limit",
+    onLimit: "Beyond the limit",
+    onLimits: {
+      overage: { name: "Calls go on", hint: "What is more is counted as overage." },
+      refuse: {
+        name: "Calls are refused",
+        hint: "Agents are told that the app’s plan is used up.",
+      },
+    } as Record<"overage" | "refuse", Named>,
+    billingUrl: "Where it is paid",
+    billingHint: "The app’s people are led there from its panel.",
+    used: "{used} of {limit} calls used",
+    usedNoLimit: { one: "{n} call, no limit", other: "{n} calls, no limit" } as Plural,
+    overage: { one: "{n} call beyond the plan", other: "{n} calls beyond the plan" } as Plural,
+    renews: "Renews on {date}",
+    billing: "Look after the plan",
+  },
+
+  settings: {
+    about: "About the app",
+    asking: "Asking users",
+    safety: "Tokens and access",
+    rates: "Rate limits",
+    ends: "No end date",
+    untilRevoked: "Users may allow access until they end it",
+    untilRevokedHint: "Without this, each access needs an end date.",
+    redirects: "Where users come back to",
+    redirectsHint: "One address a line. The consent page leads to no other.",
+    badRedirects:
+      "Each line must be an address that begins with https://, or http:// on this machine.",
+    badNumber: "Type a whole number within the bounds.",
+    numbers: {
+      idle_days: {
+        name: "Days until unused access runs out",
+        hint: "1 to 365. An agent that makes no call for so long must be allowed anew.",
+      },
+      connection_token_minutes: {
+        name: "Minutes that a token can be handed over",
+        hint: "1 to 10. After that, the user makes a new one.",
+      },
+      per_key_per_second: {
+        name: "Calls per second, for each key",
+        hint: "1 to 1,000,000. Leave it empty for no limit.",
+      },
+      per_connection_per_second: {
+        name: "Calls per second, for each agent",
+        hint: "1 to 1,000,000. Leave it empty for no limit.",
+      },
+    },
+    addresses: {
+      logo_uri: { name: "Logo", hint: "The consent page shows it beside the name." },
+      documentation_uri: { name: "Documentation", hint: "For developers and for agents." },
+      login_url: { name: "Sign-in page", hint: "Where users sign in to the app." },
+    },
+    choices: {
+      issuance: {
+        name: "Who asks users",
+        options: {
+          app: { name: "The app, on its own page", hint: "With the panel, or a page of its own." },
+          hosted: {
+            name: "Only the hosted consent page",
+            hint: "The app cannot make tokens by itself.",
+          },
+        },
+      },
+      on_replay: {
+        name: "When a token is tried a second time",
+        options: {
+          revoke: {
+            name: "End the access",
+            hint: "Somebody else may have it. This is the safe way.",
+          },
+          refuse: { name: "Refuse, nothing more", hint: "The access that was made first goes on." },
+        },
+      },
+      scope_used: {
+        name: "Must each call name its scope?",
+        options: {
+          optional: { name: "No", hint: "The app may check scopes itself." },
+          required: { name: "Yes", hint: "A call that names no scope is refused." },
+        },
+      },
+    },
+    delete: "Delete this app",
+    deleteIntro: "Its keys stop working and all access to it ends. Its audit stays.",
+    deleteTitle: "Delete this app?",
+    deleteText:
+      "All keys of {app} stop working and every agent loses its access, at once. This cannot be undone.",
+    deleteTyped: "Type the app’s name to confirm",
+    deleteYes: "Yes, delete the app",
+    deletedNow: "The app is deleted.",
+  },
+
+  sessions: {
+    title: "Sessions",
+    intro: "Who is signed in to this dashboard. End what you do not know.",
+    none: "Nobody is signed in",
+    who: "Who",
+    since: "Since",
+    lastUsed: "Last used",
+    until: "Ends at the latest",
+    current: "This one",
+    end: "End",
+    endTitle: "End this session?",
+    endText: "{who} is signed out at once, and needs a new code to come back.",
+    endOwn: "This is your own session: you are signed out at once.",
+    endedNow: "The session has ended.",
+  },
+
+  errors: {
+    title: "That did not work",
+    told: "The service says:",
+    unreachable:
+      "The service cannot be reached. Check that it runs and that you are connected, then try again.",
+    unexpected:
+      "The service gave an answer that makes no sense here. Try again; if it stays, look into its log.",
+    unauthenticated: "You are signed out. Sign in again.",
+    invalid_code: "This code does not work. Check it, or make another.",
+    invalid_passkey: "This passkey opens nothing here. It may have been removed.",
+    passkey_cancelled: "No passkey was used. Try again, or go on in another way.",
+    forbidden: "You are not allowed to do this. Ask whoever runs the service.",
+    cross_site_request:
+      "The service did not take this for its own page. Open the dashboard at the address that the service calls its own.",
+    not_found: "It is not there, or no longer there. Go back to the list and look.",
+    method_not_allowed:
+      "This service does not offer that. It may be older than this page: load the page again.",
+    conflict: "It contradicts what is there by now. Load the page again and look.",
+    gone: "That is over.",
+    invalid_request: "Something cannot be used as it is. Check what you typed.",
+    invalid_scope: "A scope cannot be used as it is. Check its name.",
+    subscription_required: "The app has no plan for this. Give it a plan first.",
+    rate_limited: "Too many tries. Wait a moment, then try again.",
+    rate_limited_for: "Too many tries. Wait {seconds} seconds, then try again.",
+    unavailable:
+      "The service cannot find out or do it now, so it is not certain whether anything was done. Look, then try again.",
+    internal:
+      "The service could not answer: a defect. Try again; if it stays, look for the reference in its log.",
+    reference: "Reference: {id}",
+  } as Record<string, string>,
+};
+
+/** Everything that the dashboard says, in some language. */
+export type Strings = typeof en;

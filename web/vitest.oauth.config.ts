@@ -1,0 +1,11 @@
+import { defineConfig } from "vitest/config";
+
+// clients that never heard of AgentAdmit: a step of their own, `cargo xtask test --only oauth`
+export default defineConfig({
+  test: {
+    include: ["tests/oauth/**/*.test.ts"],
+    testTimeout: 240_000,
+    hookTimeout: 120_000,
+    fileParallelism: false,
+  },
+});
