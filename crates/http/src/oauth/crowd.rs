@@ -56,13 +56,14 @@ impl Crowd {
             self.by_address.clear();
         }
         let CrowdLimits { of_all, crowded, of_one } = self.limits;
-        // at most as many as are counted
-        let of_this = self.by_address.entry(subscriber(address)).or_default();
-        if self.all >= of_all || (self.all >= crowded && *of_this >= of_one) {
+        let address = subscriber(address);
+        let of_this = self.by_address.get(&address).copied().unwrap_or_default();
+        if self.all >= of_all || (self.all >= crowded && of_this >= of_one) {
             return Err(Duration::from_nanos(MINUTE_NS.saturating_sub(age_ns)));
         }
         self.all += 1;
-        *of_this += 1;
+        // who is refused leaves nothing behind: at most `of_all` addresses are known
+        self.by_address.insert(address, of_this + 1);
         Ok(())
     }
 }
@@ -112,7 +113,11 @@ mod tests {
             for number in 0..(limits.of_all - limits.crowded) {
                 assert_eq!(crowd.begin(address(2 + number), 0), Ok(()));
             }
-            assert!(crowd.begin(address(99_999), 0).is_err());
+            for number in 0..100 {
+                assert!(crowd.begin(address(99_999 + number), 0).is_err());
+            }
+            let most = usize::try_from(limits.of_all).unwrap();
+            assert!(crowd.by_address.len() <= most, "who is refused is not remembered");
             assert_eq!(crowd.begin(address(1), MINUTE_NS), Ok(()));
         }
     }
