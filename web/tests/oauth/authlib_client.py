@@ -14,7 +14,9 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import requests
 from authlib.integrations.requests_client import OAuth2Session
+from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata, get_well_known_url
+from joserfc.jwk import RSAKey
 
 # plain http is for this machine alone
 os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
@@ -55,18 +57,24 @@ def client_of(told: dict[str, Any], metadata: dict[str, Any], method: str) -> OA
         "token_endpoint_auth_method": method,
         "grant_types": ["authorization_code", "refresh_token", DEVICE],
     }
+    key = RSAKey.generate_key(2048) if method == "private_key_jwt" else None
+    if key is not None:
+        body["jwks"] = {"keys": [key.as_dict(private=False)]}
     answer = requests.post(metadata["registration_endpoint"], json=body, timeout=30)
     assert answer.status_code == 201, answer.text
     registered = answer.json()
-    return OAuth2Session(
+    client = OAuth2Session(
         registered["client_id"],
-        registered.get("client_secret"),
+        key or registered.get("client_secret"),
         token_endpoint_auth_method=method,
         redirect_uri=told["redirect_uri"],
         scope="read:orders read:profile",
         code_challenge_method="S256",
         default_timeout=30,
     )
+    if key is not None:
+        client.register_client_auth_method(PrivateKeyJWT(metadata["token_endpoint"]))
+    return client
 
 
 def code(told: dict[str, Any], metadata: dict[str, Any], method: str, *, pushed: bool) -> Any:
@@ -163,6 +171,7 @@ def main() -> None:
     introspected(told, metadata, client)
     code(told, metadata, "none", pushed=True)
     code(told, metadata, "client_secret_basic", pushed=False)
+    refreshed(told, metadata, code(told, metadata, "private_key_jwt", pushed=False))
     device(told, metadata)
     say(done=True)
 

@@ -117,7 +117,7 @@ async fn a_signature_counts_once_for_this_service_and_now() {
     let now = service.engine.wall().as_millis() / 1_000;
     let header = json!({"alg": "EdDSA", "kid": "one", "typ": "JWT"});
     let claims = json!({
-        "iss": id, "sub": id, "aud": ISSUER, "iat": now, "exp": now + 60, "jti": "0123456789abcdef",
+        "iss": id, "sub": id, "aud": ISSUER, "iat": now, "exp": now + 3_600, "jti": "0123456789abcdef",
     });
     let change = |base: &Value, name: &str, value: Value| {
         let mut changed = base.clone();
@@ -141,7 +141,7 @@ async fn a_signature_counts_once_for_this_service_and_now() {
         ("aud", json!([ISSUER, "https://other.example"])),
         ("aud", Value::Null),
         ("exp", json!(now - 30)),
-        ("exp", json!(now + 631)),
+        ("exp", json!(now + 3_631)),
         ("exp", json!("soon")),
         ("exp", Value::Null),
         ("iat", json!(now + 31)),
