@@ -18,7 +18,7 @@ use crate::exports::Exports;
 use crate::metrics::Metrics;
 use crate::oauth::OAuthOptions;
 use crate::oauth::clients::Clients;
-use crate::oauth::crowd::{Crowd, REGISTRATIONS, REQUESTS};
+use crate::oauth::crowd::{Crowd, ENDS, REGISTRATIONS, REQUESTS};
 use crate::observe::{Lines, Observation};
 use crate::openapi::{self, Bodyless};
 
@@ -80,6 +80,7 @@ struct Shared {
     code_tries: Mutex<Tries>,
     registrations: Mutex<Crowd>,
     access_requests: Mutex<Crowd>,
+    ends: Mutex<Crowd>,
     link_tries: Mutex<Tries>,
     passkey_tries: Mutex<Tries>,
     exports: Exports,
@@ -104,6 +105,7 @@ impl ServiceState {
                 code_tries: Mutex::default(),
                 registrations: Crowd::of(REGISTRATIONS),
                 access_requests: Crowd::of(REQUESTS),
+                ends: Crowd::of(ENDS),
                 link_tries: Mutex::default(),
                 passkey_tries: Mutex::default(),
                 exports: Exports::new(options.exports, options.exports_each),
@@ -167,6 +169,11 @@ impl ServiceState {
     /// How many OAuth clients asked for access.
     pub(crate) fn access_requests(&self) -> &Mutex<Crowd> {
         &self.shared.access_requests
+    }
+
+    /// How many agents ended what a token opens.
+    pub(crate) fn ends(&self) -> &Mutex<Crowd> {
+        &self.shared.ends
     }
 
     /// How often challenges for passkeys were asked for.

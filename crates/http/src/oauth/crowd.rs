@@ -32,6 +32,8 @@ pub(crate) struct CrowdLimits {
 pub(crate) const REGISTRATIONS: CrowdLimits = CrowdLimits { of_all: 300, crowded: 60, of_one: 10 };
 /// Requests for access: of browsers, pushed, and of devices.
 pub(crate) const REQUESTS: CrowdLimits = CrowdLimits { of_all: 6_000, crowded: 600, of_one: 60 };
+/// Ends of connections by agents that are no clients.
+pub(crate) const ENDS: CrowdLimits = CrowdLimits { of_all: 6_000, crowded: 600, of_one: 60 };
 
 /// How many came in this minute.
 #[derive(Debug)]
@@ -91,6 +93,15 @@ pub(crate) fn one_more_request(state: &ServiceState, call: &Call) -> Answer<()> 
     one_more(state, call, state.access_requests(), text)
 }
 
+/// Whether one more may end what a token opens, with nothing but the token.
+///
+/// # Errors
+/// As [`one_more`].
+pub(crate) fn one_more_end(state: &ServiceState, call: &Call) -> Answer<()> {
+    let text = "too many connections are being ended from here just now: wait, then try again";
+    one_more(state, call, state.ends(), text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,7 +112,7 @@ mod tests {
 
     #[test]
     fn an_address_is_held_to_its_share_only_when_many_come() {
-        for limits in [REGISTRATIONS, REQUESTS] {
+        for limits in [REGISTRATIONS, REQUESTS, ENDS] {
             let crowd = Crowd::of(limits);
             let mut crowd = crowd.lock();
             for _ in 0..limits.crowded {

@@ -11,6 +11,7 @@ use agentadmit_protocol::api::oauth_server::ClientForm;
 use agentadmit_protocol::api::token::TokenType;
 use agentadmit_protocol::error::ErrorBody;
 use agentadmit_protocol::id::EventId;
+use agentadmit_protocol::oauth::ClientId;
 use agentadmit_protocol::permission::Permission;
 use agentadmit_protocol::scope::{self, ScopeName};
 use agentadmit_protocol::secret::{Presented, SecretKind};
@@ -25,6 +26,7 @@ use crate::extract::{Call, Form, NoQuery, OAuthHeader, record_id};
 use crate::limits;
 use crate::metrics::Verdict;
 use crate::oauth::clients::prove;
+use crate::oauth::crowd;
 use crate::state::{RequestId, ServiceState};
 
 /// Introspects a token (RFC 7662)
@@ -132,11 +134,16 @@ fn active(
 /// Revokes the connection behind a token (RFC 7009)
 ///
 /// 200 with an empty body, also for a token that opens nothing. An app ends any connection of its own,
-/// an OAuth client any of its grants, by an access or refresh token.
+/// an OAuth client any of its grants, by an access or refresh token. Of a connection that a human handed
+/// over, the access token is enough: an agent that is done sends it, and no credential beside it.
 #[utoipa::path(
     post, path = "/oauth/revoke", tag = "oauth", operation_id = "oauth_revoke",
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "The token opens nothing any more.")),
+    responses(
+        (status = 200, description = "The token opens nothing any more."),
+        (status = 429, description = "`rate_limited` with `limit` `address`: too many that are no \
+            clients.", body = ErrorBody),
+    ),
     security(("api_key" = []), ("client_basic" = []), ()),
 )]
 pub(crate) async fn revoke(
@@ -149,6 +156,10 @@ pub(crate) async fn revoke(
     let engine = state.engine();
     if prove::is_oauth_client(&header, form.client_id.as_deref()) {
         return revoke_own(&state, &call, header, form).await;
+    }
+    if matches!(header, OAuthHeader::Absent) && form.names_nobody() {
+        crowd::one_more_end(&state, &call)?;
+        return revoke_held(&state, &call, None, &form.token).await;
     }
     let client = Client::read(engine, header, &form).await?;
     engine.note_app(&client.credential);
@@ -187,13 +198,25 @@ async fn revoke_own(
         client_assertion_type: form.client_assertion_type,
     };
     let client = prove::client(state, call, header, proof, "/oauth/revoke").await?;
-    let opens = match form.token {
-        Presented(Ok((SecretKind::AccessToken | SecretKind::RefreshToken, hash))) => Some(hash),
+    revoke_held(state, call, Some(client.id.clone()), &form.token).await
+}
+
+/// Ends what a token opens for whoever holds it.
+async fn revoke_held(
+    state: &ServiceState,
+    call: &Call,
+    client_id: Option<ClientId>,
+    token: &Presented,
+) -> Answer<StatusCode> {
+    let opens = match token {
+        Presented(Ok((SecretKind::AccessToken | SecretKind::RefreshToken, hash))) => Some(*hash),
         Presented(_) => None,
     };
     if let Some(token) = opens {
-        let verb = RevokeGrant { client_id: client.id.clone(), token, origin: call.origin() };
-        state.engine().granted(Lane::Reserved, verb).await?;
+        // what strangers send does not go before what apps and operators end
+        let lane = if client_id.is_some() { Lane::Reserved } else { Lane::Anonymous };
+        let verb = RevokeGrant { client_id, token, origin: call.origin() };
+        state.engine().granted(lane, verb).await?;
     }
     Ok(StatusCode::OK)
 }

@@ -26,6 +26,8 @@ pub(crate) enum Wants {
     App { permission: &'static str, other_app: Expected, other_environment: Expected },
     /// The same in OAuth's words.
     Client,
+    /// That, or nothing: `crate::oauth` plays what the token alone opens.
+    ClientOrHolder,
     /// An operator's token; whether one limited to `billing` is enough.
     Operator { billing: bool },
     /// The command line on the machine.
@@ -158,7 +160,7 @@ pub(crate) const ROWS: &[Row] = &[
         Wants::Nothing,
     ),
     row("POST", "/oauth/introspect", none, Wants::Client),
-    row("POST", "/oauth/revoke", none, Wants::Client),
+    row("POST", "/oauth/revoke", none, Wants::ClientOrHolder),
     row("GET", "/v1/operator/apps", none, FULL),
     row("POST", "/v1/operator/apps", |_| json!({"name": "New"}), FULL),
     row("GET", "/v1/operator/apps/{app_id}", none, FULL),
@@ -422,13 +424,21 @@ impl<'s> World<'s> {
     }
 
     /// No credential, credentials of another form, and two at once.
-    async fn expect_no_way_in(&self, row: &Row, code: &str, challenges: [&str; 3]) {
-        let asks = [
+    fn without_a_way_in(&self, row: &Row) -> [Ask; 3] {
+        [
             self.request(row),
             self.request(row).header("authorization", "Digest x"),
             self.request(row).bearer("a").bearer("b"),
-        ];
-        for (ask, challenge) in asks.into_iter().zip(challenges) {
+        ]
+    }
+
+    async fn expect_no_way_in(
+        &self,
+        row: &Row,
+        code: &str,
+        asks: impl IntoIterator<Item = (Ask, &str)>,
+    ) {
+        for (ask, challenge) in asks {
             let reply = self.service.ask(ask).await;
             reply.expect_error(401, code);
             assert_eq!(reply.header("www-authenticate"), challenge, "{} {}", row.method, row.path);
@@ -472,7 +482,8 @@ async fn no_route_opens_for_the_wrong_credential() {
             Wants::App { permission, other_app, other_environment } => {
                 let anonymous = row.path == "/v1/token/exchange";
                 if !anonymous {
-                    world.expect_no_way_in(row, "invalid_api_key", BEARER).await;
+                    let asks = world.without_a_way_in(row).into_iter().zip(BEARER);
+                    world.expect_no_way_in(row, "invalid_api_key", asks).await;
                 }
                 world.expect_bad(row, &world.bad_for_apps, "invalid_api_key").await;
                 let others: Vec<&str> = ["verify", "issue", "manage"]
@@ -489,10 +500,13 @@ async fn no_route_opens_for_the_wrong_credential() {
                 world.expect_elsewhere(row, &world.other_app, *other_app).await;
                 world.expect_elsewhere(row, &world.app.test, *other_environment).await;
             }
-            Wants::Client => {
+            Wants::Client | Wants::ClientOrHolder => {
                 let basic = r#"Basic realm="agentadmit", charset="UTF-8""#;
                 let challenges = [basic, basic, BEARER[2]];
-                world.expect_no_way_in(row, "invalid_client", challenges).await;
+                let asks = world.without_a_way_in(row);
+                let skipped = usize::from(matches!(row.wants, Wants::ClientOrHolder));
+                let asks = asks.into_iter().zip(challenges).skip(skipped);
+                world.expect_no_way_in(row, "invalid_client", asks).await;
                 world.expect_bad(row, &world.bad_for_apps, "invalid_client").await;
                 let key = json!({"environment": "live", "permissions": ["issue", "manage"]});
                 let (_, lacking) = world.app.key(&key).await;
@@ -501,14 +515,16 @@ async fn no_route_opens_for_the_wrong_credential() {
                 world.expect_elsewhere(row, &world.app.test, EMPTY).await;
             }
             Wants::Operator { billing } => {
-                world.expect_no_way_in(row, "invalid_operator_token", BEARER).await;
+                let asks = world.without_a_way_in(row).into_iter().zip(BEARER);
+                world.expect_no_way_in(row, "invalid_operator_token", asks).await;
                 world.expect_bad(row, &world.bad_for_operators, "invalid_operator_token").await;
                 if !billing {
                     world.ask(row, &world.billing).await.expect_error(403, "forbidden");
                 }
             }
             Wants::Machine => {
-                world.expect_no_way_in(row, "invalid_operator_token", BEARER).await;
+                let asks = world.without_a_way_in(row).into_iter().zip(BEARER);
+                world.expect_no_way_in(row, "invalid_operator_token", asks).await;
                 world.expect_bad(row, &world.bad_for_operators, "invalid_operator_token").await;
                 world.ask(row, &world.operator).await.expect_error(403, "forbidden");
             }
@@ -526,7 +542,9 @@ async fn every_route_opens_for_the_right_credential() {
         let world = World::new(&service).await;
         let reply = match &row.wants {
             Wants::Nothing => service.ask(world.request(row)).await,
-            Wants::App { .. } | Wants::Client => world.ask(row, &world.app.live).await,
+            Wants::App { .. } | Wants::Client | Wants::ClientOrHolder => {
+                world.ask(row, &world.app.live).await
+            }
             Wants::Operator { billing: true } => world.ask(row, &world.billing).await,
             Wants::Operator { billing: false } => world.ask(row, &world.operator).await,
             Wants::Machine => service.ask(world.request(row).local()).await,

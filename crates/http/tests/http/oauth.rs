@@ -60,6 +60,60 @@ async fn revocation_is_that_of_the_standard() {
     app.exchange(&pending).await.expect_error(400, "invalid_grant");
 }
 
+/// An agent that is done ends what it was handed: its access token is enough, and says nothing to others.
+#[tokio::test]
+async fn whoever_holds_a_handed_over_token_ends_it() {
+    let service = Service::start();
+    let app = service.app(&json!({})).await;
+    let revoke = async |form: &[(&str, &str)]| {
+        let reply = service.ask(Ask::new("POST", REVOKE).form(form)).await;
+        assert_eq!((reply.status, reply.body.as_slice()), (200, b"".as_slice()), "{form:?}");
+    };
+    let kept = app.grant("u1").await;
+    let (_, pending) = app.issue("u1").await;
+    for token in ["nonsense", &unknown(SecretKind::AccessToken), &pending, &app.live] {
+        revoke(&[("token", token)]).await;
+    }
+    app.exchange(&pending).await.expect(200);
+    let client = crate::oauth_server::registered(&service, json!({})).await;
+    for more in [None, Some(("token_type_hint", "access_token")), Some(("client_id", &*client))] {
+        let granted = app.grant("u1").await;
+        let form: Vec<_> =
+            std::iter::once(("token", granted.access_token.as_str())).chain(more).collect();
+        for _ in 0..2 {
+            revoke(&form).await;
+        }
+        let dead = app.verify(&granted.access_token, "orders:read").await;
+        assert_eq!(dead.expect_error(403, "invalid_token")["reason"], "revoked");
+        let path =
+            format!("/v1/audit?event=connection_revoked&connection_id={}", granted.connection_id);
+        let events = app.ask(Ask::get(&path)).await.expect(200)["events"].clone();
+        assert_eq!(events.as_array().unwrap().len(), 1, "{events}");
+        assert_eq!(events[0]["actor"], format!("agent:{}", granted.connection_id));
+    }
+    app.verify(&kept.access_token, "orders:read").await.expect(200);
+}
+
+#[tokio::test]
+async fn ends_are_limited_and_say_nothing() {
+    let service = Service::start();
+    let app = service.app(&json!({})).await;
+    let ask = |token: &str| Ask::new("POST", REVOKE).form(&[("token", token)]);
+    for _ in 0..600 {
+        service.ask(ask("nonsense")).await.expect(200);
+    }
+    let granted = app.grant("u1").await;
+    // a good token hears no more than a bad one
+    for token in ["nonsense", &granted.access_token] {
+        let refused = service.ask(ask(token)).await;
+        assert_eq!(refused.expect_error(429, "rate_limited")["limit"], "address");
+        assert_eq!(refused.header("retry-after"), "60");
+    }
+    // who says who it is, is not held up
+    app.ask(ask(&granted.access_token)).await.expect(200);
+    app.verify(&granted.access_token, "orders:read").await.expect_error(403, "invalid_token");
+}
+
 #[tokio::test]
 async fn a_client_proves_itself_in_each_way() {
     let service = Service::start();

@@ -40,6 +40,16 @@ pub struct TokenForm {
     pub client_assertion_type: Option<String>,
 }
 
+impl TokenForm {
+    /// Whether no member says who sends it: then the token alone does.
+    pub const fn names_nobody(&self) -> bool {
+        self.client_id.is_none()
+            && self.client_secret.is_none()
+            && self.client_assertion.is_none()
+            && self.client_assertion_type.is_none()
+    }
+}
+
 /// A signed JWT that proves who the client is. Redacted when printed, wiped when dropped.
 #[derive(Clone)]
 pub struct ClientAssertion(Zeroizing<String>);

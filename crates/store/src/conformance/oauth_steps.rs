@@ -104,7 +104,7 @@ impl Clients {
             }
             Op::ClientRevokes { nth } => {
                 let Some(number) = back(nth, self.held.len()) else { return nothing() };
-                let (client_id, token) = (client("agent").id, self.held[number].access);
+                let (client_id, token) = (Some(client("agent").id), self.held[number].access);
                 said(&RevokeGrant { client_id, token, origin: Origin::default() }.run(tx)?)
             }
             _ => nothing(),

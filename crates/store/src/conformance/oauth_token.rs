@@ -234,12 +234,37 @@ pub(super) fn a_replay_after_the_grace_ends_the_family(backend: &Backend<'_>) {
     check::everything(&world);
 }
 
+/// A client's token needs its client; one that a human handed over needs nobody.
+fn by_whoever_holds_it(caller: &Caller<'_>) {
+    let world = caller.world;
+    let end = |token: SecretHash, name: Option<&str>| {
+        let client_id = name.map(|name| client(name).id);
+        world.granted(&RevokeGrant { client_id, token, origin: Origin::default() })
+    };
+    let tokens = connected(caller, "ann");
+    for token in [&tokens.tokens.access, &tokens.tokens.refresh] {
+        assert_eq!(end(token.hash(), None).count, 0);
+    }
+    assert_allowed(&calls(caller, &tokens.tokens.access));
+    for name in [None, Some("agent")] {
+        let held = caller.connect("ann");
+        assert_eq!(end(held.connection_token, name).count, 0, "it is not the access token");
+        assert_allowed(&caller.verify(&held));
+        let ended = end(held.access_token, name);
+        assert_eq!((ended.count, ended.connection_id), (1, Some(held.id)));
+        assert_dead(&caller.verify(&held), InvalidTokenReason::Revoked);
+        assert_eq!(end(held.access_token, name).count, 0);
+        let records = world.events(AuditEvent::ConnectionRevoked);
+        assert_eq!(records.last().map(|it| it.actor), Some(Actor::Agent(held.id)));
+    }
+}
+
 pub(super) fn revoked_is_revoked_whoever_does_it(backend: &Backend<'_>) {
     let world = World::open(backend);
     let caller = shop(&world);
     let by_app = |target: RevokeTarget| caller.revoke_verb(target);
     let by_client = |token: &Secret, name: &str| RevokeGrant {
-        client_id: client(name).id,
+        client_id: Some(client(name).id),
         token: token.hash(),
         origin: Origin::default(),
     };
@@ -271,6 +296,7 @@ pub(super) fn revoked_is_revoked_whoever_does_it(backend: &Backend<'_>) {
         end(&next);
         is_dead(&caller, &next, InvalidTokenReason::Revoked);
     }
+    by_whoever_holds_it(&caller);
     let stranger = world.caller();
     let tokens = connected(&caller, "ann");
     let target = RevokeTarget::Token(tokens.tokens.access.hash());

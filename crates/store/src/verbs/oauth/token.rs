@@ -213,12 +213,13 @@ impl Refresh {
     }
 }
 
-/// A client ends its own grant (RFC 7009). A token that opens nothing of the client's is answered like
-/// one that did.
+/// Whoever holds a token ends what it opens (RFC 7009): a client its own grant, an agent the connection that a
+/// human handed over. A token that opens nothing of theirs is answered like one that did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RevokeGrant {
-    /// The client, as it has proved.
-    pub client_id: ClientId,
+    /// The client, as it has proved; `None` for an agent that is no client. A client's tokens need their
+    /// client, and a handed-over access token nobody: it is the credential.
+    pub client_id: Option<ClientId>,
     /// The hash of a refresh or access token.
     pub token: SecretHash,
     /// Where the call came from.
@@ -231,17 +232,27 @@ impl Verb for RevokeGrant {
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, StoreError> {
         let nothing = Revoked { connection_id: None, count: 0, at: tx.now };
-        let Some(connection) = tx.connection_by_oauth_token(&self.token)? else {
-            return Ok(Ok(nothing));
-        };
-        match tx.part_of(&connection)? {
-            Some((app, grant)) if grant.client.id == self.client_id => {
-                let actor = Actor::Agent(connection.id);
-                let by = By { actor, reason: None, origin: &self.origin };
-                tx.revoke_one(&app, &connection, &by).map(Ok)
-            }
-            _ => Ok(Ok(nothing)),
+        let Some((app, connection)) = self.theirs(tx)? else { return Ok(Ok(nothing)) };
+        let by = By { actor: Actor::Agent(connection.id), reason: None, origin: &self.origin };
+        tx.revoke_one(&app, &connection, &by).map(Ok)
+    }
+}
+
+impl RevokeGrant {
+    /// What the token opens, if it is theirs to end.
+    fn theirs(&self, tx: &mut Tx<'_>) -> Result<Option<(Arc<App>, Connection)>, StoreError> {
+        if let Some(connection) = tx.rows.connection_by_access_token(&self.token)? {
+            // of a client's connection nobody holds what stands in it
+            let app = match tx.part_of(&connection)? {
+                None => tx.rows.app(connection.tenant.app_id)?,
+                Some(_) => None,
+            };
+            return Ok(app.map(|app| (app, connection)));
         }
+        let Some(connection) = tx.connection_by_oauth_token(&self.token)? else { return Ok(None) };
+        let part = tx.part_of(&connection)?;
+        let own = part.filter(|(_, grant)| Some(&grant.client.id) == self.client_id.as_ref());
+        Ok(own.map(|(app, _)| (app, connection)))
     }
 }
 
