@@ -2,7 +2,7 @@
 //!
 //! A code opens one session, once. A session ends by itself after a time without use and after a
 //! time in all, and by whoever ends it; one that a code of an operator's token opened also ends with
-//! that token, be it revoked, expired or rotated.
+//! that token, be it revoked, expired or rotated, and one that a passkey opened with that passkey.
 
 use agentadmit_protocol::id::{AccountId, OperatorId, SessionId};
 use agentadmit_protocol::secret::SecretHash;
@@ -88,10 +88,17 @@ pub enum Holder {
         /// By whose token; `None` on the machine.
         behind: Option<BehindToken>,
     },
-    /// A developer of apps.
+    /// A developer of apps, who came in with a link.
     Developer {
         /// The account.
         account_id: AccountId,
+    },
+    /// A developer of apps, who came in with a passkey: without it the session is over.
+    PasskeyOwner {
+        /// The account.
+        account_id: AccountId,
+        /// What stores find the passkey by.
+        passkey: SecretHash,
     },
 }
 
@@ -100,7 +107,9 @@ impl Holder {
     pub const fn account_id(&self) -> Option<AccountId> {
         match self {
             Self::Operator { .. } => None,
-            Self::Developer { account_id } => Some(*account_id),
+            Self::Developer { account_id } | Self::PasskeyOwner { account_id, .. } => {
+                Some(*account_id)
+            }
         }
     }
 }

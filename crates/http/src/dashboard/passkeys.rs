@@ -239,7 +239,8 @@ pub(crate) async fn add(
 
 /// Removes a passkey of the own account
 ///
-/// It signs nobody in from the answer on. Sessions that it opened go on.
+/// It signs nobody in from the answer on, and the sessions that it opened are over, this one too if it is
+/// one of them.
 #[utoipa::path(
     delete, path = "/dashboard/passkeys/{credential_id}", tag = "dashboard",
     operation_id = "remove_passkey",

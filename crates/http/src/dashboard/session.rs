@@ -158,7 +158,7 @@ pub(crate) fn who(
             let name = operator.and_then(|operator| operator.name);
             (SessionKind::Operator, name.unwrap_or_else(|| behind.operator_id.to_string()))
         }
-        Holder::Developer { account_id } => {
+        Holder::Developer { account_id } | Holder::PasskeyOwner { account_id, .. } => {
             let label = views.account(account_id)?.map(|account| account.label.to_string());
             (SessionKind::Developer, label.unwrap_or_else(|| account_id.to_string()))
         }

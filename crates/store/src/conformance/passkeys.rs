@@ -166,10 +166,21 @@ pub(super) fn passkeys_are_the_own_accounts(backend: &Backend<'_>) {
         origin: origin(),
     };
     assert_eq!(world.refused(&remove(&eves, passkey.key())), ErrorCode::NotFound);
-    assert_eq!(world.granted(&remove(&anns, passkey.key())), passkey);
-    assert_eq!(world.refused(&remove(&anns, passkey.key())), ErrorCode::NotFound);
+    let again = OperatorCredential::Session(world.granted(&sign_in(&passkey, 2)).cookie.hash());
+    let second = world.read(|views| views.passkey(&SecretHash::of(b"1"))).unwrap();
+    let other = OperatorCredential::Session(world.granted(&sign_in(&second, 2)).cookie.hash());
+    let passkey = world.read(|views| views.passkey(&passkey.key())).unwrap();
+    assert_eq!(world.granted(&remove(&other, passkey.key())), passkey);
+    assert_eq!(world.refused(&remove(&other, passkey.key())), ErrorCode::NotFound);
     assert_eq!(world.refused(&sign_in(&passkey, 5)), ErrorCode::InvalidPasskey);
+    // what it opened is over; what another opened goes on
+    for credential in [&anns, &again] {
+        let wanted = Wanted::Add(credential.clone());
+        assert_eq!(world.refused(&BeginCeremony { wanted }), ErrorCode::Unauthenticated);
+    }
+    let begin = BeginCeremony { wanted: Wanted::Add(other) };
     assert_eq!(world.granted(&begin).known.len(), MAX_PASSKEYS - 1);
+    assert_eq!(world.events(AuditEvent::SessionEnded).len(), 2);
     assert_eq!(world.events(AuditEvent::PasskeyAdded).len(), MAX_PASSKEYS + 1);
     assert_eq!(world.events(AuditEvent::PasskeyRemoved).len(), 1);
     check::everything(&world);

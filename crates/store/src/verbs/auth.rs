@@ -162,7 +162,7 @@ pub fn operator(
             let session = granted!(session_of(views, cookie, now)?);
             return Ok(match session.holder {
                 Holder::Operator { .. } => Ok(AuthenticatedOperator::Session(session)),
-                Holder::Developer { account_id } => views
+                Holder::Developer { account_id } | Holder::PasskeyOwner { account_id, .. } => views
                     .account(account_id)?
                     .filter(Account::is_good)
                     .map(AuthenticatedOperator::Developer)
@@ -179,7 +179,7 @@ pub fn operator(
 }
 
 /// Looks a session of the dashboard up that is good now: neither time nor anybody has ended it, nor
-/// the operator's token that stands behind it.
+/// the operator's token or the passkey that stands behind it.
 ///
 /// # Errors
 /// The store's.
@@ -191,13 +191,14 @@ pub fn session_of(
     let Some(session) = views.session(cookie)?.filter(|session| session.is_good(now)) else {
         return Ok(Err(Refusal::unauthenticated()));
     };
-    if let Holder::Operator { behind: Some(behind) } = session.holder {
-        let operator = views.operator_by_id(behind.operator_id)?;
-        if !behind.is_good(operator.as_ref(), now) {
-            return Ok(Err(Refusal::unauthenticated()));
+    let stands = match session.holder {
+        Holder::Operator { behind: Some(behind) } => {
+            behind.is_good(views.operator_by_id(behind.operator_id)?.as_ref(), now)
         }
-    }
-    Ok(Ok(session))
+        Holder::PasskeyOwner { passkey, .. } => views.passkey(&passkey)?.is_some(),
+        Holder::Operator { behind: None } | Holder::Developer { .. } => true,
+    };
+    Ok(if stands { Ok(session) } else { Err(Refusal::unauthenticated()) })
 }
 
 impl Tx<'_> {

@@ -333,7 +333,9 @@ fn about(
 ) -> Result<Entry, StoreError> {
     let (kind, who) = match session.holder {
         Holder::Operator { behind } => ("operator", behind.map(|it| it.operator_id.to_string())),
-        Holder::Developer { account_id } => ("developer", Some(account_id.to_string())),
+        Holder::Developer { account_id } | Holder::PasskeyOwner { account_id, .. } => {
+            ("developer", Some(account_id.to_string()))
+        }
     };
     let details = details([
         ("session_id", session.id.to_string().into()),

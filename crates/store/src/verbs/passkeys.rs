@@ -2,7 +2,7 @@
 //! authenticator signed was checked before: here is what is decided in the transaction.
 
 use agentadmit_core::account::{self, Account, Invite, InvitePurpose};
-use agentadmit_core::dashboard::{Holder, SessionLimits, SignInMethod};
+use agentadmit_core::dashboard::{Holder, MAX_SESSIONS, SessionLimits, SignInMethod};
 use agentadmit_core::passkey::{
     self, CHALLENGE_SECONDS, Challenge, ChallengePurpose, MAX_PASSKEYS, NewPasskey, Passkey, Signed,
 };
@@ -142,7 +142,7 @@ impl Verb for SignInWithPasskey {
         }
         tx.rows.put_passkey(&known.used(self.signed, tx.now))?;
         tx.end_former(self.former.as_ref(), &self.origin)?;
-        let holder = Holder::Developer { account_id: account.id };
+        let holder = Holder::PasskeyOwner { account_id: account.id, passkey: self.passkey.key() };
         tx.open_session(holder, SignInMethod::Passkey, self.limits, &self.origin).map(Ok)
     }
 }
@@ -204,9 +204,9 @@ impl Verb for SignUpWithPasskey {
         if let Some(member) = joins {
             tx.add_member(&member, Actor::Account(account.id), &self.origin)?;
         }
-        tx.add_passkey(&self.passkey, account.id, &self.origin)?;
+        let passkey = tx.add_passkey(&self.passkey, account.id, &self.origin)?;
         tx.end_former(self.former.as_ref(), &self.origin)?;
-        let holder = Holder::Developer { account_id: account.id };
+        let holder = Holder::PasskeyOwner { account_id: account.id, passkey: passkey.key() };
         tx.open_session(holder, SignInMethod::Passkey, self.limits, &self.origin).map(Ok)
     }
 }
@@ -239,7 +239,7 @@ impl Verb for AddPasskey {
     }
 }
 
-/// A developer takes the own passkey away.
+/// A developer takes the own passkey away, and the sessions that it opened end with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemovePasskey {
     /// The developer.
@@ -260,6 +260,7 @@ impl Verb for RemovePasskey {
         let Some(known) = found else { return Ok(Err(Refusal::not_found("passkey"))) };
         tx.rows.remove_passkey(&self.key)?;
         tx.record(about(AuditEvent::PasskeyRemoved, &known, &self.origin)?)?;
+        tx.end_sessions_of_passkey(&known, &self.origin)?;
         Ok(Ok(known))
     }
 }
@@ -319,6 +320,27 @@ impl Tx<'_> {
         self.rows.put_passkey(&passkey)?;
         self.record(about(AuditEvent::PasskeyAdded, &passkey, origin)?)?;
         Ok(passkey)
+    }
+
+    /// Ends the sessions that a passkey opened: whoever had it may still sit in one of them.
+    fn end_sessions_of_passkey(
+        &mut self,
+        passkey: &Passkey,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
+        let holder =
+            Holder::PasskeyOwner { account_id: passkey.account_id, passkey: passkey.key() };
+        let (account_id, mut before) = (Some(passkey.account_id), None);
+        loop {
+            let page = self.rows.sessions_of(account_id, before, MAX_SESSIONS)?;
+            before = page.last().map(|session| session.id);
+            for session in page.into_iter().filter(|session| session.holder == holder) {
+                self.end_session(session, Actor::Account(passkey.account_id), origin)?;
+            }
+            if before.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// Takes all passkeys of an account that is gone.

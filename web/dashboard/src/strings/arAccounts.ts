@@ -128,7 +128,7 @@ export const arAccounts: typeof enAccounts = {
     synced: "على كل أجهزتك",
     remove: "إزالة",
     removeTitle: "أتزيل مفتاح المرور هذا؟",
-    removeText: "لن يُدخلك {name} بعد الآن. أزِله من جهازك أيضاً.",
+    removeText: "لن يُدخلك {name} بعد الآن، وكل متصفح دخل به يخرج في الحال. أزِله من جهازك أيضاً.",
     removeLast: "هو مفتاحك الوحيد: بعده تحتاج إلى رابط للدخول.",
     removedNow: "أُزيل مفتاح المرور.",
     addedNow: "أُضيف مفتاح المرور.",

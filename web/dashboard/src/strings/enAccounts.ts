@@ -143,7 +143,8 @@ export const enAccounts = {
     synced: "On all your devices",
     remove: "Remove",
     removeTitle: "Remove this passkey?",
-    removeText: "{name} signs you in no more. Remove it from your device, too.",
+    removeText:
+      "{name} signs you in no more, and every browser that signed in with it is signed out at once. Remove it from your device, too.",
     removeLast: "It is your only one: after that you need a link to sign in.",
     removedNow: "The passkey is removed.",
     addedNow: "The passkey is added.",

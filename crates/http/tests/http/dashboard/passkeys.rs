@@ -317,6 +317,45 @@ async fn further_passkeys_are_the_own_accounts() {
 }
 
 #[tokio::test]
+async fn a_passkey_that_is_removed_takes_its_sessions_along() {
+    let (service, first, ann) = ann().await;
+    let told = service.ask(ann.with(Ask::new("POST", &format!("{PASSKEYS}/options")))).await;
+    let told = told.expect(200);
+    let mut second = Authenticator::new(b"second");
+    let credential = second.create(&told["options"]);
+    let made = json!({"challenge_id": told["challenge_id"], "credential": credential});
+    let added = service.ask(ann.with(Ask::post(PASSKEYS, &made))).await.expect(201);
+    let path = format!("{PASSKEYS}/{}", added["credential_id"].as_str().unwrap());
+    // whoever found the second key has been in for a while
+    let finder = Browser::of(&sign_in(&service, &second).await);
+    let also = Browser::of(&sign_in(&service, &second).await);
+    let link = format!("/v1/operator/accounts/{}/sign-in-link", ann.account_id);
+    let code = service.local("POST", &link, &Value::Null).await.text("code");
+    let by_link = Browser::of(&service.ask(use_link(&code, "Ann")).await);
+
+    service.ask(ann.with(Ask::new("DELETE", &path))).await.expect(200);
+    for gone in [&finder, &also] {
+        gone.get(&service, SESSION).await.expect_error(401, "unauthenticated");
+        gone.get(&service, "/v1/operator/apps").await.expect_error(401, "unauthenticated");
+    }
+    for stays in [&ann, &by_link] {
+        stays.get(&service, SESSION).await.expect(200);
+    }
+    let ended = service.local("GET", "/v1/operator/audit?event=session_ended", &Value::Null).await;
+    let actors = ended.json()["events"].as_array().unwrap().clone();
+    assert_eq!(actors.len(), 2, "{ended}");
+    assert!(actors.iter().all(|it| it["actor"] == format!("account:{}", ann.account_id)));
+
+    // the own one is no exception: its answer is the last one
+    let account = ann.get(&service, "/dashboard/account").await.expect(200);
+    let path = format!("{PASSKEYS}/{}", account["passkeys"][0]["credential_id"].as_str().unwrap());
+    service.ask(ann.with(Ask::new("DELETE", &path))).await.expect(200);
+    ann.get(&service, SESSION).await.expect_error(401, "unauthenticated");
+    sign_in(&service, &first).await.expect_error(401, "invalid_passkey");
+    by_link.get(&service, SESSION).await.expect(200);
+}
+
+#[tokio::test]
 async fn who_is_suspended_or_deleted_has_no_passkey() {
     let (service, authenticator, ann) = ann().await;
     let account = format!("/v1/operator/accounts/{}", ann.account_id);
