@@ -3,6 +3,7 @@
 //! A developer is not an operator: the apps of which the account is a member are all that it sees. What
 //! belongs to somebody else answers as what is not there.
 
+use agentadmit_protocol::RedirectUri;
 use agentadmit_protocol::account::{InviteKind, Role, SignUp};
 use agentadmit_protocol::audit::Actor;
 use agentadmit_protocol::error::ErrorCode;
@@ -97,12 +98,19 @@ pub fn developers_only() -> Refusal {
 }
 
 /// Whether a developer may change these settings of an app: rates protect the service, and so are the
-/// operator's; so are the addresses that tokens are for, since nothing else proves whose they are.
+/// operator's; so are the addresses that tokens are for and that the consent page shows as the app's own,
+/// since nothing else proves whose they are. Addresses to come back to that an operator has registered stay
+/// or go, and those on the developer's own machine come, which are nobody's.
 ///
 /// # Errors
 /// `forbidden`, naming the member.
-pub fn require_own_settings(patch: &SettingsPatch) -> Result<(), Refusal> {
-    own_settings(patch.rate_limit.is_none(), patch.resources.is_none())
+pub fn require_own_settings(patch: &SettingsPatch, before: &Settings) -> Result<(), Refusal> {
+    let is_own = |uri: &RedirectUri| uri.is_loopback() || before.redirect_uris.contains(uri);
+    own_settings(
+        patch.rate_limit.is_none(),
+        patch.resources.is_none(),
+        patch.redirect_uris.iter().flatten().all(is_own),
+    )
 }
 
 /// As [`require_own_settings`], for an app that a developer makes.
@@ -110,15 +118,28 @@ pub fn require_own_settings(patch: &SettingsPatch) -> Result<(), Refusal> {
 /// # Errors
 /// `forbidden`, naming the member.
 pub fn require_own_first_settings(settings: &Settings) -> Result<(), Refusal> {
-    own_settings(settings.rate_limit == RateLimits::default(), settings.resources.is_empty())
+    own_settings(
+        settings.rate_limit == RateLimits::default(),
+        settings.resources.is_empty(),
+        settings.redirect_uris.iter().all(RedirectUri::is_loopback),
+    )
 }
 
-fn own_settings(leaves_rates: bool, leaves_resources: bool) -> Result<(), Refusal> {
+fn own_settings(
+    leaves_rates: bool,
+    leaves_resources: bool,
+    leaves_redirects: bool,
+) -> Result<(), Refusal> {
     if !leaves_rates {
         return Err(operators_only().field("settings.rate_limit"));
     }
     if !leaves_resources {
         return Err(operators_only().field("settings.resources"));
+    }
+    if !leaves_redirects {
+        let text = "only an operator of the service registers an address that is not on this machine: the \
+                    consent page shows it as the app's own";
+        return Err(Refusal::new(ErrorCode::Forbidden, text).field("settings.redirect_uris"));
     }
     Ok(())
 }
@@ -288,16 +309,42 @@ mod tests {
     }
 
     #[test]
-    fn rates_and_resources_are_the_operators() {
+    fn rates_and_addresses_are_the_operators() {
+        let none = Settings::default();
         let own = SettingsPatch { allow_until_revoked: Some(false), ..SettingsPatch::default() };
-        assert_eq!(code(require_own_settings(&own)), None);
+        assert_eq!(code(require_own_settings(&own, &none)), None);
         let rates = SettingsPatch { rate_limit: Some(RateLimitsPatch::default()), ..own.clone() };
-        let refusal = require_own_settings(&rates).unwrap_err();
+        let refusal = require_own_settings(&rates, &none).unwrap_err();
         assert_eq!(refusal.field.as_deref(), Some("settings.rate_limit"));
         // naming none is giving up those that an operator has set
-        let resources = SettingsPatch { resources: Some(Vec::new()), ..own };
-        let refusal = require_own_settings(&resources).unwrap_err();
+        let resources = SettingsPatch { resources: Some(Vec::new()), ..own.clone() };
+        let refusal = require_own_settings(&resources, &none).unwrap_err();
         assert_eq!(refusal.field.as_deref(), Some("settings.resources"));
-        assert_eq!(code(require_own_first_settings(&Settings::default())), None);
+        assert_eq!(code(require_own_first_settings(&none)), None);
+
+        let uris = |texts: &[&str]| -> Vec<RedirectUri> {
+            texts.iter().map(|text| text.parse().unwrap()).collect()
+        };
+        let (bank, shop) = ("https://bank.example/", "https://shop.example/");
+        let here = "http://127.0.0.1:8000/";
+        let registered = Settings { redirect_uris: uris(&[shop]), ..Settings::default() };
+        for (texts, is_own) in [
+            (&[][..], true),
+            (&[shop], true),
+            (&[here, shop], true),
+            (&[bank], false),
+            (&[shop, bank], false),
+            (&["https://shop.example"], false),
+        ] {
+            let patch = SettingsPatch { redirect_uris: Some(uris(texts)), ..own.clone() };
+            let refused = require_own_settings(&patch, &registered);
+            assert_eq!(refused.is_ok(), is_own, "{texts:?}");
+            let named = refused.err().and_then(|refusal| refusal.field);
+            assert_eq!(named.as_deref(), (!is_own).then_some("settings.redirect_uris"));
+        }
+        for (text, is_own) in [(here, true), (shop, false)] {
+            let first = Settings { redirect_uris: uris(&[text]), ..Settings::default() };
+            assert_eq!(require_own_first_settings(&first).is_ok(), is_own, "{text}");
+        }
     }
 }

@@ -17,6 +17,13 @@ texts! {
         crate::schema::web_url("An https address, or http to a loopback host, without a fragment.");
 }
 
+impl RedirectUri {
+    /// Whether it leads back to the machine that the browser runs on, and so to nobody's address.
+    pub fn is_loopback(&self) -> bool {
+        Url::parse(self.as_str()).is_ok_and(|url| is_loopback(&url))
+    }
+}
+
 pub(crate) fn web_url(text: &str) -> Result<Url, InvalidText> {
     if text.is_empty() || text.len() > MAX_URL_LENGTH {
         return Err(InvalidText::Length { max: MAX_URL_LENGTH });
@@ -92,5 +99,8 @@ mod tests {
         assert!(WebUrl::new(format!("https://a.example/{}", "x".repeat(2048))).is_err());
         assert!(RedirectUri::new("https://a.example/#x").is_err());
         assert!(RedirectUri::new("https://a.example/cb").is_ok());
+        let is_loopback = |text: &str| RedirectUri::new(text).unwrap().is_loopback();
+        assert!(is_loopback("http://127.0.0.1:8000/cb") && is_loopback("https://localhost/"));
+        assert!(!is_loopback("https://localhost.example/") && !is_loopback("https://a.example/"));
     }
 }

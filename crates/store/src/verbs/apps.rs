@@ -106,10 +106,10 @@ impl Verb for UpdateApp {
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, StoreError> {
         let operator = granted!(tx.keeper(&self.credential, self.app_id, Need::Write)?);
-        if let Some(patch) = self.settings.as_ref().filter(|_| operator.account().is_some()) {
-            granted!(account::require_own_settings(patch));
-        }
         let before = granted!(tx.known_app(self.app_id)?);
+        if let Some(patch) = self.settings.as_ref().filter(|_| operator.account().is_some()) {
+            granted!(account::require_own_settings(patch, &before.settings));
+        }
         let mut after = before.clone();
         if let Some(name) = &self.name {
             after.name.clone_from(name);

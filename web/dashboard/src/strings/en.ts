@@ -373,6 +373,8 @@ export const en = {
     redirectsHint: "One address a line. The consent page leads to no other.",
     badRedirects:
       "Each line must be an address that begins with https://, or http:// on this machine.",
+    operatorsRedirects:
+      "Whoever runs the service adds an address that is not on your own machine: the consent page shows it as your app’s. Ask them.",
     badNumber: "Type a whole number within the bounds.",
     numbers: {
       idle_days: {

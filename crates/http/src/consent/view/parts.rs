@@ -3,6 +3,7 @@
 use agentadmit_core::app::{App, CatalogueScope};
 use agentadmit_core::consent::ConsentSession;
 use agentadmit_engine::consent::ConsentPage;
+use agentadmit_protocol::RedirectUri;
 use agentadmit_protocol::environment::Environment;
 use agentadmit_protocol::text::Label;
 use agentadmit_protocol::time::Timestamp;
@@ -14,8 +15,18 @@ use crate::consent::words::{Words, fill};
 /// The address of the app that an operator has registered: where the user goes back to, else the
 /// first of the app's redirect addresses.
 pub(crate) fn app_address(app: &App, session: &ConsentSession) -> Option<Url> {
-    let known = session.return_url.as_ref().or(app.settings.redirect_uris.first())?;
-    Url::parse(known.as_str()).ok()
+    Url::parse(way_back(app, session)?.as_str()).ok()
+}
+
+fn way_back<'a>(app: &'a App, session: &'a ConsentSession) -> Option<&'a RedirectUri> {
+    session.return_url.as_ref().or(app.settings.redirect_uris.first())
+}
+
+/// Whether the page may call the address the app's own: operators register addresses, and developers those
+/// on their own machine, which are nobody's.
+fn is_known(app: &App, session: &ConsentSession) -> bool {
+    session.tenant.environment == Environment::Test
+        || way_back(app, session).is_some_and(|uri| !uri.is_loopback())
 }
 
 /// Where the app's picture is, if it is one that the page may show: over https only.
@@ -27,7 +38,8 @@ pub(crate) fn picture(app: &App) -> Option<Url> {
 /// Who asks, and as whom.
 pub(super) fn who(words: &Words, page: &ConsentPage) -> Markup {
     let (app, session) = (&*page.app, &page.session);
-    let host = app_address(app, session).and_then(|url| {
+    let known = app_address(app, session).filter(|_| is_known(app, session));
+    let host = known.and_then(|url| {
         url.host_str().map(|host| match url.port() {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{BACK, Browser, ann, between, form_token, html, opened, shop, shown_token, yes};
-use crate::support::{Ask, Service};
+use super::{
+    BACK, Browser, Opened, ann, between, form_token, html, opened, shop, shown_token, yes,
+};
+use crate::support::{Ask, ISSUER, Service};
 
 #[tokio::test]
 async fn a_yes_shows_a_token_that_an_agent_can_use() {
@@ -257,5 +259,30 @@ async fn the_pages_own_files_are_served() {
         assert!(asset.header("content-type").starts_with(content_type), "{asset}");
         assert_eq!(asset.header("x-content-type-options"), "nosniff");
         assert_eq!(asset.header("cache-control"), "public, max-age=3600");
+    }
+}
+
+/// An operator registers where an app is; a developer's own machine is nobody's address, but in development.
+#[tokio::test]
+async fn an_address_is_the_apps_where_somebody_vouches_for_it() {
+    let service = Service::start();
+    let (here, nothing) =
+        ("http://127.0.0.1:8000/", "has given no address that this service knows");
+    for (uris, environment, said) in [
+        (json!([BACK]), "live", "Address known to this service: shop.example"),
+        (json!([here]), "test", "Address known to this service: 127.0.0.1:8000"),
+        (json!([here]), "live", nothing),
+        (json!([]), "test", nothing),
+    ] {
+        let app = service.app(&json!({"redirect_uris": uris})).await;
+        let key = if environment == "live" { &app.live } else { &app.test };
+        let path = format!("/v1/apps/{}/consent-sessions", app.app_id);
+        let answer = service.ask(Ask::post(&path, &json!({"user_id": "u1"})).bearer(key)).await;
+        answer.expect(201);
+        let url = answer.text("session_url");
+        let path = url.strip_prefix(ISSUER).unwrap().to_owned();
+        let opened = Opened { id: answer.text("session_id"), path };
+        let page = Browser::default().enter(&service, &opened).await;
+        assert!(html(&page).contains(said), "{uris} {environment}: {page}");
     }
 }

@@ -66,9 +66,11 @@ async fn a_developer_comes_with_a_link_and_has_an_app_with_a_test_key() {
     assert_eq!(session["apps"], json!([{"app_id": app["app_id"], "role": "owner"}]));
     let path = format!("{APPS}/{}", app["app_id"].as_str().unwrap());
     let resource = json!([{"uri": "https://bank.example/", "environment": "live"}]);
-    for (member, value) in
-        [("rate_limit", json!({"per_key_per_second": null})), ("resources", resource)]
-    {
+    for (member, value) in [
+        ("rate_limit", json!({"per_key_per_second": null})),
+        ("resources", resource),
+        ("redirect_uris", json!(["http://127.0.0.1:8000/", "https://bank.example/"])),
+    ] {
         let settings = json!({"settings": {member: value}});
         let refused = dan.send(&service, "PATCH", &path, &settings).await;
         let field = format!("settings.{member}");

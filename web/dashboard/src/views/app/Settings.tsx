@@ -145,6 +145,10 @@ function SettingsForm({ app, onChanged }: { app: App; onChanged: () => void }) {
       mistake={mistakes.includes(name) ? words.badNumber : null}
     />
   );
+  // a list: the service names the one that is wrong
+  const isRedirect = save.error?.field?.includes("redirect_uris") ?? false;
+  const badRedirects =
+    save.error?.code === "forbidden" ? words.operatorsRedirects : words.badRedirects;
   const address = (name: "login_url" | "documentation_uri" | "logo_uri") => (
     <TextField
       label={`${words.addresses[name].name} (${strings.optional})`}
@@ -214,7 +218,7 @@ function SettingsForm({ app, onChanged }: { app: App; onChanged: () => void }) {
           onValue={(redirect_uris) => set({ redirect_uris })}
           isCode
           rows={3}
-          mistake={save.error?.field?.includes("redirect_uris") ? words.badRedirects : null}
+          mistake={isRedirect ? badRedirects : null}
         />
         {address("login_url")}
       </Card>
