@@ -29,7 +29,8 @@ pytest_plugins = (
     "readme",
     "shop_fixtures",
     "shop_story",
-    "bridge_story",  # which imports the one before
+    "agent_story",  # which, like the next, imports the one before
+    "bridge_story",
     "stream_story",
 )
 

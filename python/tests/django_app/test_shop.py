@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from agent_story import play_agent
 from bridge_story import move, play_bridge
 from panel_calls import play_calls
 from servers import GUNICORN, free_port, served
@@ -173,3 +174,13 @@ def test_an_mcp_client_uses_it(folder: Path, app: App, tmp_path: Path) -> None:
     with served(SERVERS["gunicorn"], folder, app.environ, port) as site:
         page = [pair for pair in signed_in(site, "alice") if pair[0] != "Origin"]
         play_bridge(site, [*page, ("Origin", here)], tmp_path)
+
+
+@pytest.mark.slow
+def test_a_scripted_agent_uses_it(folder: Path, app: App) -> None:
+    port = free_port()
+    here = move(folder / "shop" / "settings.py", port)
+    with served(SERVERS["gunicorn"], folder, app.environ, port) as site:
+        page = [pair for pair in signed_in(site, "alice") if pair[0] != "Origin"]
+        page.append(("Origin", here))
+        play_agent(site, page, "Django: `examples/django-shop`", "write:orders", "tea")

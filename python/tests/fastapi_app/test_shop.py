@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from agent_story import play_agent
 from bridge_story import move, play_bridge, play_connect
 from panel_calls import play_calls
 from servers import GUNICORN, free_port, served
@@ -68,3 +69,15 @@ def test_an_mcp_client_uses_it(agentadmit_service: Service, tmp_path: Path) -> N
         page = [signed_in("alice"), ("Origin", here)]
         play_connect(site, page, tmp_path)
         play_bridge(site, page, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_scripted_agent_uses_it(agentadmit_service: Service, tmp_path: Path) -> None:
+    app = agentadmit_service.app(SCOPES, settings=NO_LIMITS)
+    for name in ("shop.py", "agentadmit.yaml"):
+        shutil.copy(SHOP / name, tmp_path)
+    port = free_port()
+    here = move(tmp_path / "agentadmit.yaml", port)
+    with served(SERVERS["uvicorn"], tmp_path, app.environ, port) as site:
+        page = [signed_in("alice"), ("Origin", here)]
+        play_agent(site, page, "FastAPI: `examples/fastapi-shop`", "write:orders", "tea")

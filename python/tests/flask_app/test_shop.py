@@ -8,8 +8,10 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from agent_story import play_agent
+from bridge_story import move
 from panel_calls import play_calls
-from servers import GUNICORN, served
+from servers import GUNICORN, free_port, served
 from shop_story import ORDERS, let_in, play_shop
 from support import NO_LIMITS, Site
 
@@ -75,3 +77,16 @@ def test_the_panels_calls(server: str, agentadmit_service: Service, tmp_path: Pa
         names = {"user": "alice", "other": "bob", "admin": "root"}
         sessions = {who: signed_in(site, name) for who, name in names.items()}
         play_calls(site, "http://127.0.0.1:8000", sessions, "alice")
+
+
+@pytest.mark.slow
+def test_a_scripted_agent_uses_it(agentadmit_service: Service, tmp_path: Path) -> None:
+    app = agentadmit_service.app(SCOPES, settings=NO_LIMITS)
+    for name in ("shop.py", "agentadmit.yaml"):
+        shutil.copy(SHOP / name, tmp_path)
+    port = free_port()
+    here = move(tmp_path / "agentadmit.yaml", port)
+    command = [*GUNICORN, "shop:app", *SERVERS["sync"], "-b"]
+    with served(command, tmp_path, app.environ, port) as site:
+        page = [*signed_in(site, "alice"), ("Origin", here)]
+        play_agent(site, page, "Flask: `examples/flask-shop`", "write:orders", "tea")
