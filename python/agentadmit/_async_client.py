@@ -139,12 +139,17 @@ class AsyncAgentAdmit:
         return_url: str | None = None,
         locale: str | None = None,
         prompt_templates: Iterable[Mapping[str, object]] | None = None,
+        durations: Iterable[Mapping[str, object]] | None = None,
         on_behalf_of: str | None = None,
     ) -> ConsentSession:
         """Opens a session of the hosted consent page. Never retried.
 
         With `user_id` the user is asked for a new connection; with `connection_id`, for more scopes
         (`add_scopes`) or a later end (`duration_seconds`) of one that there is.
+
+        `durations` is what the user of a new connection may choose from, in this order, such as
+        `{"label": "One week", "seconds": 604800}` (`None` is until revoked); without it the page
+        has its own list. The mounted route sends the app's `durations`.
         """
         opening = _calls.open_consent(
             {
@@ -159,6 +164,7 @@ class AsyncAgentAdmit:
                 "return_url": return_url,
                 "locale": locale,
                 "prompt_templates": prompt_templates,
+                "durations": durations,
                 "on_behalf_of": on_behalf_of,
             }
         )

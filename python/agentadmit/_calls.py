@@ -125,7 +125,7 @@ def exchange(
 
 def open_consent(members: Mapping[str, object]) -> Call[ConsentSession]:
     """`POST /v1/apps/{app_id}/consent-sessions`."""
-    lists = ("scopes", "preselected", "add_scopes", "prompt_templates")
+    lists = ("scopes", "preselected", "add_scopes", "prompt_templates", "durations")
     given: dict[str, object] = {}
     for name, value in members.items():
         if name in lists and value is not None:

@@ -96,6 +96,7 @@ def test_a_consent_session_is_an_address_for_one_browser(ours: Both) -> None:
         scopes=["read:orders", "write:orders"],
         preselected="read:orders",
         prompt_templates=templates,
+        durations=[{"label": "One afternoon", "seconds": 14_400}, {"seconds": None}],
         locale="ar",
     )
     assert isinstance(opened, ConsentSession)

@@ -33,7 +33,8 @@ def calls(client):
     yield client.open_consent_session(
         "alice", scopes=["a:b"], preselected=["a:b"], connection_id=connection, add_scopes=["c:d"],
         duration_seconds=60, purpose="p", return_url="https://shop.example/", locale="en",
-        prompt_templates=[{"name": "n", "text": "t"}], **text)
+        prompt_templates=[{"name": "n", "text": "t"}],
+        durations=[{"label": "d", "seconds": 60}], **text)
     yield client.exchange(token, agent_label="l", agent_ip="192.0.2.1",
                           idempotency_key="k" * 22)
     yield client.revoke(connection, reason="r", on_behalf_of="user:alice")

@@ -15,10 +15,10 @@ from django.test import Client, override_settings
 from django.urls import include, path, re_path
 from django.views import View
 from django.views.decorators.http import require_http_methods, require_POST
-from mounted_story import AUTHORIZE, BACK, MountedStory, filtered
+from mounted_story import AUTHORIZE, BACK, DURATIONS, MountedStory, filtered, offers_durations
 from projects import Browser, project, served_by, session
 from servers import serving_wsgi
-from support import ORIGIN, Site
+from support import ORIGIN, Site, Spy
 
 from agentadmit.integrations._mounted import DOCUMENTS
 from agentadmit.integrations.django_integration import require_scope_if_agent, urls
@@ -44,6 +44,11 @@ def site(request: pytest.FixtureRequest, told: Told) -> Iterator[Site]:
 class TestMounted(MountedStory):
     def session(self, user: str) -> tuple[str, str]:
         return session(user)
+
+
+def test_the_apps_own_durations_are_offered(told: Told, spy: Spy) -> None:
+    with project([MOUNTED], AGENTADMIT=told(DURATIONS=DURATIONS)), served_by("wsgi") as site:
+        offers_durations(site, spy, [session("alice"), ("Origin", ORIGIN)])
 
 
 def test_nobody_is_sent_to_sign_in(told: Told) -> None:

@@ -9,7 +9,16 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Cookie, Depends, FastAPI, HTTPException
-from mounted_story import AUTHORIZE, BACK, MountedStory, filtered, is_admin, labelled
+from mounted_story import (
+    AUTHORIZE,
+    BACK,
+    DURATIONS,
+    MountedStory,
+    filtered,
+    is_admin,
+    labelled,
+    offers_durations,
+)
 from servers import serving
 from shop_story import check_of
 from starlette.middleware import Middleware
@@ -17,7 +26,7 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 from starlette.testclient import TestClient
-from support import ORIGIN, Site, as_page
+from support import ORIGIN, Site, Spy, as_page
 
 from agentadmit import AgentAdmitMiddleware, create_agentadmit_router, require_scope_if_agent
 from agentadmit.integrations._mounted import METADATA
@@ -79,6 +88,11 @@ def test_nobody_is_sent_to_sign_in_by_the_app_itself_or_by_the_setting(config: C
     app.add_middleware(AgentAdmitMiddleware, config_path=config(), get_current_user=leads)
     reply = TestClient(app, follow_redirects=False).get(AUTHORIZE)
     assert (reply.status_code, reply.headers["location"]) == (302, "/own")
+
+
+def test_the_apps_own_durations_are_offered(config: Config, spy: Spy) -> None:
+    with serving(by_middleware(config, durations=DURATIONS)) as site:
+        offers_durations(site, spy, as_page("alice"))
 
 
 def test_the_metadata_of_a_resource_with_a_path(config: Config) -> None:

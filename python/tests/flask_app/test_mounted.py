@@ -11,11 +11,20 @@ from typing import Any
 import pytest
 from flask import Blueprint, Flask, abort, redirect, request
 from flask.views import MethodView
-from mounted_story import AUTHORIZE, BACK, MountedStory, filtered, is_admin, labelled
+from mounted_story import (
+    AUTHORIZE,
+    BACK,
+    DURATIONS,
+    MountedStory,
+    filtered,
+    is_admin,
+    labelled,
+    offers_durations,
+)
 from servers import serving_wsgi
 from shop_app import Browser, app_with_login
 from shop_story import check_of
-from support import ORIGIN, Site, bearer
+from support import ORIGIN, Site, Spy, as_page, bearer
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from agentadmit.integrations._mounted import METADATA
@@ -44,6 +53,11 @@ class TestByArgument(MountedStory):
     def site(self, config: Config) -> Iterator[Site]:
         with serving_wsgi(simple(config)) as site:
             yield site
+
+
+def test_the_apps_own_durations_are_offered(config: Config, spy: Spy) -> None:
+    with serving_wsgi(simple(config, durations=DURATIONS)) as site:
+        offers_durations(site, spy, as_page("alice"))
 
 
 def test_nobody_is_sent_to_sign_in(config: Config) -> None:

@@ -68,6 +68,36 @@ EVERY_ROUTE: list[tuple[str, str, Any, tuple[int, int, int, int, int]]] = [
 ]
 
 
+# as in `crates/sdk/tests/web/consent.rs`
+DURATIONS = [
+    {"label": "One afternoon", "seconds": 14_400},
+    {"label": "Half a day", "seconds": 14_400},
+    {"label": "Until I say stop"},
+]
+
+
+def offers_durations(site: Site, spy: Spy, page: list[tuple[str, str]]) -> None:
+    """An app with `DURATIONS` offers them on the consent page, each length once, and only where a
+    connection begins: `page` is what a signed-in user's page sends.
+    """
+
+    def sent(body: dict[str, Any]) -> Any:
+        spy.take()
+        opened = site.ask("POST", CONSENT, page, json_body=body)
+        assert opened.status == 201, opened.body
+        [seen] = [seen for seen in spy.take() if seen.path.endswith("/consent-sessions")]
+        return seen.body.get("durations")
+
+    afternoon, until_stop = {"label": "One afternoon", "seconds": 14_400}, "Until I say stop"
+    assert sent({}) == [afternoon, {"label": until_stop, "seconds": None}]
+    issued = site.ask(
+        "POST", GENERATE, page, json_body={"scopes": ["read:orders"], "duration_seconds": 14_400}
+    )
+    assert issued.status == 201, issued.body
+    more = {"connection_id": issued.json["connection_id"], "add_scopes": ["read:profile"]}
+    assert sent(more) is None
+
+
 class MountedStory:
     """Its tests want a fixture `site`: an app whose users are `labelled`, with `is_admin` and
     `filtered`.
