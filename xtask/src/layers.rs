@@ -87,6 +87,7 @@ const RULES: &[Rule] = &[
     ),
     row("crates/sdk", &["protocol"], &[SQLITE, POSTGRES]),
     row("python", &["sdk", "protocol", "cli"], &[SQLITE, POSTGRES]),
+    row("examples/axum-notes", &["sdk"], &[SQLITE, POSTGRES]),
     row("examples/axum-shop", &["sdk"], &[SQLITE, POSTGRES]),
     Rule { folder: "crates/testkit", may_import: Folders::Anything, never: &[] },
     Rule { folder: "xtask", may_import: Folders::Anything, never: &[] },

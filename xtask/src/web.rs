@@ -55,10 +55,11 @@ pub(crate) fn browser() -> Result<PathBuf> {
     tools::debian_program("chromium")
 }
 
-/// Builds the service and the sample shop, and tells a command where they are.
+/// Builds the service, the sample shop and the notes, and tells a command where they are.
 pub(crate) fn with_binaries(workspace: &Workspace, command: &mut Command) -> Result<()> {
     let service = workspace.build("agentadmit")?;
     let shop = workspace.build("axum-shop")?;
+    workspace.build("axum-notes")?;
     let folder = service.parent().unwrap_or(Path::new("."));
     if shop.parent() != Some(folder) {
         bail!("the binaries are not in one folder");

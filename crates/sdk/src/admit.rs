@@ -175,7 +175,7 @@ impl<A: App, C: ServiceClient> AgentAdmit<A, C> {
         self.inner.routes.read().len()
     }
 
-    fn is_in_catalogue(&self, scope: &ScopeName) -> bool {
+    pub(crate) fn is_in_catalogue(&self, scope: &ScopeName) -> bool {
         self.settings().scopes.iter().any(|known| known.name == *scope)
     }
 

@@ -14,6 +14,7 @@
 //! | [`guard`] | which requests pass: one verify for each of an agent's |
 //! | `axum` | the router, the guards and the extractors for axum (feature `axum`) |
 //! | `tower` | the same guards around any service of HTTP requests (feature `tower`) |
+//! | `mcp` | the guard of the tools of an MCP server (feature `mcp`) |
 //! | `stream` | asking again while a long answer goes out (feature `tower`) |
 //! | [`mounted`] | the routes that the app serves for its users, its admins and their agents |
 //! | [`discovery`] | what the app says of itself to agents |
@@ -38,6 +39,8 @@ pub mod discovery;
 pub mod error;
 pub mod guard;
 pub mod keys;
+#[cfg(feature = "mcp")]
+pub mod mcp;
 pub mod mounted;
 mod product;
 pub mod refusal;
@@ -62,3 +65,8 @@ pub use settings::Settings;
 #[cfg(all(doctest, feature = "axum"))]
 #[doc = include_str!("../../../docs/sdk-rust.md")]
 struct Page;
+
+/// The same of the page on MCP servers.
+#[cfg(all(doctest, feature = "axum", feature = "mcp"))]
+#[doc = include_str!("../../../docs/mcp-guide.md")]
+struct McpPage;

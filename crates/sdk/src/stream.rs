@@ -21,7 +21,7 @@ use crate::time::{Clock, Sleep};
 pub const ASK_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 /// Any error of a body.
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What it takes to ask about an agent's request again.
 #[derive(Clone)]

@@ -138,7 +138,7 @@ impl<A: App> Gate<A> {
             Ok(admission) => admission,
             Err(refused) => return Ok(refusal(refused)),
         };
-        let watch = self.introduce(&mut parts, admission, asked_ns);
+        let watch = introduce(&self.agents, &mut parts, admission, asked_ns);
         let mut response = inner.call(Request::from_parts(parts, body)).await?;
         if watch.is_none() && response.status() == StatusCode::UNAUTHORIZED {
             self.agents.challenge_in(&self.guard, response.headers_mut());
@@ -172,28 +172,28 @@ impl<A: App> Gate<A> {
         );
         Err(Refused::internal())
     }
+}
 
-    /// Tells the handler who calls, and keeps what it takes to ask again.
-    fn introduce(
-        &self,
-        parts: &mut Parts,
-        admission: Admission<A::User>,
-        asked_ns: u64,
-    ) -> Option<Watch> {
-        let extensions = &mut parts.extensions;
-        let sessions: Arc<dyn Sessions<A::User>> = Arc::new(self.agents.clone());
-        let signed_in: Arc<dyn SignedIn> = Arc::new(self.agents.clone());
-        extensions.insert(sessions);
-        extensions.insert(signed_in);
-        let Admission::Agent(caller) = admission else { return None };
-        let clock = Arc::clone(self.agents.clock());
-        let call = Arc::clone(&caller.call);
-        let watch = Watch::new(Arc::new(self.agents.clone()), call, clock, asked_ns);
-        extensions.insert(caller.agent.clone());
-        extensions.insert(caller);
-        extensions.insert(watch.clone());
-        Some(watch)
-    }
+/// Tells the handler who calls, and keeps what it takes to ask again.
+pub(crate) fn introduce<A: App>(
+    agents: &AgentAdmit<A>,
+    parts: &mut Parts,
+    admission: Admission<A::User>,
+    asked_ns: u64,
+) -> Option<Watch> {
+    let extensions = &mut parts.extensions;
+    let sessions: Arc<dyn Sessions<A::User>> = Arc::new(agents.clone());
+    let signed_in: Arc<dyn SignedIn> = Arc::new(agents.clone());
+    extensions.insert(sessions);
+    extensions.insert(signed_in);
+    let Admission::Agent(caller) = admission else { return None };
+    let clock = Arc::clone(agents.clock());
+    let call = Arc::clone(&caller.call);
+    let watch = Watch::new(Arc::new(agents.clone()), call, clock, asked_ns);
+    extensions.insert(caller.agent.clone());
+    extensions.insert(caller);
+    extensions.insert(watch.clone());
+    Some(watch)
 }
 
 /// Marks an answer that changes the protocol as one whose messages are asked about.
@@ -201,7 +201,7 @@ impl<A: App> Gate<A> {
 pub(crate) struct WatchedUpgrade;
 
 /// An agent's answer is watched. A protocol that nobody can see into is not for agents.
-fn watch_over<R>(response: Response<R>, watch: Option<Watch>) -> Response<AgentBody<R>> {
+pub(crate) fn watch_over<R>(response: Response<R>, watch: Option<Watch>) -> Response<AgentBody<R>> {
     let Some(watch) = watch else { return response.map(AgentBody::plain) };
     let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     if is_upgrade && response.extensions().get::<WatchedUpgrade>().is_none() {
@@ -213,12 +213,12 @@ fn watch_over<R>(response: Response<R>, watch: Option<Watch>) -> Response<AgentB
     response.map(|body| AgentBody::watched(body, watch))
 }
 
-fn refusal<R>(refused: Refused) -> Response<AgentBody<R>> {
+pub(crate) fn refusal<R>(refused: Refused) -> Response<AgentBody<R>> {
     refused.into_http().map(AgentBody::<R>::refusal)
 }
 
 /// Where the request comes from, as far as whoever accepted the connection says.
-fn peer_address(parts: &Parts) -> Option<IpAddr> {
+pub(crate) fn peer_address(parts: &Parts) -> Option<IpAddr> {
     let ours = parts.extensions.get::<PeerAddress>().map(|peer| peer.0.ip());
     #[cfg(feature = "axum")]
     let ours = ours.or_else(|| {
@@ -293,7 +293,7 @@ where
 ///
 /// # Errors
 /// 413 beyond the limit, 400 where the client stopped in the middle.
-async fn read_body<B>(mut body: B, limit: usize) -> Result<Bytes, Refused>
+pub(crate) async fn read_body<B>(mut body: B, limit: usize) -> Result<Bytes, Refused>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {

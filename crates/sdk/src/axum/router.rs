@@ -5,6 +5,16 @@ use axum::handler::Handler;
 use axum::middleware::from_fn;
 use axum::routing::{MethodFilter, on};
 use http::Method;
+#[cfg(feature = "mcp")]
+use {
+    crate::mcp::{MessageBody, ToolGuard},
+    crate::stream::BoxError,
+    bytes::Bytes,
+    http::{Request, Response},
+    std::convert::Infallible,
+    tower_layer::Layer as _,
+    tower_service::Service,
+};
 
 use crate::admit::AgentAdmit;
 use crate::app::App;
@@ -96,6 +106,26 @@ impl<A: App, S: Clone + Send + Sync + 'static> AgentRouter<A, S> {
         let layer = GuardLayer::new(self.agents.clone(), guard.clone());
         self.guarded = self.guarded.route(path, on(filter, handler).route_layer(layer));
         self.routes.push(GuardedRoute { method, path: path.to_owned(), guard });
+        self
+    }
+
+    /// An MCP server at a path, for agents alone. The guard is the whole protection of its tools: see
+    /// [`crate::mcp`].
+    #[cfg(feature = "mcp")]
+    #[must_use]
+    pub fn mcp<T, R>(mut self, path: &str, guard: &ToolGuard, server: T) -> Self
+    where
+        T: Service<Request<MessageBody>, Response = Response<R>, Error = Infallible>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        T::Future: Send,
+        R: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        R::Error: Into<BoxError>,
+    {
+        let guarded = guard.over_http(&self.agents).layer(server);
+        self.guarded = self.guarded.route_service(path, guarded);
         self
     }
 

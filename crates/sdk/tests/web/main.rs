@@ -13,6 +13,7 @@ mod discovery;
 mod exchange;
 mod guards;
 mod layers;
+mod mcp;
 mod mounted;
 mod page;
 mod refusals;

@@ -14,14 +14,14 @@ use tokio::sync::mpsc;
 
 use crate::support::{Mode, Shop, World};
 
-const HALF_A_MINUTE: Duration = Duration::from_secs(30);
+pub(crate) const HALF_A_MINUTE: Duration = Duration::from_secs(30);
 
 /// Where the running stream gets its events from. Tests here take turns: each begins with a stream
 /// of its own.
 static EVENTS: Mutex<Option<mpsc::UnboundedSender<&'static str>>> = Mutex::new(None);
-static TURN: Mutex<()> = Mutex::new(());
+pub(crate) static TURN: Mutex<()> = Mutex::new(());
 
-fn send(event: &'static str) -> bool {
+pub(crate) fn send(event: &'static str) -> bool {
     EVENTS.lock().as_ref().is_some_and(|events| events.send(event).is_ok())
 }
 
@@ -49,7 +49,7 @@ impl http_body::Body for Events {
     }
 }
 
-async fn sse() -> Response {
+pub(crate) async fn sse() -> Response {
     let body = Body::new(Events(fresh_events()));
     Response::builder().header("content-type", "text/event-stream").body(body).unwrap()
 }
@@ -105,9 +105,9 @@ fn routes(router: AgentRouter<Shop>) -> AgentRouter<Shop> {
 }
 
 /// A raw connection after the head of its answer.
-struct Raw {
+pub(crate) struct Raw {
     reader: BufReader<TcpStream>,
-    status: u16,
+    pub(crate) status: u16,
 }
 
 impl Raw {
@@ -128,7 +128,11 @@ impl Raw {
     }
 
     fn events(world: &World, credential: &str) -> Self {
-        Self::open(world, "/sse", credential, "")
+        Self::events_at(world, "/sse", credential)
+    }
+
+    pub(crate) fn events_at(world: &World, path: &str, credential: &str) -> Self {
+        Self::open(world, path, credential, "")
     }
 
     fn socket(world: &World, path: &str, credential: &str) -> Self {
@@ -138,7 +142,7 @@ impl Raw {
     }
 
     /// One chunk; `None` where the connection was broken off before the last.
-    fn chunk(&mut self) -> Option<String> {
+    pub(crate) fn chunk(&mut self) -> Option<String> {
         let mut size = String::new();
         self.reader.read_line(&mut size).ok().filter(|read| *read > 0)?;
         let mut chunk = vec![0; usize::from_str_radix(size.trim(), 16).unwrap() + 2];
@@ -177,12 +181,12 @@ impl Raw {
     }
 }
 
-fn bearer(token: &str) -> String {
+pub(crate) fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}")
 }
 
 /// Waits until the stream sleeps on the test's clock.
-fn until_it_waits(world: &World, left: Duration) {
+pub(crate) fn until_it_waits(world: &World, left: Duration) {
     let limit = Duration::from_secs(30);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let waiting = async { tokio::time::timeout(limit, world.clock.until_sleeps(&[left])).await };
