@@ -65,7 +65,7 @@ const RULES: &[Rule] = &[
     row("crates/store-postgres", &["store", "core", "protocol"], &[WEB, SQLITE]),
     row("crates/engine", &["store", "core", "protocol"], &[WEB, SQLITE, POSTGRES]),
     row("crates/fetch", &[], &[SQLITE, POSTGRES]),
-    row("crates/agent", &["protocol"], &[SQLITE, POSTGRES]),
+    row("crates/agent", &["protocol", "fetch"], &[SQLITE, POSTGRES]),
     row("crates/http", &["engine", "core", "protocol", "fetch"], &[SQLITE, POSTGRES]),
     row(
         "crates/cli",

@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 use crate::Surroundings;
 use crate::credentials::{BadFile, CredentialFile, Grant, Locked, Pending, fingerprint};
 use crate::offer::Offer;
+use crate::token_text::Token;
 use crate::wire::{Answer, Ask, Client, End, Limits, NoAnswer};
 use crate::words::clean;
 
@@ -159,15 +160,16 @@ impl Exchanged {
         let seconds = self.expires_in.map(|seconds| seconds.min(LONGEST));
         let ends = seconds.and_then(|seconds| i64::try_from(seconds).ok());
         Grant {
-            access_token: self.access_token,
+            access_token: Token::from(&self.access_token),
             from: print.to_owned(),
-            connection_id: self.connection_id,
+            connection_id: Some(self.connection_id),
             scopes: self.scopes,
             app: offer.name.clone(),
             user_label: self.user_label.map(|label| clean(&label, 100)),
             expires_at: ends.map(|seconds| now.plus_seconds(seconds)),
             connected_at: now,
             page: offer.page.as_ref().map(|page| page.url.to_string()),
+            oauth: None,
         }
     }
 }

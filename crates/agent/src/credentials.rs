@@ -1,4 +1,5 @@
-//! The file of what humans handed over: one entry for each origin, readable by its owner alone.
+//! The file of what humans handed over and granted: one entry for each app, under its origin, and for
+//! each MCP server, under its address; readable by its owner alone.
 //!
 //! It is replaced as a whole, so that a reader sees the old or the new one and never half of one.
 //! Whoever changes it holds the lock beside it; readers need none.
@@ -19,7 +20,10 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
+use crate::oauth::client::OAuthClient;
+use crate::oauth::keep::Renewal;
 use crate::origin::Origin;
+use crate::token_text::Token;
 
 /// The largest file that is read.
 const MAX_FILE: u64 = 4 << 20;
@@ -46,11 +50,11 @@ pub enum BadFile {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Credentials {
     version: u32,
-    /// By origin.
+    /// By origin, or by the address of an MCP server.
     apps: BTreeMap<String, Entry>,
 }
 
-/// What is known of one origin.
+/// What is known of one app or server.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Entry {
     /// What the agent calls with; nothing after `connect end`.
@@ -62,18 +66,27 @@ pub struct Entry {
     /// An exchange that was begun.
     #[serde(default)]
     pub(crate) pending: Option<Pending>,
+    /// A registration that nobody has got a grant with yet.
+    #[serde(default)]
+    pub(crate) client: Option<OAuthClient>,
+    /// The scopes that calls were refused for since somebody was asked last.
+    #[serde(default)]
+    pub(crate) wanted: Vec<String>,
+    /// How often somebody was asked for scopes again that had been asked for before.
+    #[serde(default)]
+    pub(crate) step_ups: u32,
 }
 
 /// What a human granted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Grant {
     /// What the agent calls with.
-    pub access_token: Secret,
-    /// SHA-256 of the connection token that it came from.
+    pub access_token: Token,
+    /// SHA-256 of the connection token that it came from; empty for one that came otherwise.
     pub(crate) from: String,
     /// The connection, which the human sees in the app.
-    pub connection_id: ConnectionId,
-    /// What was granted.
+    pub connection_id: Option<ConnectionId>,
+    /// What was granted, as far as an AgentAdmit app could have granted it.
     pub scopes: Vec<ScopeName>,
     /// What the app calls itself.
     pub app: String,
@@ -85,6 +98,19 @@ pub struct Grant {
     pub connected_at: Timestamp,
     /// Where the human widens or ends it, if the app says so.
     pub page: Option<String>,
+    /// How it is renewed and ended, where an authorization server gave it.
+    #[serde(default)]
+    pub oauth: Option<Renewal>,
+}
+
+impl Grant {
+    /// What was granted, in the words of whoever granted it.
+    pub fn scope_names(&self) -> Vec<String> {
+        match &self.oauth {
+            Some(renewal) => renewal.scopes().to_vec(),
+            None => self.scopes.iter().map(ToString::to_string).collect(),
+        }
+    }
 }
 
 /// An exchange that was begun: with the same key it can be repeated for a minute, whatever became of
@@ -112,12 +138,22 @@ impl Default for Credentials {
 impl Credentials {
     /// What is known of an origin.
     pub fn of(&self, origin: &Origin) -> Option<&Entry> {
-        self.apps.get(&origin.to_string())
+        self.at(&origin.to_string())
+    }
+
+    /// What is known under a key: an origin, or the address of an MCP server.
+    pub fn at(&self, key: &str) -> Option<&Entry> {
+        self.apps.get(key)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn entry_at(&mut self, key: &str) -> &mut Entry {
+        self.apps.entry(key.to_owned()).or_default()
     }
 
     /// The same, to be changed.
     pub(crate) fn entry(&mut self, origin: &Origin) -> &mut Entry {
-        self.apps.entry(origin.to_string()).or_default()
+        self.entry_at(&origin.to_string())
     }
 
     /// All grants, by origin.
@@ -275,14 +311,18 @@ impl Locked {
         File::open(&folder).and_then(|folder| folder.sync_all()).map_err(io)
     }
 
-    /// Forgets what an agent called an origin with. Which connection tokens were used stays known.
+    /// Forgets what an agent calls an app or a server with. Which connection tokens were used stays
+    /// known.
     ///
     /// # Errors
     /// [`BadFile`].
-    pub fn forget(&self, origin: &Origin) -> Result<Option<Grant>, BadFile> {
+    pub fn forget(&self, key: &str) -> Result<Option<Grant>, BadFile> {
         let mut credentials = self.read()?;
-        let forgotten = credentials.entry(origin).grant.take();
+        let entry = credentials.entry_at(key);
+        let forgotten = entry.grant.take();
         if forgotten.is_some() {
+            (entry.client, entry.step_ups) = (None, 0);
+            entry.wanted.clear();
             self.write(&credentials)?;
         }
         Ok(forgotten)
@@ -297,15 +337,16 @@ mod tests {
 
     fn grant() -> Grant {
         Grant {
-            access_token: Secret::mint(SecretKind::AccessToken, [1; 32]),
+            access_token: Token::from(&Secret::mint(SecretKind::AccessToken, [1; 32])),
             from: "00".to_owned(),
-            connection_id: ConnectionId::from_bytes([1; 16]),
+            connection_id: Some(ConnectionId::from_bytes([1; 16])),
             scopes: vec!["read:orders".parse().unwrap()],
             app: "Shop".to_owned(),
             user_label: None,
             expires_at: None,
             connected_at: Timestamp::from_millis(0),
             page: None,
+            oauth: None,
         }
     }
 
@@ -326,8 +367,9 @@ mod tests {
         let token = grant().access_token;
         assert_eq!(read.grants().next().unwrap().1.access_token.expose(), token.expose());
         assert!(!format!("{read:?}").contains(token.expose()));
-        assert!(locked.forget(&origin).unwrap().is_some());
-        assert!(locked.forget(&origin).unwrap().is_none());
+        let key = origin.to_string();
+        assert!(locked.forget(&key).unwrap().is_some());
+        assert!(locked.forget(&key).unwrap().is_none());
         assert!(!fs::read_to_string(file.path()).unwrap().contains(token.expose()));
         let left: Vec<_> = fs::read_dir(file.folder()).unwrap().collect();
         assert_eq!(left.len(), 2, "{left:?}");

@@ -15,6 +15,9 @@
 //! | [`openapi`] | what the app's OpenAPI document says of its routes |
 //! | [`credentials`] | the file of what was handed over |
 //! | [`connect`] | a connection token against an access token, once |
+//! | [`target`] | what is at an address: an app, or an MCP server |
+//! | [`oauth`] | a person is asked by way of an authorization server |
+//! | [`token_text`] | the text of a credential, whoever made it |
 //! | [`bridge`] | an app's routes as tools of an MCP server |
 //!
 //! The crate knows nothing of the service: everything goes through the app's own address. Time and
@@ -23,15 +26,21 @@
 pub mod bridge;
 pub mod connect;
 pub mod credentials;
+pub mod oauth;
 pub mod offer;
 pub mod openapi;
 pub mod origin;
 mod schema;
+pub mod target;
 pub mod template;
+pub mod token_text;
 pub mod wire;
 pub mod words;
 
 use agentadmit_protocol::time::Timestamp;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
 
 /// What a process has of the world around it.
 #[derive(Debug, Clone, Copy)]
@@ -40,4 +49,14 @@ pub struct Surroundings {
     pub now: fn() -> Timestamp,
     /// 256 random bits; nothing where the system gives none.
     pub random: fn() -> Option<[u8; 32]>,
+}
+
+/// Base64, as HTTP Basic has it; wiped when dropped.
+pub(crate) fn base64(bytes: &[u8]) -> Zeroizing<String> {
+    Zeroizing::new(STANDARD.encode(bytes))
+}
+
+/// Base64 for addresses, without padding (RFC 4648 section 5).
+pub(crate) fn base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
 }

@@ -7,8 +7,9 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use agentadmit_fetch::is_public;
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HOST, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -64,6 +65,12 @@ pub enum NoAnswer {
     /// A compressed answer: a small one can be a large one.
     #[error("{0} answers with a content coding that nobody asked for")]
     Compressed(String),
+    /// An address that a public server named leads to this machine or its network.
+    #[error("{0} is not on the public internet, and a server that is there named it")]
+    Inside(String),
+    /// No address that may be asked.
+    #[error("an address that is neither https nor on this machine is not asked")]
+    NotAsked,
     /// Which certificates are trusted cannot be found out.
     #[error("{0}")]
     Certificates(String),
@@ -94,6 +101,11 @@ impl Ask {
     pub fn get(url: Url) -> Self {
         Self { method: Method::GET, url, headers: HeaderMap::new(), body: Bytes::new() }
     }
+
+    /// Wants JSON back.
+    pub(crate) fn accept_json(&mut self) {
+        self.headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    }
 }
 
 /// What came, which may hold a token too.
@@ -107,6 +119,24 @@ pub struct Answer {
     pub body: Bytes,
     /// Whether that is all of it.
     pub end: End,
+    /// Whether it came from an address of the public internet.
+    pub is_public: bool,
+}
+
+/// An answer whose body was not read yet.
+pub(crate) struct Opened {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    body: Incoming,
+    is_public: bool,
+}
+
+impl Opened {
+    async fn read_until(self, bytes: usize, deadline: Instant) -> Answer {
+        let Self { status, headers, body, is_public } = self;
+        let (body, end) = read(body, bytes, deadline).await;
+        Answer { status, headers, body, end, is_public }
+    }
 }
 
 /// Where the reading of a body ended.
@@ -127,6 +157,8 @@ pub enum End {
 pub struct Client {
     /// The machine's certificates are read when they are needed first.
     tls: Arc<OnceLock<Arc<ClientConfig>>>,
+    /// Whether it asks the public internet alone.
+    is_public: bool,
 }
 
 impl Client {
@@ -140,7 +172,21 @@ impl Client {
             let config = Arc::new(of_file(path)?);
             tls.get_or_init(|| config);
         }
-        Ok(Self { tls: Arc::new(tls) })
+        Ok(Self { tls: Arc::new(tls), is_public: false })
+    }
+
+    /// The same, which asks nobody but the public internet: for addresses that somebody there named.
+    pub(crate) fn to_public(&self) -> Self {
+        Self { tls: Arc::clone(&self.tls), is_public: true }
+    }
+
+    /// Asks the origin of the address itself: for addresses that nobody typed.
+    ///
+    /// # Errors
+    /// As [`Self::send`]; [`NoAnswer::NotAsked`]: no https, and not this machine.
+    pub(crate) async fn send_to(&self, ask: Ask, limits: Limits) -> Result<Answer, NoAnswer> {
+        let origin = Origin::of(ask.url.as_str()).map_err(|_| NoAnswer::NotAsked)?;
+        self.send(&origin, ask, limits).await
     }
 
     /// Asks an origin.
@@ -153,33 +199,51 @@ impl Client {
         ask: Ask,
         limits: Limits,
     ) -> Result<Answer, NoAnswer> {
+        let deadline = Instant::now() + limits.time;
+        let opened = self.open(origin, ask, limits.time).await?;
+        Ok(opened.read_until(limits.bytes, deadline).await)
+    }
+
+    /// Asks an origin, and waits until the answer begins.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    pub(crate) async fn open(
+        &self,
+        origin: &Origin,
+        ask: Ask,
+        time: Duration,
+    ) -> Result<Opened, NoAnswer> {
         if !origin.holds(&ask.url) {
             return Err(NoAnswer::OtherOrigin(origin.to_string()));
         }
-        let deadline = Instant::now() + limits.time;
-        let stream = timeout(CONNECT.min(limits.time), self.connect(origin)).await;
-        let stream = stream.map_err(|_| {
+        let deadline = Instant::now() + time;
+        let stream = timeout(CONNECT.min(time), self.connect(origin)).await;
+        let (stream, is_public) = stream.map_err(|_| {
             NoAnswer::Unreachable(origin.to_string(), "it took too long".to_owned())
         })??;
         let answer = timeout_at(deadline, exchange(origin, ask, stream)).await;
         let answer =
-            answer.map_err(|_| NoAnswer::TimedOut(origin.to_string(), limits.time.as_secs()))??;
+            answer.map_err(|_| NoAnswer::TimedOut(origin.to_string(), time.as_secs()))??;
         let (head, body) = answer.into_parts();
         let mut codings = head.headers.get_all(CONTENT_ENCODING).iter();
         if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
             return Err(NoAnswer::Compressed(origin.to_string()));
         }
-        let (body, end) = read(body, limits.bytes, deadline).await;
-        Ok(Answer { status: head.status, headers: head.headers, body, end })
+        Ok(Opened { status: head.status, headers: head.headers, body, is_public })
     }
 
-    async fn connect(&self, origin: &Origin) -> Result<Box<dyn Stream>, NoAnswer> {
+    /// A connection, and whether it is one to the public internet.
+    async fn connect(&self, origin: &Origin) -> Result<(Box<dyn Stream>, bool), NoAnswer> {
         let unreachable = |cause: String| NoAnswer::Unreachable(origin.to_string(), cause);
         let found = tokio::net::lookup_host((origin.host(), origin.port())).await;
         let found: Vec<SocketAddr> =
             found.map_err(|error| unreachable(error.to_string()))?.collect();
         if origin.is_plain() && !found.iter().all(|address| address.ip().is_loopback()) {
             return Err(NoAnswer::NotThisMachine(origin.to_string()));
+        }
+        if self.is_public && !found.iter().all(|address| is_public(address.ip())) {
+            return Err(NoAnswer::Inside(origin.to_string()));
         }
         let mut tcp = Err(unreachable("its name has no address".to_owned()));
         for address in found.into_iter().take(MAX_ADDRESSES) {
@@ -189,14 +253,17 @@ impl Client {
             }
         }
         let tcp = tcp?;
+        let peer = tcp.peer_addr().map_err(|error| unreachable(error.to_string()))?;
+        let is_public = is_public(peer.ip());
         let _slower = tcp.set_nodelay(true);
         if origin.is_plain() {
-            return Ok(Box::new(tcp));
+            return Ok((Box::new(tcp), is_public));
         }
         let name = ServerName::try_from(origin.host().to_owned())
             .map_err(|error| unreachable(error.to_string()))?;
         let connecting = TlsConnector::from(self.tls()?).connect(name, tcp).await;
-        Ok(Box::new(connecting.map_err(|error| unreachable(error.to_string()))?))
+        let tls = connecting.map_err(|error| unreachable(error.to_string()))?;
+        Ok((Box::new(tls), is_public))
     }
 
     fn tls(&self) -> Result<Arc<ClientConfig>, NoAnswer> {

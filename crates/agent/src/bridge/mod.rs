@@ -18,6 +18,7 @@ use agentadmit_protocol::error::ErrorBody;
 use agentadmit_protocol::id::ConnectionId;
 use agentadmit_protocol::scope::ScopeName;
 use agentadmit_protocol::secret::Secret;
+use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderValue};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
@@ -31,9 +32,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::Surroundings;
 use crate::connect::{NotConnected, connect};
 use crate::credentials::{CredentialFile, Grant};
+use crate::oauth::{NotAuthorized, keep};
 use crate::offer::{Offer, Page};
 use crate::openapi::Operations;
-use crate::wire::{Answer, Client, Limits};
+use crate::token_text::Token;
+use crate::wire::{Answer, Ask, Client, Limits, NoAnswer};
 use answer::Asked;
 use tools::RouteTool;
 
@@ -68,7 +71,7 @@ pub struct Bridge {
     tools: Vec<RouteTool>,
     /// What calls have shown of a connection's scopes since it was made: a grant is widened and
     /// narrowed in the app.
-    seen: Mutex<Option<(ConnectionId, Vec<ScopeName>)>>,
+    seen: Mutex<Option<(Option<ConnectionId>, Vec<ScopeName>)>>,
 }
 
 /// Why a call has no credential.
@@ -80,6 +83,9 @@ pub enum NoCredential {
     /// The one that was handed over opens nothing.
     #[error(transparent)]
     NotConnected(#[from] NotConnected),
+    /// It could not be renewed.
+    #[error(transparent)]
+    NotRenewed(#[from] NotAuthorized),
 }
 
 impl Bridge {
@@ -108,9 +114,14 @@ impl Bridge {
                 Err(why) => refused = Some(why),
             }
         }
-        let kept = file.read().map_err(NotConnected::from)?;
-        let kept = kept.of(&offer.origin).and_then(|entry| entry.grant.clone());
+        let kept = self.kept(None).await?;
         kept.ok_or_else(|| refused.map_or(NoCredential::None, NoCredential::from))
+    }
+
+    /// What is kept, renewed if its time is over or if it is the one that was not taken.
+    async fn kept(&self, not_taken: Option<&Token>) -> Result<Option<Grant>, NotAuthorized> {
+        let Parts { client, file, offer, surroundings, .. } = &self.parts;
+        keep::current(client, file, &offer.origin.to_string(), not_taken, *surroundings).await
     }
 
     /// Serves one client until it goes.
@@ -133,9 +144,9 @@ impl Bridge {
         let tool = self.tools.iter().find(|tool| tool.name == request.name).ok_or_else(|| {
             ErrorData::invalid_params("there is no such tool: list the tools again", None)
         })?;
-        let Parts { client, offer, max_answer, .. } = &self.parts;
+        let Parts { offer, max_answer, .. } = &self.parts;
         let arguments = request.arguments.unwrap_or_default();
-        let mut ask = match call::request(tool, &arguments, &offer.origin) {
+        let ask = match call::request(tool, &arguments, &offer.origin) {
             Ok(ask) => ask,
             Err(bad) => return Ok(refusal(bad.to_string())),
         };
@@ -143,15 +154,9 @@ impl Bridge {
             Ok(grant) => grant,
             Err(why) => return Ok(refusal(self.how_to_connect(&why))),
         };
-        let bearer = HeaderValue::try_from(format!("Bearer {}", grant.access_token.expose()));
-        let Ok(mut bearer) = bearer else {
-            return Ok(refusal(self.how_to_connect(&NoCredential::None)));
-        };
-        bearer.set_sensitive(true);
-        ask.headers.insert(AUTHORIZATION, bearer);
         let url = ask.url.clone();
         let limits = Limits { bytes: *max_answer, time: CALL };
-        match client.send(&offer.origin, ask, limits).await {
+        match self.send(&grant, ask, limits).await {
             Ok(answer) => {
                 self.learn(&grant, tool, &answer);
                 Ok(Asked { offer, tool, url: &url, limits }.result(&answer))
@@ -160,6 +165,22 @@ impl Bridge {
                 "{error}. Whether the call had an effect is not known; try again later, and tell \
                  your human if it stays so."
             ))),
+        }
+    }
+
+    /// Sends a call with the credential; once more with a new one where it was not taken.
+    async fn send(&self, grant: &Grant, ask: Ask, limits: Limits) -> Result<Answer, NoAnswer> {
+        let Parts { client, offer, .. } = &self.parts;
+        let first = with(ask.clone(), &grant.access_token);
+        let answer = client.send(&offer.origin, first, limits).await?;
+        if answer.status != StatusCode::UNAUTHORIZED || grant.oauth.is_none() {
+            return Ok(answer);
+        }
+        // who cannot renew it says what the app said
+        let new = self.kept(Some(&grant.access_token)).await.ok().flatten();
+        match new.filter(|new| !new.access_token.is(&grant.access_token)) {
+            Some(new) => client.send(&offer.origin, with(ask, &new.access_token), limits).await,
+            None => Ok(answer),
         }
     }
 
@@ -197,7 +218,8 @@ impl Bridge {
                 NotConnected::Later(_)
                 | NotConnected::NoAnswer(_)
                 | NotConnected::Unexpected { .. },
-            ) => "Try again in a minute; if it stays so, tell",
+            )
+            | NoCredential::NotRenewed(_) => "Try again in a minute; if it stays so, tell",
             NoCredential::NotConnected(NotConnected::File(_) | NotConnected::System(_)) => "Tell",
             NoCredential::None
             | NoCredential::NotConnected(NotConnected::Used | NotConnected::Refused) => "Ask",
@@ -209,6 +231,15 @@ impl Bridge {
             place = place(&self.parts.offer),
         )
     }
+}
+
+/// A call with a credential.
+fn with(mut ask: Ask, token: &Token) -> Ask {
+    if let Ok(mut bearer) = HeaderValue::try_from(format!("Bearer {}", token.expose())) {
+        bearer.set_sensitive(true);
+        ask.headers.insert(AUTHORIZATION, bearer);
+    }
+    ask
 }
 
 /// Where a human gets a token and widens a grant.

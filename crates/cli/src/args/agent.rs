@@ -5,18 +5,21 @@ use std::path::PathBuf;
 use agentadmit_protocol::text::Label;
 use clap::{Args, Subcommand};
 
-/// Connects this machine's agents to an app, with the token that you got there
+/// Connects this machine's agents to an app or an MCP server: asks you, and keeps what you grant
 ///
-/// Asks the app at URL what it lets agents do, exchanges the connection token, which works once, and
-/// keeps the credential in a file that only you can read. The token comes from a file, from
-/// `AGENTADMIT_CONNECTION_TOKEN`, or from stdin, where it is typed unseen and the whole message of the
-/// app will do; never from an argument, which others could read in the list of processes. Without one
-/// it says where you get one. The token goes to URL's own origin and to no other, whatever the app says.
+/// Finds out what is at URL and who lets agents in there, and asks you: with a link that opens in this
+/// machine's browser, or, where there is none, with a code that you type on any other device, as you
+/// prefer with --browser and --device. What you grant is kept in a file that only you can read, and is
+/// renewed as long as it lasts. An app may also have given you a connection token, which works once: it
+/// comes from a file, from `AGENTADMIT_CONNECTION_TOKEN`, or from stdin (--token), where it is typed
+/// unseen and the whole message of the app will do; never from an argument, which others could read in
+/// the list of processes. It goes to URL's own origin and to no other, whatever the app says.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_long_help = "\
 Examples:
   agentadmit connect https://shop.example
+  agentadmit connect https://notes.example/mcp --device
   agentadmit connect https://shop.example --token-file token.txt --label \"Night job\"
   agentadmit connect list
   agentadmit connect end https://shop.example")]
@@ -34,26 +37,69 @@ pub(crate) enum ConnectCommand {
 Example:
   agentadmit connect list --json")]
     List(CredentialsFile),
-    /// Forgets the credential of an app, and says where you end the connection itself
+    /// Ends a connection where it was granted, and forgets its credential
     ///
-    /// The connection is yours, and you end it in the app: this machine cannot. What it can do is to
-    /// forget the credential, so that no agent here can use it any more.
+    /// What came from an authorization server ends there too (RFC 7009), for every agent that has it. A
+    /// connection that was handed over as a token is yours, and you end it in the app; what this machine
+    /// can do is to forget the credential, so that no agent here can use it any more.
     #[command(after_long_help = "\
 Example:
   agentadmit connect end https://shop.example")]
-    End {
-        /// The app
-        url: String,
-        #[command(flatten)]
-        credentials: CredentialsFile,
-    },
+    End(EndConnection),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EndConnection {
+    /// The app or the MCP server, as you connected to it
+    pub(crate) url: String,
+    /// Forget the credential without ending the connection
+    #[arg(long)]
+    pub(crate) only_here: bool,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialsFile,
+    /// Trust the certificates in this PEM file instead of the machine's own
+    #[arg(long, value_name = "FILE", env = "AGENTADMIT_CA_FILE", hide_env_values = true)]
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// How a person is asked, and as whom.
+#[derive(Debug, Args)]
+pub(crate) struct Ways {
+    /// Ask in a browser on this machine: the one that `BROWSER` names, else the desktop's own
+    #[arg(long, conflicts_with_all = ["device", "token", "token_file"])]
+    pub(crate) browser: bool,
+    /// Ask with a code that is typed on any device
+    #[arg(long, conflicts_with_all = ["token", "token_file"])]
+    pub(crate) device: bool,
+    /// Ask for a connection token on stdin
+    #[arg(long, conflicts_with = "token_file")]
+    pub(crate) token: bool,
+    /// A scope to ask for, once for each; without it, what the app or the last refusal names
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["token", "token_file"])]
+    pub(crate) scope: Vec<String>,
+    /// The `client_id` of this agent, where it has one: the https address of its metadata document, or
+    /// what was agreed on with the authorization server
+    #[arg(long, value_name = "ID", env = "AGENTADMIT_CLIENT_ID", conflicts_with_all = ["token", "token_file"])]
+    pub(crate) client_id: Option<String>,
+    /// File that holds the secret of that client
+    #[arg(long, value_name = "FILE", requires = "client_id")]
+    pub(crate) client_secret_file: Option<PathBuf>,
+}
+
+impl Ways {
+    /// Whether somebody said how a person is to be asked.
+    pub(crate) const fn is_said(&self) -> bool {
+        self.browser || self.device
+    }
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ConnectTo {
-    /// The app: the address that you would open yourself
+    /// The app, the address that you would open yourself; or the address of an MCP server
     #[arg(required = true)]
     pub(crate) url: Option<String>,
+    #[command(flatten)]
+    pub(crate) ways: Ways,
     /// File that holds the connection token, or the app's message with it
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,

@@ -21,7 +21,9 @@ pub(crate) use admin::{
     OperatorCommand, Plan, PlanCommand, PublicKeys, PublicKeysCommand, PutPublicKeys, Revoke,
     UpdateApp, Usage, Yes,
 };
-pub(crate) use agent::{Connect, ConnectCommand, ConnectTo, CredentialsFile, McpBridge};
+pub(crate) use agent::{
+    Connect, ConnectCommand, ConnectTo, CredentialsFile, EndConnection, McpBridge,
+};
 pub(crate) use audit::{
     Audit, AuditCommand, Export, ExportForm, ListRecords, RecordFilter, VerifyFile,
 };

@@ -3,6 +3,7 @@
 
 mod bridge;
 mod connect;
+mod person;
 mod token;
 
 pub(super) use bridge::mcp_bridge;
@@ -13,8 +14,10 @@ use std::path::Path;
 use agentadmit_agent::Surroundings;
 use agentadmit_agent::connect::NotConnected;
 use agentadmit_agent::credentials::{BadFile, CredentialFile};
+use agentadmit_agent::oauth::NotAuthorized;
 use agentadmit_agent::offer::BadOffer;
 use agentadmit_agent::origin::Origin;
+use agentadmit_agent::target::NoTarget;
 use agentadmit_agent::wire::{Client, NoAnswer};
 use agentadmit_protocol::error::ErrorCode;
 use agentadmit_store::{Clock as _, SystemClock};
@@ -79,4 +82,34 @@ fn of_exchange(error: &NotConnected) -> Failure {
         | NotConnected::NoAnswer(_)
         | NotConnected::System(_) => Failure::could_not(error.to_string()),
     }
+}
+
+fn of_target(error: &NoTarget) -> Failure {
+    match error {
+        NoTarget::Address(error) => Failure::usage(error.to_string()),
+        NoTarget::Offer(error) => of_offer(error),
+        NoTarget::NotAuthorized(error) => of_authorization(error),
+    }
+}
+
+fn of_authorization(error: &NotAuthorized) -> Failure {
+    let code = match error {
+        NotAuthorized::NoAnswer(NoAnswer::Certificates(_)) => {
+            return Failure::usage(error.to_string());
+        }
+        NotAuthorized::File(error) => return of_file(error),
+        NotAuthorized::NoAnswer(NoAnswer::Inside(_) | NoAnswer::NotAsked)
+        | NotAuthorized::Document { .. }
+        | NotAuthorized::Cannot { .. }
+        | NotAuthorized::MixedUp(_) => ErrorCode::Conflict,
+        NotAuthorized::NoAnswer(_) | NotAuthorized::System(_) => {
+            return Failure::could_not(error.to_string());
+        }
+        NotAuthorized::NoResource(_) => ErrorCode::NotFound,
+        NotAuthorized::Refused { .. } => ErrorCode::InvalidGrant,
+        NotAuthorized::Denied => ErrorCode::AccessDenied,
+        NotAuthorized::TooLate => ErrorCode::ExpiredToken,
+        NotAuthorized::Enough(_) => ErrorCode::InvalidScope,
+    };
+    Failure::no(code, error.to_string())
 }

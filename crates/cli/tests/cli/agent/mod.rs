@@ -3,4 +3,7 @@
 mod bridge;
 mod connect;
 mod hostile;
+mod hostile_oauth;
+mod oauth;
+mod person;
 mod world;
