@@ -180,6 +180,11 @@ impl Client {
         Self { tls: Arc::clone(&self.tls), is_public: true }
     }
 
+    /// Whether it is of that kind.
+    pub(crate) const fn is_public(&self) -> bool {
+        self.is_public
+    }
+
     /// Asks the origin of the address itself: for addresses that nobody typed.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ use crate::token_text::Token;
 use crate::words::clean;
 
 /// How long the person may take.
-const PERSON: Duration = Duration::from_secs(600);
+const PERSON: Duration = Duration::from_mins(10);
 /// How long one connection to the port may take.
 const CONNECTION: Duration = Duration::from_secs(20);
 const PATH: &str = "/callback";
@@ -199,7 +199,7 @@ fn brought(request: &Request<Incoming>, state: &Secret) -> Option<Brought> {
     let one = |name: &str| {
         let mut found = pairs.iter().filter(|(known, _)| known == name).map(|(_, value)| value);
         // a parameter stands once (RFC 6749 section 3.1)
-        found.next().filter(|_| found.next().is_none()).map(|value| value.to_string())
+        found.next().filter(|_| found.next().is_none()).map(ToString::to_string)
     };
     let said = one("state")?;
     if !ct_eq(said.as_bytes(), state.expose().as_bytes()) {

@@ -66,7 +66,7 @@ pub async fn begin<'a>(
     if !asked.scopes.is_empty() {
         form.push(field("scope", &asked.scopes.join(" ")));
     }
-    let answer = token::post(&server.client, place, client, form).await?;
+    let answer = token::post(&server.client, place, Some(client), form).await?;
     if !answer.status.is_success() {
         return Err(token::refused(&answer));
     }

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::client::OAuthClient;
-use super::server::Server;
+use super::resource;
+use super::server::{self, Server};
 use super::token::{self, Tokens, field};
 use super::{Asked, NotAuthorized, address};
 use crate::Surroundings;
@@ -22,6 +23,9 @@ use crate::wire::Client;
 const EARLY: i64 = 30;
 /// The longest life of a token that is believed, in seconds: a hundred years.
 const LONGEST: u64 = 100 * 366 * 86_400;
+
+/// What a server lacks that ends nothing.
+const NO_END: &str = "has no way to end a token from here";
 
 /// How a grant is renewed and ended: all of it is of one authorization server, and goes to no other.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -95,7 +99,7 @@ pub fn grant(
         token_expires_at: None,
         asked: asked.scopes.clone(),
         granted: asked.scopes.clone(),
-        is_public: server.is_public,
+        is_public: server.client.is_public(),
     };
     renewal.take(tokens, now);
     Grant {
@@ -188,23 +192,38 @@ async fn renewed(client: &Client, renewal: &Renewal) -> Result<Tokens, NotAuthor
     }
 }
 
-/// Ends a grant at its server.
+/// Ends a grant where it was given. A connection that was handed over ends at the app's authorization
+/// server too: an AgentAdmit service wants no more than the token itself (PROTOCOL, OAuth doors).
 ///
 /// # Errors
-/// [`NotAuthorized`]: nobody knows whether it has ended. [`NotAuthorized::Cannot`]: the server has no
-/// such endpoint.
-pub async fn revoke(client: &Client, grant: &Grant) -> Result<(), NotAuthorized> {
-    let Some(renewal) = &grant.oauth else { return Ok(()) };
+/// [`NotAuthorized`]: nobody knows whether it has ended. [`NotAuthorized::Cannot`],
+/// [`NotAuthorized::NoResource`]: there is nothing that could end it.
+pub async fn revoke(client: &Client, key: &str, grant: &Grant) -> Result<(), NotAuthorized> {
+    let Some(renewal) = &grant.oauth else {
+        let target = address(key).ok_or_else(|| NotAuthorized::NoResource(key.to_owned()))?;
+        let resource = resource::find(client, &target, None).await?;
+        let server = server::find(client, &resource).await?;
+        let lacks = || server.lacks(NO_END);
+        let place = server.revocation.as_ref().ok_or_else(lacks)?;
+        let token = &grant.access_token;
+        let ended = token::revoke(&server.client, place, None, token, "access_token").await;
+        return match ended {
+            // a server that wants to know who asks does not end it like this
+            Err(NotAuthorized::Refused { .. }) => Err(lacks()),
+            ended => ended,
+        };
+    };
     let lacks = || NotAuthorized::Cannot {
         issuer: crate::words::clean(&renewal.client.issuer, 200),
-        why: "has no way to end a token".to_owned(),
+        why: NO_END.to_owned(),
     };
     let place = renewal.revocation_endpoint.as_deref().and_then(address).ok_or_else(lacks)?;
     let (token, kind) = match &renewal.refresh_token {
         Some(refresh) => (refresh, "refresh_token"),
         None => (&grant.access_token, "access_token"),
     };
-    token::revoke(&renewal.whoever_asks(client), &place, &renewal.client, token, kind).await
+    let (client, who) = (renewal.whoever_asks(client), Some(&renewal.client));
+    token::revoke(&client, &place, who, token, kind).await
 }
 
 /// The lock is waited for on a thread of its own.

@@ -40,8 +40,6 @@ pub struct Server {
     pub has_s256: bool,
     /// Whoever asks it: kept off this machine and its network if a public resource named it.
     pub(crate) client: Client,
-    /// Whether it is.
-    pub(crate) is_public: bool,
 }
 
 #[derive(Deserialize)]
@@ -73,7 +71,7 @@ pub async fn find(client: &Client, resource: &Resource) -> Result<Server, NotAut
     let client = if resource.is_public { client.to_public() } else { client.clone() };
     for place in places(issuer) {
         if let Some((read, _)) = document::<Document>(&client, &place).await? {
-            return check(read, &place, issuer, client, resource.is_public);
+            return check(read, &place, issuer, client);
         }
     }
     let why = "publishes no metadata".to_owned();
@@ -99,7 +97,6 @@ fn check(
     place: &Url,
     issuer: &str,
     client: Client,
-    is_public: bool,
 ) -> Result<Server, NotAuthorized> {
     if read.issuer != issuer {
         return Err(NotAuthorized::document(place, "is the metadata of another issuer"));
@@ -120,7 +117,6 @@ fn check(
         takes_documents: read.client_id_metadata_document_supported,
         has_s256: read.code_challenge_methods_supported.iter().any(|method| method == "S256"),
         client,
-        is_public,
     })
 }
 

@@ -52,15 +52,17 @@ struct Document {
     connection_id: Option<ConnectionId>,
 }
 
-/// Posts a form as a client.
+/// Posts a form, as a client where one is needed.
 pub(super) async fn post(
     client: &Client,
     place: &Url,
-    who: &OAuthClient,
+    who: Option<&OAuthClient>,
     mut form: Form,
 ) -> Result<Answer, NotAuthorized> {
     let mut ask = Ask { method: Method::POST, ..Ask::get(place.clone()) };
-    who.sign(&mut ask, &mut form);
+    if let Some(who) = who {
+        who.sign(&mut ask, &mut form);
+    }
     // a copy that the connection wipes nowhere: it lives as long as the request
     ask.body = encoded(&form).into();
     let media_type = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -84,7 +86,7 @@ pub(super) async fn ask(
     who: &OAuthClient,
     form: Form,
 ) -> Result<Tokens, NotAuthorized> {
-    read(&post(client, place, who, form).await?, place)
+    read(&post(client, place, Some(who), form).await?, place)
 }
 
 fn read(answer: &Answer, place: &Url) -> Result<Tokens, NotAuthorized> {
@@ -129,7 +131,7 @@ pub(super) fn refused(answer: &Answer) -> NotAuthorized {
 pub(super) async fn revoke(
     client: &Client,
     place: &Url,
-    who: &OAuthClient,
+    who: Option<&OAuthClient>,
     token: &Token,
     kind: &'static str,
 ) -> Result<(), NotAuthorized> {

@@ -39,9 +39,9 @@ Example:
     List(CredentialsFile),
     /// Ends a connection where it was granted, and forgets its credential
     ///
-    /// What came from an authorization server ends there too (RFC 7009), for every agent that has it. A
-    /// connection that was handed over as a token is yours, and you end it in the app; what this machine
-    /// can do is to forget the credential, so that no agent here can use it any more.
+    /// What an authorization server gave ends there (RFC 7009), for every agent that has it; so does a
+    /// connection that was handed over as a token. Where nobody can be asked, nothing is forgotten; where
+    /// the server has no way to end it, the credential is forgotten, and you end the connection in the app.
     #[command(after_long_help = "\
 Example:
   agentadmit connect end https://shop.example")]

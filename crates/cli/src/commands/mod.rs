@@ -36,8 +36,8 @@ use crate::output::{Output, cell};
 /// [`Failure`]: the refusal, or why nothing could be found out.
 pub(crate) async fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     match command {
-        Command::Connect(args) => agent::connect(args, output).await,
-        Command::McpBridge(args) => agent::mcp_bridge(args).await,
+        Command::Connect(args) => Box::pin(agent::connect(args, output)).await,
+        Command::McpBridge(args) => Box::pin(agent::mcp_bridge(args)).await,
         Command::Init(args) => developer::init(&args, output),
         Command::Dev(args) => developer::dev(args, output).await,
         Command::Check(args) => developer::check(&args, output).await,

@@ -84,10 +84,11 @@ async fn to(args: ConnectTo, output: Output) -> Result<Exit, Failure> {
 /// An app: a token that was handed over, or a person who is asked.
 async fn to_app(args: &ConnectTo, offer: &Offer, output: Output) -> Result<Exit, Failure> {
     let is_said = args.ways.is_said();
-    if !is_said && !io::stdin().is_terminal() {
-        if let Some(token) = token::on_stdin(&offer.origin)? {
-            return exchange(args, offer, &token, output).await;
-        }
+    if !is_said
+        && !io::stdin().is_terminal()
+        && let Some(token) = token::on_stdin(&offer.origin)?
+    {
+        return exchange(args, offer, &token, output).await;
     }
     if !args.ways.token {
         match by_person(args, offer).await {
@@ -247,7 +248,7 @@ async fn end(args: &EndConnection, output: Output) -> Result<Exit, Failure> {
     let (key, grant) = found.ok_or_else(|| {
         Failure::no(ErrorCode::NotFound, format!("this machine keeps no credential for {origin}"))
     })?;
-    let is_revoked = grant.oauth.is_some() && !args.only_here && ended_there(args, &grant).await?;
+    let is_revoked = !args.only_here && ended_there(args, key, &grant).await?;
     locked.forget(key).map_err(|error| of_file(&error))?;
     let answer = json!({
         "address": key,
@@ -272,11 +273,11 @@ async fn end(args: &EndConnection, output: Output) -> Result<Exit, Failure> {
 }
 
 /// Ends a grant where it was given; says whether that server can do so.
-async fn ended_there(args: &EndConnection, grant: &Grant) -> Result<bool, Failure> {
+async fn ended_there(args: &EndConnection, key: &str, grant: &Grant) -> Result<bool, Failure> {
     let client = client(args.ca_file.as_deref())?;
-    match keep::revoke(&client, grant).await {
+    match keep::revoke(&client, key, grant).await {
         Ok(()) => Ok(true),
-        Err(why @ NotAuthorized::Cannot { .. }) => {
+        Err(why @ (NotAuthorized::Cannot { .. } | NotAuthorized::NoResource(_))) => {
             note(&why.to_string());
             Ok(false)
         }

@@ -67,7 +67,7 @@ pub(super) async fn ask(
     let (grant, before) = asked.await?;
     if let Some(before) = before.filter(|before| is_replaced(before, &grant)) {
         // it ends by itself, and in the app
-        let _goes_on = keep::revoke(client, &before).await;
+        let _goes_on = keep::revoke(client, &about.key, &before).await;
     }
     Ok(grant)
 }
@@ -114,10 +114,10 @@ fn show(prompt: &Prompt<'_>, name: &str, server: &str) {
             note(&format!(
                 "{name} asks you whether this machine's agents may come in. On any device, open\n\n  {page}\n\nand type\n\n  {code}\n"
             ));
-            if let Some(url) = page_with_code.filter(|_| io::stderr().is_terminal()) {
-                if let Ok(picture) = QRBuilder::new(url.as_str()).build() {
-                    note(&picture.to_str());
-                }
+            let picture = page_with_code.filter(|_| io::stderr().is_terminal());
+            let picture = picture.and_then(|url| QRBuilder::new(url.as_str()).build().ok());
+            if let Some(picture) = picture {
+                note(&picture.to_str());
             }
             if !is_own {
                 let server = escaped(server);

@@ -57,7 +57,7 @@ fn a_used_token_is_never_presented_again() {
     let again = world.connect(&handed.token, &["--json"]).ok().json();
     assert_eq!(again["connection_id"], handed.connection_id.as_str());
 
-    let end = ["connect", "end", &world.app];
+    let end = ["connect", "end", &world.app, "--only-here"];
     let ended = Ran::of(&mut world.machine(&end)).ok().stdout;
     assert!(ended.contains("goes on until you end it"), "{ended}");
     let kept = fs::read_to_string(world.credentials()).unwrap();
@@ -68,6 +68,14 @@ fn a_used_token_is_never_presented_again() {
     assert!(refused.stderr.contains("used before"), "{}", refused.stderr);
     // a second presentation at the service would have revoked it
     assert_eq!(world.connection(&handed)["status"], "active");
+
+    // whoever has the token can end the connection
+    Ran::of(&mut world.machine(&end)).exits(1);
+    let third = world.grant(&["read:orders"]);
+    world.connect(&third.token, &[]).ok();
+    let ended = Ran::of(&mut world.machine(&["connect", "end", &world.app])).ok().stdout;
+    assert!(ended.starts_with("Ended the connection"), "{ended}");
+    assert_eq!(world.connection(&third)["status"], "revoked");
 
     let second = world.grant(&["read:orders", "create:refunds"]);
     let connected = world.connect(&second.token, &["--json"]).ok().json();
