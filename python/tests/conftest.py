@@ -89,7 +89,9 @@ def ask(request: pytest.FixtureRequest) -> Callable[..., Both]:
 @pytest.fixture
 def ours(ask: Callable[..., Both], app: App) -> Both:
     """A client of `app`."""
-    return ask(service_url=app.service.url, app_id=app.app_id, api_key=app.api_key)
+    return ask(
+        service_url=app.service.url, app_id=app.app_id, api_key=app.api_key, timeout_seconds=60
+    )
 
 
 @pytest.fixture(scope="session")

@@ -123,11 +123,18 @@ class FakeService:
     @property
     def arguments(self) -> dict[str, Any]:
         """What a client of this service is made with."""
-        return {"service_url": self.url, "app_id": APP, "api_key": KEY}
+        return {"service_url": self.url, "app_id": APP, "api_key": KEY, "timeout_seconds": 60}
 
     @property
     def open_connections(self) -> int:
         return len(self._open)
+
+    def waits_for(self, requests: int) -> bool:
+        """Whether so many came, within a generous time."""
+        end = time.monotonic() + 60
+        while len(self.seen) < requests and time.monotonic() < end:
+            threading.Event().wait(0.005)
+        return len(self.seen) >= requests
 
     def _start(self, target: Callable[..., None], *arguments: Any) -> None:
         thread = threading.Thread(target=target, args=arguments)

@@ -39,4 +39,5 @@ def told(app: App, *scopes: str) -> dict[str, object]:
         "service_url": app.service.url,
         "app_id": app.app_id,
         "api_key": app.api_key,
+        "timeout_seconds": 60,
     }

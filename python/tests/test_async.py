@@ -94,7 +94,7 @@ def test_all_answers_that_arrived_wake_the_loop_once(run: Run, fake: FakeService
     fake.answers = answers
 
     async def main() -> None:
-        client = AsyncAgentAdmit(**fake.arguments, timeout_seconds=60)
+        client = AsyncAgentAdmit(**fake.arguments)
         calls = [asyncio.ensure_future(client.verify(TOKEN)) for _ in range(16)]
         while len(fake.seen) < 16:
             await asyncio.sleep(0.001)
@@ -236,7 +236,7 @@ def test_a_process_does_not_grow_with_its_calls(app: App) -> None:
         """
         import ctypes, gc, random, tracemalloc
         dice = random.Random(7)
-        client = AsyncAgentAdmit(**told, timeout_seconds=60)
+        client = AsyncAgentAdmit(**told)
 
         async def one():
             call = asyncio.ensure_future(client.verify(token, "read:orders"))
@@ -345,7 +345,7 @@ def test_many_threads_share_a_client(app: App) -> None:
 
 def test_a_call_gives_the_gil_back(fake: FakeService) -> None:
     # the answer is given by a Python thread: with the GIL held it would never come
-    assert AgentAdmit(**fake.arguments, timeout_seconds=30).verify(TOKEN).user_id == "alice"
+    assert AgentAdmit(**fake.arguments).verify(TOKEN).user_id == "alice"
 
 
 def test_trio_asks_by_its_threads(app: App) -> None:

@@ -8,7 +8,7 @@ from .fake import ALLOWED, APP, KEY, TOKEN, answer
 from .script import run, told
 
 # what a program is told whose service is in itself
-NOBODY = {"token": TOKEN, "app_id": APP, "api_key": KEY}
+NOBODY = {"token": TOKEN, "app_id": APP, "api_key": KEY, "timeout_seconds": 60}
 
 # since 3.12 Python warns of a fork under any thread: this is what gunicorn does all the same
 FORK = "ignore:This process:DeprecationWarning"
@@ -174,7 +174,7 @@ def test_a_signal_does_not_break_a_call() -> None:
                 heard.acquire()
             return {answer(200, ALLOWED)!r}
         told["service_url"] = serve(answers)
-        client = AgentAdmit(**told, timeout_seconds=60)
+        client = AgentAdmit(**told)
         signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
         print(client.verify(token).user_id)
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -194,7 +194,7 @@ def test_a_ctrl_c_ends_a_call_and_a_wait() -> None:
             threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGINT)).start()
             return None if n == 1 else {_too_many(30)!r}
         told["service_url"] = serve(answers)
-        client = AgentAdmit(**told, timeout_seconds=60)
+        client = AgentAdmit(**told)
         for _ in range(2):
             before = time.monotonic()
             try:

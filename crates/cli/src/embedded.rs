@@ -2,6 +2,7 @@
 
 use agentadmit_config::ServeConfig;
 use agentadmit_engine::Engine;
+use agentadmit_engine::admission::AdmissionLimits;
 use agentadmit_http::serve::{Ended, writer_stopped};
 use agentadmit_http::{HttpOptions, ServiceState};
 use tokio::sync::watch;
@@ -21,20 +22,26 @@ pub(crate) struct Embedded {
 }
 
 impl Embedded {
-    /// Starts a service, and says nothing.
+    /// Starts a service with these limits, and says nothing. A request may take as long as its call may
+    /// wait, and then as long as anywhere.
     ///
     /// # Errors
     /// The address or the store cannot be used.
-    pub(crate) async fn start(config: ServeConfig) -> Result<Self, Failure> {
-        let sockets = Sockets::bind(&config).await?;
+    pub(crate) async fn start(
+        config: ServeConfig,
+        limits: AdmissionLimits,
+    ) -> Result<Self, Failure> {
+        let sockets = Sockets::bind(&config)?;
         let url = sockets.url.clone();
         let issuer = config.public_url.clone().unwrap_or_else(|| url.clone());
+        let http = HttpOptions::default();
         let options = HttpOptions {
+            request_timeout: http.request_timeout + limits.wait,
             trusted_proxies: config.trusted_proxies.clone(),
             seed: storage::seed()?,
-            ..HttpOptions::default()
+            ..http
         };
-        let engine = start_engine(config, issuer).await?;
+        let engine = start_engine(config, issuer, limits).await?;
         let state = ServiceState::new(engine.clone(), options);
         let (stop, told) = watch::channel(false);
         let serving = tokio::spawn(sockets.serve(state, None, told));

@@ -35,7 +35,7 @@ impl Local {
         let Opened { store, clock, keyring } = storage::open(location, &settings)?;
         let options = EngineOptions {
             issuer: issuer_of(location),
-            limits: AdmissionLimits::default(),
+            limits: AdmissionLimits::patient(),
             retention: None,
             is_service: false,
         };

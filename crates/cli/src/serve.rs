@@ -47,9 +47,9 @@ pub(crate) async fn run(args: &Serve) -> Result<Exit, Failure> {
     start_log(&config)?;
     let mut signals = Signals::listen()?;
     let tls = certificate(&config)?;
-    let sockets = Sockets::bind(&config).await?;
+    let sockets = Sockets::bind(&config)?;
     let issuer = config.public_url.clone().unwrap_or_else(|| sockets.url.clone());
-    let engine = start_engine(config.clone(), issuer).await?;
+    let engine = start_engine(config.clone(), issuer, AdmissionLimits::default()).await?;
     let dashboard = config.dashboard.clone();
     let page =
         dashboard.as_ref().map(|told| page_url(&sockets.dashboard_url(told, engine.issuer())));
@@ -159,7 +159,11 @@ fn first_operator_token() -> Result<Option<SecretHash>, Failure> {
     }
 }
 
-pub(crate) async fn start_engine(config: ServeConfig, issuer: String) -> Result<Engine, Failure> {
+pub(crate) async fn start_engine(
+    config: ServeConfig,
+    issuer: String,
+    limits: AdmissionLimits,
+) -> Result<Engine, Failure> {
     let start = move || {
         let settings = Settings {
             access: Access::Service,
@@ -169,12 +173,8 @@ pub(crate) async fn start_engine(config: ServeConfig, issuer: String) -> Result<
             store_writers: config.store_writers,
         };
         let Opened { store, clock, keyring } = storage::open(&config.store, &settings)?;
-        let options = EngineOptions {
-            issuer,
-            limits: AdmissionLimits::default(),
-            retention: config.retention,
-            is_service: true,
-        };
+        let options =
+            EngineOptions { issuer, limits, retention: config.retention, is_service: true };
         Engine::start(store, clock, keyring, options)
             .map_err(|error| Failure::could_not(error.to_string()))
     };
@@ -222,13 +222,13 @@ pub(crate) struct Sockets {
 }
 
 impl Sockets {
-    pub(crate) async fn bind(config: &ServeConfig) -> Result<Self, Failure> {
+    pub(crate) fn bind(config: &ServeConfig) -> Result<Self, Failure> {
         let scheme = if config.tls.is_some() { "https" } else { "http" };
-        let (app, url) = listen(config.listen, scheme).await?;
+        let (app, url) = listen(config.listen, scheme)?;
         let (operator, operator_url) = match config.operator_listen {
             None => (None, None),
             Some(address) => {
-                let (listener, url) = listen(address, scheme).await?;
+                let (listener, url) = listen(address, scheme)?;
                 (Some(listener), Some(url))
             }
         };
@@ -284,13 +284,10 @@ async fn serve_on(
     agentadmit_http::serve::serve(listener, site, tls.as_deref(), limits, stopped).await
 }
 
-async fn listen(
-    address: std::net::SocketAddr,
-    scheme: &str,
-) -> Result<(TcpListener, String), Failure> {
+fn listen(address: std::net::SocketAddr, scheme: &str) -> Result<(TcpListener, String), Failure> {
     let cannot =
         |error: std::io::Error| Failure::could_not(format!("cannot listen on {address}: {error}"));
-    let listener = TcpListener::bind(address).await.map_err(cannot)?;
+    let listener = agentadmit_http::serve::listen(address).map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
     Ok((listener, format!("{scheme}://{address}")))
 }

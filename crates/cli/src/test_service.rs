@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use agentadmit_config::{LogFormat, ServeConfig, ServeOptions, StoreLocation};
+use agentadmit_engine::admission::AdmissionLimits;
 use agentadmit_protocol::error::ErrorBody;
 use http::Method;
 use serde_json::Value;
@@ -66,7 +67,7 @@ impl TestService {
         let mut builder = Builder::new_multi_thread();
         let builder = builder.worker_threads(1).thread_name("agentadmit-test").enable_all();
         let runtime = builder.build().map_err(|error| could_not(&error))?;
-        let service = runtime.block_on(Embedded::start(config))?;
+        let service = runtime.block_on(Embedded::start(config, AdmissionLimits::patient()))?;
         let operator = Transport::Local(Box::new(Local::on(service.engine())?));
         let url = service.url.clone();
         Ok(Self { runtime, service, operator, url, _folder: folder })

@@ -220,7 +220,7 @@ mod tests {
         let keyring = Keyring::open(&store, &SecretKey::new([2; 32])).unwrap();
         let options = EngineOptions {
             issuer: "https://service.example".to_owned(),
-            limits: AdmissionLimits::default(),
+            limits: AdmissionLimits::patient(),
             retention: None,
             is_service: true,
         };

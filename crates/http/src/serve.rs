@@ -1,6 +1,7 @@
 //! Sockets: accepting, TLS, HTTP/1.1 with its limits, and a graceful end.
 
 use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutWriter;
 use tokio_rustls::TlsAcceptor;
@@ -60,6 +61,28 @@ impl Default for ServeLimits {
             drain: Duration::from_secs(20),
         }
     }
+}
+
+/// Connections that may wait to be accepted, as far as the system allows (Linux:
+/// `net.core.somaxconn`, 4096). While the queue is full, the system throws away what a client sends to
+/// connect, and the client sends it again only after a second: as long as SDKs wait for a connection
+/// (PROTOCOL, Retry rules). With the 128 of the standard library, a burst of an app's calls that finds
+/// this process without a processor for some milliseconds is such a case.
+const BACKLOG: u32 = 65_535;
+
+/// Listens on an address, with room for as many connections that wait as the system allows. To be
+/// called on a runtime.
+///
+/// # Errors
+/// The address cannot be used.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // a service that begins again finds its address free, whoever was connected before; elsewhere
+    // this option lets two processes have one address
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// What is served on one address.

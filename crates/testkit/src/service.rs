@@ -11,7 +11,7 @@ use std::time::Duration;
 use agentadmit_engine::admission::AdmissionLimits;
 use agentadmit_engine::keyring::SecretKey;
 use agentadmit_engine::{Engine, EngineOptions, Keyring, WriterOptions};
-use agentadmit_http::serve::{ServeLimits, Site, serve};
+use agentadmit_http::serve::{ServeLimits, Site, listen, serve};
 use agentadmit_http::{HttpOptions, ServiceState};
 use agentadmit_protocol::secret::{Secret, SecretKind};
 use agentadmit_store::model::ModelStore;
@@ -19,7 +19,6 @@ use agentadmit_store::verbs::operators::AdoptFirstOperator;
 use agentadmit_store::{Clock, Store, SystemClock, write};
 use agentadmit_store_postgres::{PostgresOptions, PostgresStore};
 use agentadmit_store_sqlite::{Access, SqliteStore, StoreOptions};
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use crate::power::PowerVfs;
@@ -32,12 +31,19 @@ const POWERED_PATH: &str = "/store/agentadmit.db";
 pub type StartError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a test may set beside store and clock.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct ServiceOptions {
-    /// How many calls may wait.
+    /// How many calls may wait, and how long: by default for a minute, since a machine that runs tests
+    /// may be slow.
     pub limits: AdmissionLimits,
     /// How long audit records are kept; `None` is for ever.
     pub retention: Option<Duration>,
+}
+
+impl Default for ServiceOptions {
+    fn default() -> Self {
+        Self { limits: AdmissionLimits::patient(), retention: None }
+    }
 }
 
 /// A running service. Dropping it pulls the plug: nothing is answered any more, and its store is
@@ -131,11 +137,14 @@ impl TestService {
         let issuer = "http://127.0.0.1".to_owned();
         let engine_options = EngineOptions { issuer, limits, retention, is_service: true };
         let engine = Engine::start(store, clock, keyring, engine_options)?;
-        let state = ServiceState::new(engine.clone(), HttpOptions::default());
+        let http = HttpOptions::default();
+        let request_timeout = http.request_timeout + limits.wait;
+        let state = ServiceState::new(engine.clone(), HttpOptions { request_timeout, ..http });
         let site = Site::with_fast_lane(agentadmit_http::router(state.clone()), state);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let listener = runtime.block_on(async { listen(any) })?;
         let address = listener.local_addr()?;
         runtime.spawn(serve(listener, site, None, ServeLimits::default(), pending()));
         Ok(Self { address, engine, runtime: Some(runtime) })

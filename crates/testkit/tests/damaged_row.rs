@@ -7,9 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::yield_now;
-use std::time::Duration;
 
-use agentadmit_engine::admission::AdmissionLimits;
 use agentadmit_protocol::id::ConnectionId;
 use agentadmit_store_sqlite::{Access, SqliteStore, StoreOptions};
 use agentadmit_testkit::client::{Client, Reply};
@@ -25,10 +23,7 @@ fn start(path: &Path) -> TestService {
     let store = StoreOptions::repeatable_for_tests([1; 32]);
     let clock = Arc::clone(&store.clock);
     let store = SqliteStore::open(path, store, Access::Service).unwrap();
-    // however slow the machine is, nobody has waited for too long
-    let limits = AdmissionLimits { wait: Duration::from_mins(1), ..AdmissionLimits::default() };
-    let options = ServiceOptions { limits, ..ServiceOptions::default() };
-    TestService::start(Arc::new(store), clock, options)
+    TestService::start(Arc::new(store), clock, ServiceOptions::default())
 }
 
 /// Asks for all of them at once: while somebody else writes to the store, a first call has a batch of

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Agent", "App", "Grant", "Service", "User"]
 
+# a machine that runs tests may be slow: what is not there after this does not come
+_PATIENCE_SECONDS = 60
+
 ScopeLike = str | Scope | Mapping[str, object]
 
 
@@ -117,19 +120,27 @@ class App:
             "AGENTADMIT_SERVICE_URL": self.service.url,
             "AGENTADMIT_APP_ID": self.app_id,
             "AGENTADMIT_API_KEY": self.api_key,
+            "AGENTADMIT_TIMEOUT_SECONDS": str(_PATIENCE_SECONDS),
+        }
+
+    @property
+    def _arguments(self) -> dict[str, Any]:
+        return {
+            "service_url": self.service.url,
+            "app_id": self.app_id,
+            "api_key": self.api_key,
+            "timeout_seconds": _PATIENCE_SECONDS,
         }
 
     @cached_property
     def client(self) -> AgentAdmit:
         """A client with this app's key, for threads."""
-        return AgentAdmit(service_url=self.service.url, app_id=self.app_id, api_key=self.api_key)
+        return AgentAdmit(**self._arguments)
 
     @cached_property
     def async_client(self) -> AsyncAgentAdmit:
         """A client with this app's key, for asyncio."""
-        return AsyncAgentAdmit(
-            service_url=self.service.url, app_id=self.app_id, api_key=self.api_key
-        )
+        return AsyncAgentAdmit(**self._arguments)
 
     def user(self, user_id: str, *, label: str | None = None) -> User:
         """One of the app's users, by the id that the app knows it by."""

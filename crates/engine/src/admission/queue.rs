@@ -71,6 +71,12 @@ impl Default for AdmissionLimits {
 }
 
 impl AdmissionLimits {
+    /// As by default, but a call may wait for a minute: for a command that asks alone, and for tests on
+    /// a machine that is busy with other things. A quick no would serve neither.
+    pub fn patient() -> Self {
+        Self { wait: Duration::from_mins(1), ..Self::default() }
+    }
+
     /// The part of one of several writers, who have these limits together; what one app may have
     /// waiting stays, and room for it.
     pub(super) fn shared_by(self, writers: usize) -> Self {

@@ -169,7 +169,7 @@ impl Service {
         let keyring = Keyring::open(&*store, &SecretKey::new([2; 32])).unwrap();
         let engine = EngineOptions {
             issuer: ISSUER.to_owned(),
-            limits: AdmissionLimits::default(),
+            limits: AdmissionLimits::patient(),
             retention: None,
             is_service: true,
         };

@@ -68,10 +68,10 @@ pub use verdict::{Refusal, Verdict};
 
 use self::call::{Call, Repeat};
 pub(crate) use self::core::Core;
-use self::transport::Fault;
 use self::transport::answer::Answer;
 use self::transport::pool::Pool;
 use self::transport::stream::{Stream, within};
+use self::transport::{Fault, connect_within};
 use crate::error::{ConfigurationError, Error};
 use crate::settings::Settings;
 use crate::time::{Clock, Jitter};
@@ -303,10 +303,11 @@ impl Inner {
     }
 
     async fn over<T>(&self, kept: Option<Stream>, call: &Call<T>) -> Result<Answer, Fault> {
-        let Core { address, tls, clock, .. } = &self.core;
+        let Core { address, tls, clock, settings, .. } = &self.core;
+        let limit = || clock.sleep(connect_within(settings.timeout));
         let stream = match kept {
             Some(stream) => stream,
-            None => Stream::connect(address, tls.as_ref(), &**clock).await?,
+            None => Stream::connect(address, tls.as_ref(), limit()).await?,
         };
         let (answer, stream) = stream.call(&call.bytes).await?;
         if let Some(stream) = stream {

@@ -242,7 +242,7 @@ fn what_is_not_a_yes_is_503_and_never_data() {
 
 #[test]
 fn a_service_that_is_slow_or_gone_is_503() {
-    let settings = |it: &mut agentadmit::Settings| it.timeout = Duration::from_secs(2);
+    let settings = |it: &mut agentadmit::Settings| it.timeout = Duration::from_secs(4);
     let slow = World::with(&Options { settings, ..Options::default() }, routes);
     *slow.spy.mode.lock() = Mode::Silent;
     let token = slow.connect("alice", &["read:orders"]).access_token;

@@ -11,6 +11,7 @@ use agentadmit::config::{self, Sources};
 use agentadmit::settings::ApiKey;
 use agentadmit::{Client, Error, Settings};
 use agentadmit_config::{LogFormat, ServeConfig, ServeOptions, StoreLocation, is_loopback};
+use agentadmit_engine::admission::AdmissionLimits;
 use agentadmit_http::dashboard::page_url;
 use agentadmit_protocol::api::scopes::PutScopesRequest;
 use agentadmit_protocol::id::AppId;
@@ -114,7 +115,7 @@ async fn start(args: &Dev, settings: &Settings, folder: &DevFolder) -> Result<Em
     };
     let config = ServeConfig::check(options)?;
     start_log(&config)?;
-    let service = Embedded::start(config).await?;
+    let service = Embedded::start(config, AdmissionLimits::patient()).await?;
     sign_in::invite(&service.engine(), &page_url(&service.url), true).await;
     note(&format!("listening on {}", service.url));
     Ok(service)

@@ -137,7 +137,7 @@ impl Way {
         let faulty = Faulty { clock: Arc::clone(&clock), store, fault: Arc::default() };
         let engine_options = EngineOptions {
             issuer: ISSUER.to_owned(),
-            limits: AdmissionLimits::default(),
+            limits: AdmissionLimits::patient(),
             retention: None,
             is_service: true,
         };
@@ -230,6 +230,8 @@ impl Way {
     async fn until_closed(&mut self, wire: &Wire, served: &JoinHandle<()>) {
         while !served.is_finished() {
             self.turn(wire, served).await;
+            // until the limit of the service is over, which is the runtime's
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 

@@ -14,7 +14,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::address::Address;
 use super::answer::{Answer, ROOM, Reader};
-use super::{CONNECT, Fault};
+use super::{Fault, connect_within};
 use crate::time::{Clock, SystemClock};
 
 /// A connection, plain or under TLS.
@@ -157,7 +157,8 @@ impl Stream {
         tls: Option<&Arc<ClientConfig>>,
         deadline: Deadline,
     ) -> Result<Self, Fault> {
-        let connecting = deadline.within(CONNECT.min(deadline.left("the call")?));
+        let most = connect_within(deadline.whole);
+        let connecting = deadline.within(most.min(deadline.left("the call")?));
         let tcp = tcp(address, connecting)?;
         let mut stream = match (tls, &address.tls_name) {
             (Some(config), Some(name)) => {

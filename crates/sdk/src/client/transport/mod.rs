@@ -17,8 +17,14 @@ use std::time::Duration;
 
 use crate::error::{ConfigurationError, Error, ServiceUnavailableError};
 
-/// Connecting, the handshake of TLS included (PROTOCOL, Retry rules).
-pub(crate) const CONNECT: Duration = Duration::from_secs(1);
+/// The least that connecting may take, the handshake of TLS included (PROTOCOL, Retry rules).
+const CONNECT: Duration = Duration::from_secs(1);
+
+/// How long connecting may take in a call that may take so long. Who gives calls more time than usual
+/// has a slow way to the service or a busy machine, and both hold up connecting too.
+pub(crate) fn connect_within(call: Duration) -> Duration {
+    CONNECT.max(call / 5)
+}
 
 /// Why there is no answer.
 #[derive(Debug)]

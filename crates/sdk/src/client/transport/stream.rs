@@ -12,10 +12,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::Fault;
 use super::address::Address;
 use super::answer::{Answer, Reader};
-use super::{CONNECT, Fault};
-use crate::time::{Clock, Sleep};
+use crate::time::Sleep;
 
 /// A connection, plain or under TLS.
 pub(crate) enum Stream {
@@ -24,15 +24,15 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    /// A new connection.
+    /// A new connection, made before `limit` ends.
     pub(crate) async fn connect(
         address: &Address,
         tls: Option<&Arc<ClientConfig>>,
-        clock: &dyn Clock,
+        limit: Sleep,
     ) -> Result<Self, Fault> {
         let connecting =
             async { Self::open(address, tls).await.map_err(|error| Fault::connecting(&error)) };
-        within(clock.sleep(CONNECT), "connecting", connecting).await
+        within(limit, "connecting", connecting).await
     }
 
     async fn open(address: &Address, tls: Option<&Arc<ClientConfig>>) -> io::Result<Self> {
