@@ -19,6 +19,7 @@
 //! | [`oauth`] | a person is asked by way of an authorization server |
 //! | [`token_text`] | the text of a credential, whoever made it |
 //! | [`bridge`] | an app's routes as tools of an MCP server |
+//! | [`proxy`] | an MCP server over HTTP as one on STDIO |
 //!
 //! The crate knows nothing of the service: everything goes through the app's own address. Time and
 //! randomness are arguments ([`Surroundings`]).
@@ -30,6 +31,7 @@ pub mod oauth;
 pub mod offer;
 pub mod openapi;
 pub mod origin;
+pub mod proxy;
 mod schema;
 pub mod target;
 pub mod template;

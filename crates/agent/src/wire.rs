@@ -132,6 +132,25 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
+    /// Reads the body, up to the limits from now on.
+    pub(crate) async fn read(self, limits: Limits) -> Answer {
+        self.read_until(limits.bytes, Instant::now() + limits.time).await
+    }
+
+    /// The next part of a stream; nothing at its end.
+    pub(crate) async fn next(&mut self) -> Option<Result<Bytes, hyper::Error>> {
+        loop {
+            match self.body.frame().await? {
+                Ok(frame) => {
+                    // trailers say nothing here
+                    let Ok(data) = frame.into_data() else { continue };
+                    return Some(Ok(data));
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
     async fn read_until(self, bytes: usize, deadline: Instant) -> Answer {
         let Self { status, headers, body, is_public } = self;
         let (body, end) = read(body, bytes, deadline).await;

@@ -113,18 +113,20 @@ pub(crate) struct ConnectTo {
     pub(crate) ca_file: Option<PathBuf>,
 }
 
-/// Serves an app's routes as tools to an MCP client, on stdin and stdout
+/// Serves an app's routes, or an MCP server over HTTP, to an MCP client on stdin and stdout
 ///
 /// For the configuration of an MCP client: each route of the app at URL becomes a tool, with the schema
-/// that the app's OpenAPI document gives, if it has one. The credential is what `agentadmit connect`
-/// kept, or what the connection token in `AGENTADMIT_CONNECTION_TOKEN` or a file is exchanged for, once,
+/// that the app's OpenAPI document gives, if it has one. If an MCP server is there, its own tools pass,
+/// and everything else that it says. The credential is what `agentadmit connect` kept, or, for an app, what the connection token in `AGENTADMIT_CONNECTION_TOKEN` or a file is exchanged for, once,
 /// however often the client starts the bridge. The client and its model see no token, and one in an
 /// argument is refused. What is connected, widened or ended while the bridge runs counts from the next
-/// call on. A refusal is a result that says what to ask the human for.
+/// call on. A refusal is a result that says what to ask the human for; a scope that is missing is asked
+/// for by the next `agentadmit connect`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Example:
   agentadmit mcp-bridge https://shop.example
+  agentadmit mcp-bridge https://notes.example/mcp
 
 The same in the configuration of an MCP client:
   {\"mcpServers\": {\"shop\": {
@@ -132,7 +134,7 @@ The same in the configuration of an MCP client:
 
 Exits 0 when the client closes stdin.")]
 pub(crate) struct McpBridge {
-    /// The app: the address that you would open yourself
+    /// The app, the address that you would open yourself; or the address of an MCP server
     pub(crate) url: String,
     /// File that holds the connection token, or the app's message with it
     #[arg(long, value_name = "FILE")]

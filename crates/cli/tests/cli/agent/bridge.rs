@@ -56,7 +56,7 @@ impl Client {
     }
 
     /// What the client was told when the conversation began.
-    fn instructions(&self) -> String {
+    pub(super) fn instructions(&self) -> String {
         let info = self.client().peer_info().unwrap();
         info.instructions.clone().unwrap_or_default()
     }

@@ -22,6 +22,11 @@ type Lie = fn(&str) -> Vec<u8>;
 impl Liar {
     /// Answers every path with what `lie` makes of it; the address is the server's own.
     pub(super) fn new(lie: impl Fn(&str, &str) -> Vec<u8> + Send + 'static) -> Self {
+        Self::hearing(move |own, asked| lie(own, asked.split(' ').nth(1).unwrap_or_default()))
+    }
+
+    /// Answers every request with what `lie` makes of it, head and body.
+    pub(super) fn hearing(lie: impl Fn(&str, &str) -> Vec<u8> + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -38,10 +43,10 @@ impl Liar {
                     .map_or(0, |(_, rest)| rest.split("\r\n").next().unwrap().parse().unwrap());
                 let mut body = vec![0; length];
                 reader.read_exact(&mut body).unwrap();
-                notes.lock().unwrap().push(format!("{head}{}", String::from_utf8_lossy(&body)));
-                let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+                let asked = format!("{head}{}", String::from_utf8_lossy(&body));
+                notes.lock().unwrap().push(asked.clone());
                 // whoever asked may have had enough
-                let _ = stream.write_all(&lie(&own, &path));
+                let _ = stream.write_all(&lie(&own, &asked));
             }
         });
         Self { url, asked }

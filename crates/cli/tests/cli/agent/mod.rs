@@ -4,6 +4,7 @@ mod bridge;
 mod connect;
 mod hostile;
 mod hostile_oauth;
+mod mcp;
 mod oauth;
 mod person;
 mod world;
