@@ -171,4 +171,14 @@ describe.skipIf(!hasBrowser)("openid-client, with a key of its own", () => {
       expect(await world.call(answer.access_token, "/orders")).toBe(401);
     }
   });
+
+  test("and its end, which the client asks for as of any token", async () => {
+    const none = { client_name: "No secrets", token_endpoint_auth_method: "none" };
+    const client = await register(none, oauth.None());
+    const connection_token = await handedOver();
+    const answer = await oauth.genericGrantRequest(client, CONNECTION_TOKEN, { connection_token });
+    expect(await world.call(answer.access_token, "/orders")).toBe(200);
+    await oauth.tokenRevocation(client, answer.access_token);
+    expect(await world.call(answer.access_token, "/orders")).toBe(401);
+  });
 });
