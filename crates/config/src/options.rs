@@ -123,7 +123,7 @@ pub struct ServeOptions {
     #[arg(value_parser = clap::value_parser!(u32).range(RETENTION_SECONDS))]
     pub retention_seconds: Option<u32>,
     /// Records in a segment of the audit log, which retention drops as a whole: fewer take less
-    /// memory to index (53 bytes each) and less disk until they go, more make searches cheaper
+    /// memory to index (40 bytes each) and less disk until they go, more make searches cheaper
     /// [default: 1000000]
     #[arg(
         long,

@@ -12,7 +12,7 @@
 //! | [`migrations`] | the schema's history |
 //! | `session`, `views`, `rows`, `connections`, `people` | reads and writes of one transaction |
 //! | `activity` | calls per connection, between the log and the tables |
-//! | `log`, `terms`, `index`, `search` | the audit log, its segments, their index, reading it |
+//! | `log`, `terms`, `postings`, `index`, `search` | the audit log, its segments, their index, reading it |
 //! | `maintain` | folding, indexing, retention, checkpoints, in slices |
 //! | [`backup`], [`mod@restore`], `soundness` | copies, and whether they hold together |
 //! | `connect`, `writer`, `readers`, `lock` | connections, and who may have them |
@@ -37,6 +37,7 @@ pub mod migrations;
 mod oauth;
 mod options;
 mod people;
+mod postings;
 mod readers;
 mod reserve;
 pub mod restore;

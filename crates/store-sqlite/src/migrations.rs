@@ -37,6 +37,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "passkeys",
         sql: include_str!("../migrations/0010_passkeys.sql"),
     },
+    Migration {
+        version: 11,
+        name: "postings",
+        sql: include_str!("../migrations/0011_postings.sql"),
+    },
 ];
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS migrations (

@@ -13,12 +13,12 @@ use agentadmit_protocol::id::ChainId;
 use agentadmit_protocol::text::UserId;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
-use agentadmit_store::tables::column::limit;
 use agentadmit_store::views::{AuditFilter, AuditPage, LogPosition, LogSlice};
 
 use crate::block::{Logged, Lookup, record_at, records_down, records_up};
 use crate::codec::{self, TenantKey};
 use crate::log::{Segment, SegmentState, visible_segments};
+use crate::postings::{hits_down, hits_up};
 use crate::session::Session;
 use crate::sql;
 use crate::statements as st;
@@ -219,15 +219,13 @@ impl Session<'_> {
                 Order::OldestFirst => records_up(self.conn, first, last, most),
             };
         };
-        let chunk = limit(most);
-        let sql = match order {
-            Order::NewestFirst => st::HITS_DOWN,
-            Order::OldestFirst => st::HITS_UP,
-        };
         let mut hits: Vec<LogPosition> = Vec::new();
         for term in terms {
-            let key = (segment, term, first, last, chunk);
-            hits.extend(sql::many(self.conn, sql, key, |row| row.get::<_, LogPosition>(0))?);
+            let key = (*segment, *term);
+            hits.extend(match order {
+                Order::NewestFirst => hits_down(self.conn, key, (first, last), most)?,
+                Order::OldestFirst => hits_up(self.conn, key, (first, last), most)?,
+            });
         }
         hits.sort_unstable();
         hits.dedup();

@@ -7,7 +7,7 @@ use agentadmit_protocol::audit::AuditRecord;
 use agentadmit_protocol::id::ChainId;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
-use agentadmit_store::tables::column::{limit, uncount};
+use agentadmit_store::tables::column::uncount;
 use agentadmit_store::views::{Chain, LogPosition};
 use rusqlite::Connection;
 
@@ -15,6 +15,7 @@ use crate::block::{Lookup, records_up};
 use crate::codec;
 use crate::error::OpenError;
 use crate::log::{Segment, SegmentState, visible_segments};
+use crate::postings::hits_down;
 use crate::session::Tail;
 use crate::sql;
 use crate::statements as st;
@@ -157,8 +158,8 @@ fn check_chain(
         let mut last = segment.end();
         while looked < RECORDS_PER_CHAIN && expected != chain.tail {
             let term = terms::chain(chain.id);
-            let key = (segment.number, term, segment.first, last, limit(CHUNK));
-            let hits = sql::many(conn, st::HITS_DOWN, key, |row| row.get::<_, LogPosition>(0))?;
+            let key = (segment.number, term);
+            let hits = hits_down(conn, key, (segment.first, last), CHUNK)?;
             for position in &hits {
                 last = position.saturating_sub(1);
                 let record = records.record_at(*position)?;

@@ -273,10 +273,15 @@ statements! {
         (SELECT pos FROM audit_log WHERE pos >= ?2 ORDER BY pos LIMIT 1), ?2) ORDER BY pos DESC";
     /// Stepped through only as far as it is wanted.
     BLOCKS_UP = "SELECT pos, row FROM audit_log WHERE pos >= ?1 ORDER BY pos";
-    HITS_DOWN = "SELECT pos FROM audit_terms
-        WHERE segment = ?1 AND term = ?2 AND pos BETWEEN ?3 AND ?4 ORDER BY pos DESC LIMIT ?5";
-    HITS_UP = "SELECT pos FROM audit_terms
-        WHERE segment = ?1 AND term = ?2 AND pos BETWEEN ?3 AND ?4 ORDER BY pos LIMIT ?5";
+    /// Stepped through only as far as it is wanted. A hit at the upper end may stand in a row that
+    /// ends behind it.
+    HITS_DOWN = "SELECT pos, others FROM audit_terms
+        WHERE segment = ?1 AND term = ?2 AND pos >= ?3 AND pos <= coalesce(
+        (SELECT pos FROM audit_terms WHERE segment = ?1 AND term = ?2 AND pos >= ?4
+        ORDER BY pos LIMIT 1), ?4) ORDER BY pos DESC";
+    /// Stepped through only as far as it is wanted.
+    HITS_UP = "SELECT pos, others FROM audit_terms
+        WHERE segment = ?1 AND term = ?2 AND pos >= ?3 ORDER BY pos";
     SEGMENTS = "SELECT segment, first_pos, last_pos, last_at, state FROM audit_segments
         ORDER BY segment";
     SEGMENT_TENANTS = "SELECT DISTINCT tenant FROM audit_segment_chains WHERE segment = ?1";
@@ -310,7 +315,7 @@ statements! {
     FORGET_SEGMENT = "DELETE FROM audit_segments WHERE segment = ?1";
     LAST_TERM = "SELECT term, pos FROM audit_terms WHERE segment = ?1
         ORDER BY term DESC, pos DESC LIMIT 1";
-    ADD_TERM = "INSERT INTO audit_terms (segment, term, pos) VALUES (?1, ?2, ?3)";
+    ADD_TERM = "INSERT INTO audit_terms (segment, term, pos, others) VALUES (?1, ?2, ?3, ?4)";
     ADD_SEGMENT_CHAIN = "INSERT INTO audit_segment_chains
         (segment, tenant, chain, first_seq, last_seq, last_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
         ON CONFLICT (segment, tenant, chain) DO NOTHING";

@@ -106,7 +106,7 @@ fn a_damaged_store_gives_no_backup() {
         assert!(backup_notices(1_000_000, damage), "in the tail: {damage}");
         assert!(backup_notices(60, damage), "in closed segments: {damage}");
     }
-    assert!(backup_notices(60, "DELETE FROM audit_terms WHERE pos = 77"));
+    assert!(backup_notices(60, "DELETE FROM audit_terms WHERE pos >= 77"));
     assert!(!backup_notices(60, "UPDATE apps SET row = row"));
 }
 

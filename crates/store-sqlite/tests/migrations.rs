@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use agentadmit_core::dashboard::SessionLimits;
@@ -16,11 +17,12 @@ use agentadmit_store::verbs::auth::OperatorCredential;
 use agentadmit_store::verbs::dashboard::{FirstSignInCode, SignIn};
 use agentadmit_store::verbs::invites::InviteMember;
 use agentadmit_store::verbs::passkeys::{BeginCeremony, Wanted};
+use agentadmit_store::views::AuditFilter;
 use agentadmit_store_sqlite::migrations::{MIGRATIONS, newest};
-use agentadmit_store_sqlite::{Access, OpenError, SqliteStore};
+use agentadmit_store_sqlite::{Access, OpenError, SqliteStore, StoreOptions};
 use common::{
     Place, before_accounts, before_blocks, before_consent_sessions, before_dashboard,
-    before_key_use, before_oauth, before_passkeys, before_people, many_agents,
+    before_key_use, before_oauth, before_passkeys, before_people, before_postings, many_agents,
 };
 
 /// SHA-256 of each migration, as it was released. Never changed: a change is a new migration.
@@ -34,6 +36,7 @@ const RELEASED: &[(i64, &str)] = &[
     (8, "4889b6084fd12cf32b016278243804f1f58b0dd66d6639a9a9c7806d1050d526"),
     (9, "5f3d7131b45d08757e95847a4de5f035bf5f0aa3c7a19319daf16a7a65b3e54b"),
     (10, "75aa5329b3a6bed3906cae95cdb1092bfe6a1ed5e47ce168a096008603032ed5"),
+    (11, "cc1518296c0adb96fa7ef631a8b4b2fe34170d7d181fc92184f863b3ce401e9d"),
 ];
 
 fn hex(bytes: &[u8]) -> String {
@@ -341,6 +344,49 @@ fn a_store_from_before_passkeys_takes_them() {
     let begun = world.granted(&BeginCeremony { wanted: Wanted::SignIn });
     assert!(world.read(|views| views.challenge(&begun.challenge.hash())).is_some());
     check::everything(&world);
+}
+
+#[test]
+fn a_segment_that_was_indexed_before_postings_is_searched_as_it_was() {
+    let place = Place::new();
+    let open = |seed| {
+        let options = StoreOptions { segment_records: 400, ..place.options(seed) };
+        SqliteStore::open(place.path(), options, Access::Service).unwrap()
+    };
+    let store = Arc::new(open(1));
+    let world = place.world(&store);
+    let caller = world.key(&world.app(), Environment::Live);
+    let agents = many_agents(&world, &caller, 200);
+    world.maintain();
+    let key = caller.key.clone();
+    let tenant = caller.tenant;
+    let of_agent = AuditFilter { connection_id: Some(agents[3].id), ..AuditFilter::default() };
+    let of_tenant = AuditFilter { tenant: Some(tenant), ..AuditFilter::default() };
+    let before = (world.search(&of_agent, 10), world.search(&of_tenant, 1_000), world.log());
+    assert!(before.0.len() >= 2);
+    drop(caller);
+    drop((world, store));
+    let rows = |condition: &str| -> i64 {
+        let sql = format!("SELECT count(*) FROM audit_terms WHERE {condition}");
+        place.raw().query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    assert!(rows("others IS NOT NULL") > 0);
+    before_postings(&place);
+    let refused = place.try_open(2, Access::Service).map(|_| ());
+    assert!(matches!(refused, Err(OpenError::SchemaTooOld { found: 10, .. })), "{refused:?}");
+    assert!(SqliteStore::migrate(place.path(), &place.options(2)).unwrap() > 0);
+    assert_eq!(rows("others IS NOT NULL"), 0);
+
+    let store = Arc::new(open(2));
+    let world = place.world(&store);
+    assert_eq!((world.search(&of_agent, 10), world.search(&of_tenant, 1_000), world.log()), before);
+    let caller = Caller { world: &world, key, tenant };
+    many_agents(&world, &caller, 200);
+    world.maintain();
+    assert!(rows("others IS NOT NULL") > 0, "the next segment has rows that are shared");
+    assert_eq!(world.search(&of_agent, 10), before.0);
+    check::everything(&world);
+    store.backup(&place.file("backup.db"), &mut |_| {}).unwrap();
 }
 
 #[test]

@@ -10,7 +10,7 @@ use agentadmit_core::issue::Lifetime;
 use agentadmit_protocol::audit::AuditRecord;
 use agentadmit_protocol::text::Label;
 use agentadmit_store::conformance::world::{Agent, Caller, World, agent, exchange, user_id};
-use agentadmit_store::tables::{pack, unpack_many};
+use agentadmit_store::tables::{pack, unpack, unpack_many};
 use agentadmit_store::verbs::Verb;
 use agentadmit_store::verbs::token::Issue;
 use agentadmit_store::{Clock, FakeClock, Store};
@@ -25,6 +25,7 @@ pub(crate) fn before_key_use(place: &Place) {
 
 /// Takes a store of this version back to the schema before the migration `passkeys`.
 pub(crate) fn before_passkeys(place: &Place) {
+    before_postings(place);
     let undo = "DROP TABLE passkeys; DROP TABLE challenges;
         DELETE FROM migrations WHERE version >= 10;";
     place.raw().execute_batch(undo).unwrap();
@@ -94,6 +95,28 @@ pub(crate) fn before_blocks(place: &Place) {
         }
     }
     conn.execute("DELETE FROM migrations WHERE version >= 3", []).unwrap();
+}
+
+/// Takes a store of this version back to the schema before positions of a term shared rows.
+pub(crate) fn before_postings(place: &Place) {
+    let conn = place.raw();
+    let mut statement = conn
+        .prepare("SELECT segment, term, pos, others FROM audit_terms WHERE others IS NOT NULL")
+        .unwrap();
+    let rows = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .unwrap();
+    let rows: Vec<(i64, i64, i64, Vec<u8>)> = rows.map(Result::unwrap).collect();
+    let insert = "INSERT INTO audit_terms (segment, term, pos) VALUES (?1, ?2, ?3)";
+    for (segment, term, mut pos, others) in rows {
+        for gap in unpack::<Vec<u32>>(&others).unwrap() {
+            pos -= i64::from(gap);
+            conn.execute(insert, (segment, term, pos)).unwrap();
+        }
+    }
+    let undo = "ALTER TABLE audit_terms DROP COLUMN others;
+        DELETE FROM migrations WHERE version >= 11;";
+    conn.execute_batch(undo).unwrap();
 }
 
 pub(crate) struct Place {
