@@ -3,6 +3,7 @@
 
 use agentadmit_store::tables::history::Migration;
 use agentadmit_store_postgres::migrations::MIGRATIONS;
+use agentadmit_testkit::postgres::Cluster;
 
 /// What takes something away that a node of an older version may use, or makes it fail.
 const TAKES_AWAY: &[&str] = &[
@@ -94,5 +95,45 @@ fn what_would_break_older_nodes_is_found() {
         "CREATE TABLE t (a bigint NOT NULL); CREATE INDEX i ON t (a)",
     ] {
         assert_eq!(wrong(&step(good)), Vec::<String>::new(), "{good}");
+    }
+}
+
+/// What the way of a verify reads and writes (ARCHITECTURE, "The way of one verify"): statements of one
+/// kind of lock, which another kind makes wait.
+const ON_THE_WAY_OF_A_VERIFY: &str = "api_keys|apps|environments|grants|oauth_secrets|audit_log.*|\
+    usage|chains|writers|log_state|audit_parts|nodes|plan_leases";
+
+/// All steps are one transaction, so what one of them locks stays locked until the last is done. A
+/// verify reads (ACCESS SHARE, ROW SHARE) and writes (ROW EXCLUSIVE): it waits for none of these.
+#[test]
+fn no_step_makes_a_verify_wait() {
+    let server = Cluster::start();
+    let (first, later) = MIGRATIONS.split_first().unwrap();
+    server.sql(first.sql);
+    let held = |sql: &str| {
+        let before = server.sql("SELECT string_agg(oid::text, ',') FROM pg_class");
+        server.sql(&format!(
+            "{sql};
+             SELECT string_agg(DISTINCT c.relname || ' ' || l.mode, ', ') FROM pg_locks AS l
+             JOIN pg_class AS c ON c.oid = l.relation
+             LEFT JOIN pg_index AS i ON i.indexrelid = c.oid
+             LEFT JOIN pg_class AS t ON t.oid = i.indrelid
+             WHERE l.pid = pg_backend_pid() AND c.relkind IN ('r', 'p', 'i')
+             AND coalesce(t.relname, c.relname) ~ '^({ON_THE_WAY_OF_A_VERIFY})$'
+             AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')
+             AND c.oid IN ({before})"
+        ))
+    };
+    for step in later {
+        assert_eq!(held(step.sql), "", "{} {}", step.version, step.name);
+    }
+    // what would be seen
+    for bad in [
+        "CREATE INDEX i ON grants (row)",
+        "ALTER TABLE audit_log ADD COLUMN more bigint",
+        "DROP INDEX chains_by_tenant",
+        "LOCK TABLE writers IN SHARE MODE",
+    ] {
+        assert_ne!(held(bad), "", "{bad}");
     }
 }
