@@ -1,4 +1,5 @@
-"""Notes for agents: an MCP server over STDIO, or over streamable HTTP with `--http PORT`.
+"""Notes for agents: an MCP server over STDIO, or over streamable HTTP with `--http PORT`; with
+`--oauth` as well, MCP clients find the way to a token by themselves.
 
 What an agent may do is what the user granted to it: to read, to write, to delete. Notes live as
 long as the process, each user's apart.
@@ -69,12 +70,16 @@ def wipe_server() -> str:
 
 def main() -> None:
     """Serves until it is stopped."""
-    arguments = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     about = "serve http://127.0.0.1:PORT/mcp (0: a free port)"
-    arguments.add_argument("--http", type=int, metavar="PORT", help=about)
-    port = arguments.parse_args().http
+    parser.add_argument("--http", type=int, metavar="PORT", help=about)
+    parser.add_argument("--oauth", action="store_true", help="answer 401 and 403 as OAuth wants it")
+    arguments = parser.parse_args()
+    port = arguments.http
     if port is None:
         server.run(transport="stdio")
+    elif arguments.oauth:
+        uvicorn.run(guard.over_http(server.streamable_http_app()), host="127.0.0.1", port=port)
     else:
         uvicorn.run(server.streamable_http_app(), host="127.0.0.1", port=port)
 

@@ -1,7 +1,6 @@
 //! `cargo xtask faults`: the release binary under faults, each under load, and a table of what came
 //! of it. The faults themselves are the program `faults` of the test kit.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -45,7 +44,7 @@ impl Faults {
         }
         let mut command = Command::new(program);
         command.arg("--binary").arg(workspace.target.join("release/agentadmit"));
-        match faketime() {
+        match tools::faketime() {
             Ok(library) => {
                 command.arg("--faketime").arg(library);
             }
@@ -60,14 +59,4 @@ impl Faults {
             report::of_last_line(&finished.stdout).context("the faults printed no sum")?;
         Ok(Counts::of_runner(counted, finished.status.success()))
     }
-}
-
-/// Where the library of faketime is, which is installed where that is possible.
-fn faketime() -> Result<PathBuf> {
-    let program = tools::debian_program("faketime")?;
-    let said =
-        process::output_of(Command::new(program).args(["-f", "+0s", "printenv", "LD_PRELOAD"]))?;
-    let library = said.trim().split(':').find(|path| path.contains("libfaketime"));
-    // it may hold a `$LIB`, which the dynamic linker expands
-    library.map(PathBuf::from).context("faketime names no library")
 }

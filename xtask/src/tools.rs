@@ -148,6 +148,16 @@ fn parse_python_version(said: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
+/// Where the library of faketime is, which is installed where that is possible.
+pub(crate) fn faketime() -> Result<PathBuf> {
+    let program = debian_program("faketime")?;
+    let said =
+        process::output_of(Command::new(program).args(["-f", "+0s", "printenv", "LD_PRELOAD"]))?;
+    let library = said.trim().split(':').find(|path| path.contains("libfaketime"));
+    // it may hold a `$LIB`, which the dynamic linker expands
+    library.map(PathBuf::from).context("faketime names no library")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -47,6 +47,8 @@ export interface WorldOptions {
   plan?: object;
   /** Further flags of `serve`. */
   serve?: string[];
+  /** Variables of `serve`. */
+  serviceEnvironment?: Record<string, string>;
 }
 
 export class World {
@@ -100,7 +102,13 @@ export class World {
       }).toString(),
     ).operator_token as string;
     const serve = ["serve", "--listen", "127.0.0.1:0", "--store", store, ...(options.serve ?? [])];
-    const service = await listening("agentadmit", serve, folder, {}, children);
+    const service = await listening(
+      "agentadmit",
+      serve,
+      folder,
+      options.serviceEnvironment ?? {},
+      children,
+    );
 
     const app = await ask(`${service}/v1/operator/apps`, operator, { name, scopes });
     const appId = app.app_id as string;

@@ -70,9 +70,9 @@ const STEPS: &[Step] = &[
     step("fuzz", false, "fuzz targets find nothing (4 minutes; --full: 10 each)", fuzz::run),
     step("schemathesis", true, "the running service keeps to its contract", schemathesis::run),
     step("web", true, "the panels, in a browser too", web::run),
-    step("oauth", true, "clients that never heard of us, and MCP's conformance suite", web::oauth),
     step("demo", true, "the demo plays through", demo::run),
     step("python", true, "the Python package, on every CPython that is here", python::run),
+    step("oauth", true, "clients that never heard of us, and MCP's conformance suite", web::oauth),
     step("faults", true, "under each fault nothing is lost or let through", faults::run),
     step(
         "deployment",

@@ -13,10 +13,11 @@ use super::Run;
 use crate::{
     process, python,
     report::Counts,
+    tools,
     web::{self, Web},
 };
 
-/// What another author's client in Python is installed from.
+/// What the clients in Python are installed from, and the example server in Python.
 const OAUTH_CLIENTS: &str = "requirements-oauth.txt";
 
 pub(super) fn run(run: &Run<'_>) -> Result<Counts> {
@@ -30,8 +31,9 @@ pub(super) fn run(run: &Run<'_>) -> Result<Counts> {
     Ok(linted + built + vitest(run, &web, "test", &[])?)
 }
 
-/// Clients of OAuth and MCP that never heard of us: openid-client, authlib, the MCP client, and the
-/// conformance suite of MCP, against the service, the sample shop and a person in a browser.
+/// Clients of OAuth and MCP that never heard of us: openid-client, authlib, the official MCP SDKs, and
+/// the conformance suite of MCP, against the service, the sample shop, the example MCP servers and a
+/// person in a browser.
 pub(super) fn oauth(run: &Run<'_>) -> Result<Counts> {
     let Some(web) = Web::install(run.workspace)? else {
         println!("skipped: there is no npm (Debian: `apt-get install npm`)");
@@ -39,7 +41,15 @@ pub(super) fn oauth(run: &Run<'_>) -> Result<Counts> {
     };
     let newest = python::interpreters()?.pop().context("there is no interpreter")?;
     let programs = python::environment(run.workspace, "oauth", &newest, &[OAUTH_CLIENTS])?;
-    vitest(run, &web, "oauth", &[("AGENTADMIT_PYTHON", programs.join("python"))])
+    let wheel = python::wheel(run.workspace, &python::development(run.workspace)?)?;
+    python::install(&programs, &wheel)?;
+    run.workspace.build("mcp-client")?;
+    let mut more = vec![("AGENTADMIT_PYTHON", programs.join("python"))];
+    match tools::faketime() {
+        Ok(library) => more.push(("AGENTADMIT_FAKETIME", library)),
+        Err(why) => println!("skipped: the stories in which time goes on: {why:#}"),
+    }
+    vitest(run, &web, "oauth", &more)
 }
 
 /// Runs the tests of a script of the workspace's, and counts them.
