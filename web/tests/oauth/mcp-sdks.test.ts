@@ -1,5 +1,7 @@
 // The official MCP SDKs, unmodified: each goes all the way against the example servers, for each revision
 // that it speaks, while a person in Chromium decides.
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import type { Browser, BrowserContext } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hasBrowser, launch } from "../support/browser.js";
@@ -31,6 +33,23 @@ interface Pair {
   /** What the person says yes to; nothing: they close the window. */
   grants: RegExp[];
 }
+
+const PAGE = fileURLToPath(new URL("../../../docs/mcp-clients.md", import.meta.url));
+
+test.skipIf(!PYTHON)("the table in the docs says which versions and revisions were run", () => {
+  const lines = readFileSync(PAGE, "utf8").split("\n");
+  const heads = lines.find((line) => line.startsWith("| SDK | version |"))?.split(" | ") ?? [];
+  for (const { name, version } of SDKS) {
+    const [language, library] = name.split(", ");
+    const row = lines.find((line) =>
+      line.startsWith(`| ${language}, \`${library}\` | ${version} |`),
+    );
+    const cells = row?.split(" | ") ?? [];
+    const run = heads.filter((head, index) => /^\d/.test(head) && cells[index] === "run");
+    const ours = SDKS.filter((sdk) => sdk.name === name).map((sdk) => sdk.revision);
+    expect(run, `${name} ${version}`).toEqual(ours);
+  }
+});
 
 describe.skipIf(!hasBrowser || !PYTHON)("the official MCP SDKs", () => {
   let world: World;

@@ -152,7 +152,7 @@ impl Host {
         let result = match self.session()?.service.call_tool(call).await {
             Ok(result) => result,
             Err(error) => {
-                self.refused = error.auth_challenge().unwrap_or_default().to_owned();
+                error.auth_challenge().unwrap_or_default().clone_into(&mut self.refused);
                 return Err(said(error));
             }
         };
