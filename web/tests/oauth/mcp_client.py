@@ -220,7 +220,7 @@ async def answered(host: Host, message: dict[str, Any]) -> Any:
 
 def reason(error: BaseException) -> str:
     """What an error says, and all that is in it."""
-    if isinstance(error, BaseExceptionGroup):
+    if isinstance(error, BaseExceptionGroup):  # noqa: F821 - of Python 3.11, the step takes the newest
         return "; ".join(reason(one) for one in error.exceptions)
     return f"{type(error).__name__}: {error}"
 

@@ -1,9 +1,10 @@
 // The example MCP servers, each in front of the same app.
 import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { freePort } from "../../support/ports.js";
-import { environmentOf, type World } from "../../support/world.js";
+import { BINARIES, environmentOf, type World } from "../../support/world.js";
 
 /** A Python that has `mcp` and our package: the step `oauth` makes one. */
 export const PYTHON = process.env.AGENTADMIT_PYTHON;
@@ -13,18 +14,24 @@ const START = 60_000;
 
 /** An example server: how it is started on a port, and the line that says it listens. */
 export interface Example {
+  /** Its folder, in which it runs. */
   name: string;
   command(port: number): string[];
   listens: RegExp;
 }
 
-const NOTES = fileURLToPath(new URL("../../../../examples/mcp-notes/notes.py", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
 
 export const EXAMPLES: Example[] = [
   {
     name: "examples/mcp-notes",
-    command: (port) => [PYTHON ?? "python3", NOTES, "--oauth", "--http", `${port}`],
-    listens: /running on (http:\/\/\S+)/,
+    command: (port) => [PYTHON ?? "python3", "notes.py", "--oauth", "--http", `${port}`],
+    listens: /running on http:/,
+  },
+  {
+    name: "examples/axum-notes",
+    command: (port) => [join(BINARIES, "axum-notes"), `127.0.0.1:${port}`],
+    listens: /^listening on http:/,
   },
 ];
 
@@ -50,6 +57,7 @@ export async function serve(world: World, example: Example): Promise<Running> {
   const address = `${origin}/mcp`;
   const [program = "", ...rest] = example.command(port);
   const child = spawn(program, rest, {
+    cwd: join(ROOT, example.name),
     env: environmentOf({
       AGENTADMIT_SERVICE_URL: world.service,
       AGENTADMIT_APP_ID: world.appId,
