@@ -11,7 +11,8 @@ from support import Reply, Site, bearer, spying
 
 from agentadmit.testing import Agent, App
 
-from .support import Place, http_server, python_http
+from .support import IS_FIRST, Place, http_server, python_http
+from .test_guide import BLOCKS
 
 Make = Callable[..., Place]
 
@@ -149,3 +150,33 @@ async def test_each_request_is_one_question(server: tuple[Site, Any, str], notes
         assert asked[0]["method"] == "CALL"
         assert "not open to agents" in await client.refusal("wipe_server")
         assert "wipe_server" not in await client.tools()
+
+
+if not IS_FIRST:  # `fastmcp` stands on `mcp` 2
+
+    async def test_the_package_fastmcp(place: Make, notes: App, agent: Agent) -> None:
+        here = place(AGENTADMIT_PUBLIC_URL=URL, AGENTADMIT_RESOURCE=f"{URL}/mcp")
+        source = BLOCKS["The package `fastmcp`"]
+        for before, after in (
+            ("ToolGuard({", "guard = ToolGuard({"),
+            ("}).protect(server)", "})\nguard.protect(server)"),
+            (
+                'server.run(transport="stdio", show_banner=False)',
+                "import uvicorn\n    uvicorn.run(guard.over_http(server.http_app()), port=0)",
+            ),
+        ):
+            assert before in source
+            source = source.replace(before, after)
+        with http_server(here.with_script(source)) as url:
+            site = Site("127.0.0.1", int(url.removesuffix("/mcp").rpartition(":")[2]))
+            first = post(site, None, "initialize")
+            assert first.status == 401
+            assert LEADS in challenge(first)
+            for path in (METADATA, f"{METADATA}/mcp"):
+                assert site.get(path).json["resource"] == f"{URL}/mcp"
+            lacking = post(
+                site, agent.token, "tools/call", name="add_note", arguments={"text": "x"}
+            )
+            assert (lacking.status, lacking.error) == (403, "insufficient_scope")
+            async with python_http(url, agent.token) as client:
+                assert await client.call("list_notes") == "no notes"
