@@ -89,7 +89,8 @@ def test_dispatchers(kind: str, agent: Agent) -> None:
 
 
 def test_a_stranger_s_secret_goes_nowhere(fake: Any) -> None:
-    guard = ToolGuard(SCOPE_MAP, **fake.arguments)
+    told = {name: told for name, told in fake.arguments.items() if name != "timeout_seconds"}
+    guard = ToolGuard(SCOPE_MAP, **told)
     for secret in ("eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "aa_live_" + "0" * 49, "sk-123"):
         with pytest.raises(ToolRefusedError) as refused:
             guard.admit_http("read", {}, [f"Bearer {secret}"])
