@@ -16,8 +16,9 @@ use crate::statements as st;
 const APPLICATION_ID: i32 = 0x4167_4164;
 /// How long a transaction waits for the one of another process.
 const BUSY: Duration = Duration::from_secs(5);
-/// Memory for pages of the writer, which every verify reads through, in KiB.
-const WRITER_CACHE_KIB: i32 = 64 * 1_024;
+/// Memory for pages of the writer, which every verify reads through, in KiB: the inner pages of the
+/// tree of ten million grants and what is written all the time. The system keeps the others.
+const WRITER_CACHE_KIB: i32 = 24 * 1_024;
 /// Memory for pages of each reader, in KiB.
 const READER_CACHE_KIB: i32 = 8 * 1_024;
 /// Pages of write-ahead log at which the writer itself checkpoints, while somebody waits for it:
