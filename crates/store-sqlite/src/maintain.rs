@@ -220,11 +220,12 @@ impl SqliteStore {
 }
 
 fn write_slice(conn: &Connection, slice: &Slice) -> Result<(), StoreError> {
+    let mut held = None;
     for (key, add) in &slice.rows {
         match key {
             FoldKey::Connection(id) => {
                 let row = (id.as_bytes(), count(add.calls), millis(add.last_used_at));
-                sql::run(conn, st::ADD_ACTIVITY, row)?;
+                sql::run_held(&mut held, conn, st::ADD_ACTIVITY, row)?;
             }
             FoldKey::Label(tenant, day, label) => {
                 let row = (TenantKey::from(*tenant), day, label, count(add.calls));
