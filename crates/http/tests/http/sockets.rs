@@ -198,11 +198,10 @@ async fn a_client_that_takes_a_little_at_a_time_gets_everything() {
 /// had to try again, since nothing is accepted here.
 #[tokio::test]
 async fn a_burst_of_connections_waits_to_be_accepted() {
-    let burst = 512;
-    if let Ok(most) = std::fs::read_to_string("/proc/sys/net/core/somaxconn") {
-        let most: usize = most.trim().parse().unwrap();
-        assert!(most > burst, "net.core.somaxconn of this machine is {most}");
-    }
+    // no machine lets more wait than it says here
+    let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").ok();
+    let most = most.and_then(|most| most.trim().parse().ok()).unwrap_or(512);
+    let burst = 512.min(most);
     let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let mut waiting = Vec::with_capacity(burst);
