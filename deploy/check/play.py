@@ -129,10 +129,18 @@ class Play:
         self.nodes = [project.containers["node-1"], project.containers["node-2"]]
 
     def first_operator(self) -> str:
-        """As the head of the compose file says."""
-        done = self.nodes[0].execute(["agentadmit", "operator", "create", "--json"])
-        assert done.returncode == 0, done.stderr
-        token: str = json.loads(done.stdout)["operator_token"]
+        """As the head of the compose file says, again as long as it could not be done (exit code 3)."""
+        tries = []
+
+        def is_made() -> bool:
+            tries.append(self.nodes[0].execute(["agentadmit", "operator", "create", "--json"]))
+            assert tries[-1].returncode in (0, 3), tries[-1].stdout + tries[-1].stderr
+            return tries[-1].returncode == 0
+
+        eventually("the first operator is made", is_made)
+        token: str = json.loads(tries[-1].stdout)["operator_token"]
+        if len(tries) > 1:
+            print(f"        made at the {len(tries)}. try, after {tries[0].stdout!r}")
         return token
 
     def scene_the_services_come_up_and_the_first_operator_is_made(self) -> None:
