@@ -13,6 +13,8 @@ pub(crate) struct Counts {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
     pub(crate) skipped: u64,
+    /// How many of those that passed did so at the second try only.
+    pub(crate) flaky: u64,
 }
 
 impl Counts {
@@ -55,6 +57,7 @@ impl Add for Counts {
             passed: self.passed + other.passed,
             failed: self.failed + other.failed,
             skipped: self.skipped + other.skipped,
+            flaky: self.flaky + other.flaky,
         }
     }
 }
@@ -66,12 +69,14 @@ impl Sum for Counts {
 }
 
 /// Reads nextest's summary, such as
-/// `Summary [ 0.1s] 12 tests run: 9 passed (1 slow), 2 failed, 1 timed out, 3 skipped`.
+/// `Summary [ 0.1s] 12 tests run: 9 passed (1 slow, 1 flaky), 2 failed, 1 timed out, 3 skipped`.
 /// None when there is no such line.
 pub(crate) fn of_nextest(output: &str) -> Option<Counts> {
     let summary = output.lines().rev().find(|line| line.trim_start().starts_with("Summary ["))?;
     let (_, results) = summary.split_once(" run: ")?;
-    let mut counts = Counts::default();
+    let among_passed = results.split(['(', ')', ',']).filter_map(number_and_word);
+    let flaky = among_passed.filter(|(_, outcome)| *outcome == "flaky").map(|(number, _)| number);
+    let mut counts = Counts { flaky: flaky.sum(), ..Counts::default() };
     for part in without_parentheses(results).split(',') {
         let Some((number, outcome)) = number_and_word(part) else { continue };
         match outcome {
@@ -141,7 +146,8 @@ pub(crate) struct Row {
     pub(crate) took: Duration,
 }
 
-/// The table `step | passed | failed | skipped | minutes | share`, and under it the closing line.
+/// The table `step | passed | failed | skipped | minutes | share`, under it what passed at the second
+/// try only, and the closing line.
 pub(crate) fn table(rows: &[Row]) -> String {
     let total: Duration = rows.iter().map(|row| row.took).sum();
     let mut text = format!(
@@ -149,7 +155,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
         "step", "passed", "failed", "skipped", "minutes", "share"
     );
     text.push_str("---------------|--------|--------|---------|---------|------\n");
-    for Row { step, counts: Counts { passed, failed, skipped }, took } in rows {
+    for Row { step, counts: Counts { passed, failed, skipped, .. }, took } in rows {
         let minutes = took.as_secs_f64() / 60.0;
         let share = 100.0 * took.as_secs_f64() / total.as_secs_f64().max(f64::MIN_POSITIVE);
         // Writing to a String cannot fail.
@@ -160,6 +166,13 @@ pub(crate) fn table(rows: &[Row]) -> String {
     }
     let sum: Counts = rows.iter().map(|row| row.counts).sum();
     let _ = writeln!(text, "{:<45} {:>7.2}\n", "", total.as_secs_f64() / 60.0);
+    if sum.flaky > 0 {
+        let _ = writeln!(
+            text,
+            "{} of them passed at the second try only (FLAKY above): defects to be mended\n",
+            sum.flaky
+        );
+    }
     text.push_str(&sum.line());
     text
 }
@@ -199,7 +212,7 @@ mod tests {
     use super::*;
 
     const fn counts(passed: u64, failed: u64, skipped: u64) -> Counts {
-        Counts { passed, failed, skipped }
+        Counts { passed, failed, skipped, flaky: 0 }
     }
 
     #[test]
@@ -223,6 +236,10 @@ mod tests {
             (
                 "Summary [ 9.0s] 12 tests run: 9 passed (1 slow, 2 leaky), 2 failed, 1 timed out, 3 skipped",
                 counts(9, 3, 3),
+            ),
+            (
+                "Summary [ 9.0s] 12 tests run: 12 passed (1 slow, 2 flaky), 0 skipped",
+                Counts { flaky: 2, ..counts(12, 0, 0) },
             ),
             ("Summary [ 1.0s] 3/9 tests run: 2 passed, 1 exec failed, 0 skipped", counts(2, 1, 0)),
         ];
@@ -260,11 +277,20 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(*lines.last().unwrap(), "41 passed, 2 failed, 3 skipped");
         assert_eq!(lines[3], "rust           |     40 |      2 |       3 |    0.75 |   75%");
+        assert!(!text.contains("second try"), "{text}");
+    }
+
+    #[test]
+    fn the_table_says_what_passed_at_the_second_try_only() {
+        let counts = Counts { flaky: 2, ..counts(40, 0, 0) };
+        let text = table(&[Row { step: "rust", counts, took: Duration::from_secs(45) }]);
+        assert!(text.contains("2 of them passed at the second try only"), "{text}");
+        assert!(text.ends_with("\n40 passed, 0 failed, 0 skipped"), "{text}");
     }
 
     #[test]
     fn the_sum_of_a_last_line_is_read() {
-        let expected = Counts { passed: 20, failed: 1, skipped: 2 };
+        let expected = Counts { passed: 20, failed: 1, skipped: 2, flaky: 0 };
         let counted = of_last_line("| a | table |\n\n20 passed, 1 failed, 2 skipped\n");
         assert_eq!(counted, Some(expected));
         assert_eq!(of_last_line("error: something\n"), None);

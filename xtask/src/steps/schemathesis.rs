@@ -154,6 +154,7 @@ impl Report {
             passed: self.operations.tested.saturating_sub(failed),
             failed,
             skipped: self.operations.skipped,
+            flaky: 0,
         }
     }
 }
@@ -368,7 +369,7 @@ mod tests {
             "errors": [],
         }))
         .unwrap();
-        assert_eq!(report.counts(), Counts { passed: 3, failed: 2, skipped: 2 });
+        assert_eq!(report.counts(), Counts { passed: 3, failed: 2, skipped: 2, flaky: 0 });
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{
 
 pub(super) fn run(run: &Run<'_>) -> Result<Counts> {
     match Soak::short().soak(run.workspace)? {
-        Soaked::Judged { passed, failed } => Ok(Counts { passed, failed, skipped: 0 }),
+        Soaked::Judged { passed, failed } => Ok(Counts { passed, failed, ..Counts::default() }),
         Soaked::Skipped(why) => {
             println!("skipped: {why}");
             Ok(Counts::one_skipped())

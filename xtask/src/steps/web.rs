@@ -97,7 +97,7 @@ impl Report {
     }
 
     const fn counts(&self) -> Counts {
-        Counts { passed: self.passed, failed: self.failed, skipped: self.skipped }
+        Counts { passed: self.passed, failed: self.failed, skipped: self.skipped, flaky: 0 }
     }
 }
 
@@ -115,6 +115,6 @@ mod tests {
         }))
         .unwrap();
         let counts = Counts::of_runner(report.counts(), false);
-        assert_eq!(counts, Counts { passed: 3, failed: 1, skipped: 1 });
+        assert_eq!(counts, Counts { passed: 3, failed: 1, skipped: 1, flaky: 0 });
     }
 }
