@@ -9,5 +9,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     // each file starts a service, a shop and a browser
     fileParallelism: false,
+    // what passes only then is told by name, and a defect (.config/nextest.toml)
+    retry: 1,
   },
 });

@@ -7,5 +7,7 @@ export default defineConfig({
     testTimeout: 240_000,
     hookTimeout: 120_000,
     fileParallelism: false,
+    // what passes only then is told by name, and a defect (.config/nextest.toml)
+    retry: 1,
   },
 });

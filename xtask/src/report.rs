@@ -104,18 +104,20 @@ pub(crate) fn of_libtest(output: &str) -> Counts {
     })
 }
 
-/// Reads pytest's last line, such as `1 failed, 12 passed, 2 skipped, 1 error in 5.30s`. None when
-/// there is no such line.
+/// Reads pytest's last line, such as `1 failed, 12 passed, 2 skipped, 1 error in 5.30s`, and before it
+/// what the summary of reruns says to have passed in the end. None when there is no such line.
 pub(crate) fn of_pytest(output: &str) -> Option<Counts> {
     let last = output.lines().rev().find(|line| !line.trim().is_empty())?;
     let (results, _) = last.trim_matches(['=', ' ']).rsplit_once(" in ")?;
     let parts = results.split(',').filter_map(number_and_word);
-    Some(parts.fold(Counts::default(), |mut counts, (number, outcome)| {
+    let flaky = output.lines().filter(|line| line.starts_with("PASSED ")).map(|_| 1).sum();
+    let counts = Counts { flaky, ..Counts::default() };
+    Some(parts.fold(counts, |mut counts, (number, outcome)| {
         match outcome {
             "passed" | "xfailed" => counts.passed += number,
             "failed" | "xpassed" | "error" | "errors" => counts.failed += number,
             "skipped" => counts.skipped += number,
-            _ => {} // deselected, warnings
+            _ => {} // deselected, warnings, rerun
         }
         counts
     }))
@@ -169,7 +171,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
     if sum.flaky > 0 {
         let _ = writeln!(
             text,
-            "{} of them passed at the second try only (FLAKY above): defects to be mended\n",
+            "{} of them passed at the second try only (FLAKY or RERUN above): defects to be mended\n",
             sum.flaky
         );
     }
@@ -225,6 +227,8 @@ mod tests {
         let long = of_pytest("193 passed in 75.30s (0:01:15)");
         assert_eq!(long, Some(counts(193, 0, 0)));
         assert_eq!(of_pytest("no tests ran in 0.01s"), Some(counts(0, 0, 0)));
+        let again = of_pytest("RERUN a::b\nPASSED a::b\nRERUN a::c\n2 passed, 2 rerun in 0.27s");
+        assert_eq!(again, Some(Counts { flaky: 1, ..counts(2, 0, 0) }));
         assert_eq!(of_pytest("INTERNALERROR> no"), None);
     }
 

@@ -117,7 +117,9 @@ fn tests_on(
     // not in the package's folder: the wheel is tested, not the tree
     pytest
         .current_dir(workspace.scratch("python/run")?)
-        .args(["-W", "error", "-m", "pytest", "--color=no", "-q", "-p", "no:cacheprovider", "-c"])
+        .args(["-W", "error", "-m", "pytest", "--color=no", "-q", "-p", "no:cacheprovider"])
+        // once more, as nextest does it (.config/nextest.toml)
+        .args(["--reruns", "1", "-r", "R", "-c"])
         .arg(folder.join("pyproject.toml"))
         .arg("--rootdir")
         .arg(&folder)

@@ -75,8 +75,11 @@ fn vitest(run: &Run<'_>, web: &Web, script: &str, more: &[(&str, PathBuf)]) -> R
         Err(error) => println!("skipped: the tests in a browser: {error:#}"),
     }
     let succeeded = process::run(&mut test)?;
-    let counted = Report::read(&report)?.counts();
-    Ok(Counts::of_runner(counted, succeeded))
+    let report = Report::read(&report)?;
+    for test in report.flaky() {
+        println!("FLAKY {}: {}", test.name, test.failures.join("\n"));
+    }
+    Ok(Counts::of_runner(report.counts(), succeeded))
 }
 
 /// The part of vitest's report that is counted.
@@ -88,6 +91,24 @@ struct Report {
     failed: u64,
     #[serde(rename = "numPendingTests")]
     skipped: u64,
+    #[serde(rename = "testResults", default)]
+    files: Vec<TestFile>,
+}
+
+#[derive(Deserialize)]
+struct TestFile {
+    #[serde(rename = "assertionResults")]
+    tests: Vec<TestCase>,
+}
+
+/// One test, with what its failed tries said.
+#[derive(Deserialize)]
+struct TestCase {
+    #[serde(rename = "fullName")]
+    name: String,
+    status: String,
+    #[serde(rename = "failureMessages", default)]
+    failures: Vec<String>,
 }
 
 impl Report {
@@ -96,8 +117,15 @@ impl Report {
         serde_json::from_slice(&text).context("vitest's report is not as expected")
     }
 
-    const fn counts(&self) -> Counts {
-        Counts { passed: self.passed, failed: self.failed, skipped: self.skipped, flaky: 0 }
+    /// What passed although a try failed.
+    fn flaky(&self) -> impl Iterator<Item = &TestCase> {
+        let all = self.files.iter().flat_map(|file| &file.tests);
+        all.filter(|test| test.status == "passed" && !test.failures.is_empty())
+    }
+
+    fn counts(&self) -> Counts {
+        let flaky = self.flaky().map(|_| 1).sum();
+        Counts { passed: self.passed, failed: self.failed, skipped: self.skipped, flaky }
     }
 }
 
@@ -116,5 +144,20 @@ mod tests {
         .unwrap();
         let counts = Counts::of_runner(report.counts(), false);
         assert_eq!(counts, Counts { passed: 3, failed: 1, skipped: 1, flaky: 0 });
+    }
+
+    #[test]
+    fn a_test_that_passed_at_the_second_try_is_told() {
+        let report: Report = serde_json::from_value(json!({
+            "numPassedTests": 2, "numFailedTests": 1, "numPendingTests": 0,
+            "testResults": [{ "assertionResults": [
+                { "fullName": "one", "status": "passed", "failureMessages": [] },
+                { "fullName": "two", "status": "passed", "failureMessages": ["expected 1 to be 2"] },
+                { "fullName": "three", "status": "failed", "failureMessages": ["no"] },
+            ] }],
+        }))
+        .unwrap();
+        assert_eq!(report.flaky().map(|test| &*test.name).collect::<Vec<_>>(), ["two"]);
+        assert_eq!(report.counts().flaky, 1);
     }
 }
