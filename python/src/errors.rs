@@ -93,6 +93,8 @@ pub(crate) fn refuse(py: Python<'_>, status: u16, error: &str, description: Stri
             Refused::new(StatusCode::FORBIDDEN, "agent_not_allowed", description)
         }
         (400, _) => Refused::new(StatusCode::BAD_REQUEST, "invalid_request", description),
+        (404, _) => Refused::new(StatusCode::NOT_FOUND, "not_found", description),
+        (413, _) => Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", description),
         (501, _) => Refused::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", description),
         _ => Refused::internal(),
     };

@@ -16,6 +16,7 @@ from agentadmit._client import AgentAdmit
 from agentadmit._core import Agent, Guard
 from agentadmit.context import AuthContext
 from agentadmit.exceptions import AgentAdmitError, CallRefusedError, ConfigurationError
+from agentadmit.mcp.message import MAX_MESSAGE_BYTES
 from agentadmit.mcp.refusals import ToolRefusedError, Words
 from agentadmit.mcp.tokens import OwnTokens, bearer
 
@@ -121,7 +122,13 @@ class ToolGuard:
         servers.protect(self, server)
         return server
 
-    def over_http(self, app: ASGIApp, *, first_scopes: Iterable[str] = ()) -> ASGIApp:
+    def over_http(
+        self,
+        app: ASGIApp,
+        *,
+        first_scopes: Iterable[str] = (),
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+    ) -> ASGIApp:
         """The ASGI app of a server, for MCP clients that speak OAuth: `protect` the server too.
 
             uvicorn.run(guard.over_http(server.streamable_http_app()))
@@ -131,7 +138,8 @@ class ToolGuard:
         `app_id` and `public_url`, and `resource` is the address of the server's endpoint.
 
         `first_scopes`: what a client is told to ask for that has not called any tool yet; without
-        them it is everything that is not sensitive. Raises `ConfigurationError`.
+        them it is everything that is not sensitive. `max_message_bytes`: 413 beyond that. Raises
+        `ConfigurationError`.
         """
         from agentadmit.mcp.http import HttpGuard
 
@@ -139,7 +147,15 @@ class ToolGuard:
             tool: Guard(scope.split(), agents_only=True) for tool, scope in self._scopes.items()
         }
         asked = self._client.settings
-        return HttpGuard(app, asked, lambda: self._async_client.native, guards, first_scopes)
+        return HttpGuard(
+            app,
+            asked,
+            lambda: self._async_client.native,
+            guards,
+            open_methods=self.open_methods,
+            first_scopes=first_scopes,
+            max_message_bytes=max_message_bytes,
+        )
 
     def tool(self, function: _Function) -> _Function:
         """Decorator: guards a function, sync or async, whose name is the tool's, on STDIO.

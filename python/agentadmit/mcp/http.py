@@ -9,15 +9,17 @@ the answer.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agentadmit._core import Gate, Guard, Head, Settings
+from agentadmit._core import Gate, Guard, Head, Settings, refuse
 from agentadmit._driver import drive_async, user_of
 from agentadmit.exceptions import AgentAdmitError
 from agentadmit.integrations import _request
 from agentadmit.integrations._request import ASK_AGAIN_AFTER, broken_off
+from agentadmit.mcp import message
+from agentadmit.mcp.message import Asked
+from agentadmit.mcp.sessions import Sessions
 
 if TYPE_CHECKING:
     from agentadmit._core import Admitted, Agent, AsyncClient
@@ -31,8 +33,8 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 KEY = "agentadmit.mcp"
 """Where the answer of the service stands in an ASGI scope."""
 
-LOOKED_AT = 1024 * 1024
-"""How much of a message is looked at. The guard inside asks about the tool of a longer one."""
+# the revision that knows no sessions, has statuses for errors, and a kind for every result
+_STATELESS = b"2026-07-28"
 
 _OPEN = Guard([], agents_only=True, is_open=True)
 _CHALLENGE = b"www-authenticate"
@@ -72,10 +74,16 @@ class HttpGuard:
         settings: Settings,
         client: Callable[[], AsyncClient],
         guards: dict[str, Guard],
+        *,
+        open_methods: frozenset[str],
         first_scopes: Iterable[str],
+        max_message_bytes: int,
     ) -> None:
         """`guards` by tool. Raises `ConfigurationError` without `app_id` and `public_url`."""
         self.app = app
+        self._open_methods = open_methods
+        self._max_message_bytes = max_message_bytes
+        self._sessions = Sessions()
         self._client = client
         self._gate = Gate(settings)
         self._guards = guards
@@ -95,38 +103,73 @@ class HttpGuard:
             answer, _ = await drive_async(flow, _Hooks(), self._client())
             await _respond(send, answer)
             return
-        call, receive = await _call_of(scope, receive)
         try:
-            admitted, asked_at = await self._admit(scope, call)
+            asked, receive = await self._asked(scope, receive)
+            admitted, asked_at = await self._admit(scope, asked)
+            answer = message.instead(
+                asked, self._guards, self._open_methods, is_stateless=_is_stateless(scope)
+            )
+            inner = self._opened(scope, asked, admitted) if answer is None else scope
         except AgentAdmitError as error:
             if error.http is None:
                 raise
             await _respond(send, self._with_first_scopes(error.http))
             return
-        if call.tool in self._guards:
-            scope[KEY] = Known(call.tool, admitted.agent)
-        await self.app(scope, receive, self._watched(send, admitted, asked_at))
+        if answer is not None:
+            await _respond(send, answer)
+            return
+        await self.app(inner, receive, self._watched(send, admitted, asked_at))
 
-    async def _admit(self, scope: Scope, call: _Call) -> tuple[Admitted, float]:
-        guard = self._guards.get(call.tool, _OPEN)
+    async def _asked(self, scope: Scope, receive: Receive) -> tuple[Asked, Receive]:
+        """What a request asks for, and its body once more."""
+        if scope["method"] != "POST":
+            return Asked(f"mcp:{scope['method']}"), receive
+        body = bytearray()
+        is_whole = False
+        while not is_whole:
+            part = await receive()
+            body += part.get("body", b"")
+            if len(body) > self._max_message_bytes:
+                text = f"the body has more than {self._max_message_bytes} bytes"
+                raise refuse(413, "body_too_large", text)
+            is_whole = part["type"] != "http.request" or not part.get("more_body", False)
+        whole: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
+
+        async def again() -> Message:
+            return whole.pop() if whole else await receive()
+
+        return message.read(bytes(body)), again
+
+    async def _admit(self, scope: Scope, asked: Asked) -> tuple[Admitted, float]:
+        guard = _OPEN if asked.tool is None else self._guards.get(asked.tool, _OPEN)
         asked_at = _request.monotonic()
-        flow = self._gate.admit(guard, _head(scope, "CALL"), call.endpoint)
+        flow = self._gate.admit(guard, _head(scope, "CALL"), asked.endpoint)
         admitted, _ = await drive_async(flow, _Hooks(), self._client())
         return admitted, asked_at
 
+    def _opened(self, scope: Scope, asked: Asked, admitted: Admitted) -> Scope:
+        """The request as the server sees it: in its own session, and with what is known."""
+        headers = self._sessions.opened(scope["headers"], admitted.agent.user_id)
+        known = {} if asked.tool is None else {KEY: Known(asked.tool, admitted.agent)}
+        return {**scope, "headers": headers, **known}
+
     def _watched(self, send: Send, admitted: Admitted, asked_at: float) -> Send:
-        """Asks again every 30 s while an answer goes out (PROTOCOL, principle 1)."""
+        """Binds a session that begins, and asks again every 30 s while an answer goes out
+        (PROTOCOL, principle 1)."""
         last = asked_at
 
-        async def watched(message: Message) -> None:
+        async def watched(part: Message) -> None:
             nonlocal last
-            if message.get("body") and _request.monotonic() - last >= ASK_AGAIN_AFTER:
+            if part["type"] == "http.response.start":
+                headers = self._sessions.sealed(part.get("headers", ()), admitted.agent.user_id)
+                part = {**part, "headers": headers}
+            if part.get("body") and _request.monotonic() - last >= ASK_AGAIN_AFTER:
                 last = _request.monotonic()
                 try:
                     await drive_async(self._gate.ask_again(admitted), _Hooks(), self._client())
                 except AgentAdmitError as error:
                     raise broken_off(error) from None
-            await send(message)
+            await send(part)
 
         return watched
 
@@ -165,44 +208,11 @@ class _Hooks:
         return user_id
 
 
-class _Call(NamedTuple):
-    endpoint: str
-    tool: str = ""
-
-
-async def _call_of(scope: Scope, receive: Receive) -> tuple[_Call, Receive]:
-    """What a request asks for, and its body once more."""
-    if scope["method"] != "POST":
-        return _Call(f"mcp:{scope['method']}"), receive
-    messages: list[Message] = []
-    body = bytearray()
-    while len(body) <= LOOKED_AT:
-        message = await receive()
-        messages.append(message)
-        body += message.get("body", b"")
-        if message["type"] != "http.request" or not message.get("more_body", False):
-            break
-
-    async def again() -> Message:
-        return messages.pop(0) if messages else await receive()
-
-    return _read(bytes(body)), again
-
-
-def _read(body: bytes) -> _Call:
-    """The method of a message, and its tool. What is none, the server itself refuses."""
-    try:
-        message = json.loads(body)
-    except ValueError:
-        return _Call("mcp:POST")
-    if not isinstance(message, dict):
-        return _Call("mcp:POST")
-    said = cast("dict[str, Any]", message)
-    method, params = said.get("method"), said.get("params")
-    tool = cast("dict[str, Any]", params).get("name") if isinstance(params, dict) else None
-    if method == "tools/call" and isinstance(tool, str) and tool:
-        return _Call(f"tool:{tool}", tool)
-    return _Call(f"mcp:{method}" if isinstance(method, str) and method else "mcp:POST")
+def _is_stateless(scope: Scope) -> bool:
+    """Whether a request is one of the newest revision, as its header says. Dates compare as texts
+    do."""
+    said = [value for name, value in scope["headers"] if name.lower() == b"mcp-protocol-version"]
+    return bool(said) and said[0] >= _STATELESS
 
 
 def _head(scope: Scope, method: str) -> Head:

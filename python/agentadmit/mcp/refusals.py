@@ -17,6 +17,7 @@ EXCHANGE_FIRST = (
     "once; an agent that calls over HTTP exchanges it at the app's token_exchange_endpoint and "
     "sends the access token (ag_at_…)."
 )
+NOT_MAPPED = "This tool is not open to agents. tools/list shows those that are."
 NO_ANSWER = (
     "Whether this call may proceed could not be found out, so nothing was done. It is no fault of "
     "your token: keep it, and try again later."
@@ -52,8 +53,7 @@ class Words:
 
     def not_mapped(self) -> ToolRefusedError:
         """The scope map does not name the tool."""
-        text = "This tool is not open to agents. tools/list shows those that are."
-        return ToolRefusedError(text, "tool_not_mapped")
+        return ToolRefusedError(NOT_MAPPED, "tool_not_mapped")
 
     def no_token(self, how: str) -> ToolRefusedError:
         """There is no token where one belongs; `how` says where that is."""

@@ -17,22 +17,20 @@ from agentadmit.exceptions import ConfigurationError
 from agentadmit.integrations._request import ASK_AGAIN_AFTER
 from agentadmit.mcp.guard import TOKEN_ARGUMENT, Admitted, ToolGuard, log, running_async
 from agentadmit.mcp.http import taken
+from agentadmit.mcp.message import (
+    CALL,
+    INVALID_PARAMS,
+    LIST,
+    METHOD_NOT_FOUND,
+    is_harmless,
+    not_open,
+)
 from agentadmit.mcp.refusals import NO_ANSWER, ToolRefusedError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
 CallNext = Callable[[Any], Awaitable[Any]]
-
-# JSON-RPC 2.0, section 5.1
-METHOD_NOT_FOUND = -32601
-INVALID_PARAMS = -32602
-
-CALL = "tools/call"
-LIST = "tools/list"
-
-# what holds no data of anybody's
-_HARMLESS = frozenset({"initialize", "ping", "logging/setLevel", "server/discover", CALL, LIST})
 
 _ABOUT_ARGUMENT = (
     "The AgentAdmit access token (ag_at_…) that your human gave you, where the server was started "
@@ -175,11 +173,8 @@ async def _watched(
 
 async def _checked(guard: ToolGuard, method: str, request: Request | None) -> None:
     """Raises for a method that answers with data and knows no scope; looks at the key once."""
-    if method not in _HARMLESS and method not in guard.open_methods:
-        text = (
-            f"`{method}` is not open to agents: only tools are guarded, and nothing else is let in"
-        )
-        raise _protocol_error(METHOD_NOT_FOUND, text)
+    if not is_harmless(method, is_note=False) and method not in guard.open_methods:
+        raise _protocol_error(METHOD_NOT_FOUND, not_open(method))
     if request is None:
         await guard.check_key_async()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from readme import run
+from support import Site, bearer
 
 from agentadmit.mcp import ToolRefusedError
 from agentadmit.testing import App
@@ -36,6 +37,7 @@ def blocks() -> dict[str, str]:
 BLOCKS = blocks()
 OF_FIRST = "`mcp` 1"
 OF_SECOND = ["STDIO/After", "The low-level `Server`", "The package `fastmcp`"]
+OWN_AUTH = "The package `fastmcp`/Behind its own `auth`"
 GUARDED = [OF_FIRST, "STDIO/After"] if IS_FIRST else OF_SECOND
 
 
@@ -47,7 +49,7 @@ def written(here: Place, name: str) -> Place:
 def test_the_guide_has_these_servers() -> None:
     transports = {f"{one}/{two}" for one in ("STDIO", "Streamable HTTP") for two in _BOTH}
     plain = {"", "Without a server of these"}
-    assert set(BLOCKS) == {*transports, *OF_SECOND, OF_FIRST, *plain}
+    assert set(BLOCKS) == {*transports, *OF_SECOND, OF_FIRST, OWN_AUTH, *plain}
 
 
 _BOTH = ("Before", "After")
@@ -102,6 +104,35 @@ if not IS_FIRST:  # `fastmcp` stands on `mcp` 2
             async with python_http(url, None) as nobodys:
                 assert "Authorization" in await nobodys.refusal("list_notes")
         assert alice.token not in here.errors.read_text()
+
+    async def test_the_package_fastmcp_behind_its_own_auth(place: Make, notes: App) -> None:
+        here = written(place(), OWN_AUTH)
+        alice = notes.user("alice").agent("notes:read")
+        bob = notes.user("bob").agent("notes:read", "notes:write")
+        with http_server(here) as url:
+            site = Site("127.0.0.1", int(url.removesuffix("/mcp").rpartition(":")[2]))
+            for token, error in ((None, ""), (JUNK, "invalid_token"), ("sk-123", "invalid_token")):
+                headers = [] if token is None else [bearer(token)]
+                first = site.ask("POST", "/mcp", headers, json_body={})
+                assert first.status == 401
+                challenge = first.headers["www-authenticate"]
+                assert "/.well-known/oauth-protected-resource/mcp" in challenge
+                assert error in challenge
+            document = site.get("/.well-known/oauth-protected-resource/mcp").json
+            assert document["resource"] == "https://notes.example/mcp"
+            async with python_http(url, alice.token) as hers, python_http(url, bob.token) as his:
+                assert await hers.call("list_notes") == "no notes"
+                assert "notes:write" in await hers.refusal("add_note", text="x")
+                assert await his.call("add_note", text="his") == "written"
+                assert await hers.call("list_notes") == "no notes"
+            alice.revoke()
+            assert site.ask("POST", "/mcp", [bearer(alice.token)], json_body={}).status == 401
+        asked = {each.endpoint for each in notes.records("verified")}
+        assert asked == {"mcp", "tool:list_notes", "tool:add_note"}
+        assert alice.token not in here.errors.read_text()
+
+
+JUNK = "ag_at_" + "0" * 48
 
 
 def test_the_dispatcher_of_the_guide(notes: App) -> None:

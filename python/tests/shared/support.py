@@ -6,7 +6,7 @@ import contextlib
 import http.client
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -174,11 +174,13 @@ _KEPT = {
 
 
 @contextlib.contextmanager
-def opened(site: Site, path: str, token: str | None = None) -> Iterator[http.client.HTTPResponse]:
+def opened(
+    site: Site, path: str, token: str | None = None, more: Mapping[str, str] | None = None
+) -> Iterator[http.client.HTTPResponse]:
     """An answer that is still coming."""
     connection = http.client.HTTPConnection(site.host, site.port, timeout=LIMIT)
     headers = dict([bearer(token)]) if token else {}
-    connection.request("GET", path, headers=headers)
+    connection.request("GET", path, headers={**headers, **(more or {})})
     with contextlib.closing(connection), connection.getresponse() as response:
         yield response
 

@@ -29,14 +29,15 @@ fn source(workspace: &Workspace, programs: &Path) -> Result<Counts> {
     let [linux, macos, windows] = ["linux", "macos", "windows"].map(elsewhere);
     // as somebody who uses the package sees its types
     let [shop, notes] = ["../examples/fastapi-shop/shop.py", "../examples/mcp-notes/notes.py"];
+    let fastmcp = "../examples/fastmcp-notes/server.py";
     let agent = "../examples/scripted-agent/agent.py";
     let checks: [&[&str]; 9] = [
         &["ruff", "format", "--check"],
         &["ruff", "check"],
         &["mypy"],
-        &["mypy", "--strict", shop, notes, agent],
+        &["mypy", "--strict", shop, notes, fastmcp, agent],
         &["pyright", "--warnings"],
-        &["pyright", "--warnings", shop, notes],
+        &["pyright", "--warnings", shop, notes, fastmcp],
         &linux,
         &macos,
         &windows,
