@@ -1,6 +1,7 @@
 //! The runtime that the driver's sockets live on. Whoever waits for it blocks a thread of its own.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -31,9 +32,19 @@ impl Driver {
         self.round_trips.load(Ordering::Relaxed)
     }
 
-    /// Waits for it on this thread.
+    /// Waits for an answer on this thread.
     pub(crate) fn block_on<F: Future>(&self, work: F) -> F::Output {
         self.round_trips.fetch_add(1, Ordering::Relaxed);
+        self.wait_for(work)
+    }
+
+    /// Waits on this thread until time has passed.
+    pub(crate) fn pause(&self, moment: Duration) {
+        // made where there are timers
+        self.wait_for(async { tokio::time::sleep(moment).await });
+    }
+
+    fn wait_for<F: Future>(&self, work: F) -> F::Output {
         match &self.runtime {
             Some(runtime) => {
                 // not the runtime's own way of waiting: that panics on a thread of another runtime,

@@ -24,6 +24,12 @@ pub enum OpenError {
         /// What is needed.
         known: i64,
     },
+    /// Somebody else is at it, and has been for long.
+    #[error(
+        "somebody else has been migrating this store for a minute: try again when that is over \
+         (`agentadmit migrate --plan` says what is missing)"
+    )]
+    Migrating,
     /// A store is to be loaded into a database that has something in it.
     #[error(
         "the database has rows in `{0}` already: a store is copied into an empty database only"

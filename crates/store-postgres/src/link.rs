@@ -121,6 +121,11 @@ impl Link {
         })?)
     }
 
+    /// Waits a moment, with nothing under way at the database.
+    pub(crate) fn pause(&self, moment: Duration) {
+        self.driver.pause(moment);
+    }
+
     /// The driver's own connection, for what it alone can do.
     pub(crate) fn client(&self) -> &Object {
         &self.object

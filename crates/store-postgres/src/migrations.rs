@@ -2,6 +2,8 @@
 //! numbers and names are those of the embedded store; 3 concerns the layout of its log
 //! alone, and 5 what several writers share.
 
+use std::time::Duration;
+
 use agentadmit_store::StoreError;
 use agentadmit_store::tables::history::{self, Migration};
 
@@ -58,10 +60,13 @@ const APPLIED: &str = "SELECT version, sha256, coalesce((to_jsonb(m) ->> 'needs'
     FROM migrations AS m ORDER BY version";
 const APPLY: &str = "INSERT INTO migrations (version, name, sha256, applied_at, needs)
     VALUES ($1, $2, $3, (extract(epoch FROM clock_timestamp()) * 1000)::bigint, $4)";
-/// Whoever migrates has it; nobody else begins meanwhile.
-const ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock(16743, -3)";
-/// A node that starts waits for whoever migrates, and sees what was done.
-const NOT_MEANWHILE: &str = "SELECT pg_advisory_xact_lock_shared(16743, -3)";
+/// Whoever migrates has it from the first step to the last; nobody else begins meanwhile.
+const TAKE_TURN: &str = "SELECT pg_try_advisory_lock(16743, -4)";
+const END_TURN: &str = "SELECT pg_advisory_unlock(16743, -4)";
+/// Whoever applies steps has it until they are committed.
+const ONE_AT_A_TIME: &str = "SELECT pg_try_advisory_xact_lock(16743, -3)";
+/// A node that starts waits for whoever applies steps, and sees what was done.
+const NOT_MEANWHILE: &str = "SELECT pg_try_advisory_xact_lock_shared(16743, -3)";
 /// Sessions of nodes that know less than a version. A node without a version in its name is from
 /// before there was one.
 const OLDER_NODES: &str = "SELECT count(*) FROM pg_stat_activity
@@ -72,6 +77,10 @@ const OLDER_NODES: &str = "SELECT count(*) FROM pg_stat_activity
 const LIMITS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '500ms'";
 /// How often a step is tried whose lock somebody else has.
 const ATTEMPTS: usize = 40;
+/// How long, and how often, somebody else's turn is waited for. It is asked for again and again: who
+/// waits in the database is an error in its log when he has waited long enough.
+const ASK_EVERY: Duration = Duration::from_millis(20);
+const ASKED: usize = 3_000;
 
 /// What a session of a node that knows this version is called.
 pub(crate) fn session_name(version: i64) -> String {
@@ -116,13 +125,27 @@ pub(crate) fn found(link: &Link, known: &[Migration]) -> Result<i64, OpenError> 
     Ok(history::found_beside_others(known, &applied?, needs)?)
 }
 
-/// As [`found`], by a node that starts: not while somebody migrates.
+/// As [`found`], by a node that starts: not while somebody applies steps.
 pub(crate) fn found_at_start(link: &Link, known: &[Migration]) -> Result<i64, OpenError> {
-    link.script("BEGIN; SET LOCAL lock_timeout = '10s'")?;
-    let found =
-        link.query(NOT_MEANWHILE, &[]).map_err(OpenError::from).and_then(|_| found(link, known));
-    link.script("COMMIT")?;
-    found
+    for _ in 0..ASKED {
+        link.script("BEGIN")?;
+        let found = match gets(link, NOT_MEANWHILE) {
+            Ok(true) => found(link, known).map(Some),
+            Ok(false) => Ok(None),
+            Err(fault) => Err(fault.into()),
+        };
+        link.script("COMMIT")?;
+        if let Some(found) = found? {
+            return Ok(found);
+        }
+        link.pause(ASK_EVERY);
+    }
+    Err(OpenError::Migrating)
+}
+
+/// Whether a lock is to be had.
+fn gets(link: &Link, lock: &str) -> Result<bool, Fault> {
+    Ok(link.one(lock, &[])?.map_or(Ok(false), |row| column(&row, 0))?)
 }
 
 /// Applies every migration that is missing, all in one transaction, up to the first one that takes
@@ -131,6 +154,21 @@ pub(crate) fn found_at_start(link: &Link, known: &[Migration]) -> Result<i64, Op
 /// # Errors
 /// As [`found`], and the database's.
 pub(crate) fn migrate(link: &Link, known: &[Migration]) -> Result<Migrated, OpenError> {
+    for _ in 0..ASKED {
+        if gets(link, TAKE_TURN)? {
+            let migrated = migrate_alone(link, known);
+            // the turn is the session's, which may be lent to somebody else
+            let ended = link.query(END_TURN, &[]);
+            let migrated = migrated?;
+            ended?;
+            return Ok(migrated);
+        }
+        link.pause(ASK_EVERY);
+    }
+    Err(OpenError::Migrating)
+}
+
+fn migrate_alone(link: &Link, known: &[Migration]) -> Result<Migrated, OpenError> {
     let mut attempts = 0;
     loop {
         attempts += 1;
@@ -182,7 +220,15 @@ impl From<Stop> for OpenError {
 
 fn apply(link: &Link, known: &[Migration]) -> Result<Migrated, Stop> {
     link.script(LIMITS)?;
-    link.query(ONE_AT_A_TIME, &[])?;
+    let mut asked = 0;
+    // nodes that start have it for a moment, and so has whoever migrates with an older version
+    while !gets(link, ONE_AT_A_TIME)? {
+        asked += 1;
+        if asked > ASKED {
+            return Err(OpenError::Migrating.into());
+        }
+        link.pause(ASK_EVERY);
+    }
     let found = found(link, known)?;
     let mut migrated = Migrated::default();
     for migration in history::missing(known, found) {
