@@ -21,7 +21,7 @@ from agentadmit.mcp.refusals import ToolRefusedError, Words
 from agentadmit.mcp.tokens import OwnTokens, bearer
 
 if TYPE_CHECKING:
-    from agentadmit.mcp.http import ASGIApp
+    from agentadmit.mcp.http import ASGIApp, Known
 
 log = logging.getLogger("agentadmit")
 
@@ -223,9 +223,16 @@ class ToolGuard:
         except AgentAdmitError as error:
             raise self._refused(error, question) from None
 
-    def admit_known(self, tool: str, arguments: Arguments, agent: Agent) -> Admitted:
+    async def admit_known(self, tool: str, arguments: Arguments, known: Known) -> Admitted:
         """A call that the service has admitted before it came here. Raises `ToolRefusedError`."""
-        return self._question(tool, arguments).admitted(agent)
+        question = self._question(tool, arguments)
+        try:
+            agent = await known.agent(tool, question.scope)
+        except AgentAdmitError as error:
+            raise self._refused(error, question) from None
+        if agent is None:
+            raise self._words.no_token("call the tool by itself.")
+        return question.admitted(agent)
 
     def check_key(self) -> None:
         """Warns, once, when the API key may do more than verify: on STDIO it lies on the machine

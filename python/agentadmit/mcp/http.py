@@ -9,8 +9,9 @@ the answer.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from agentadmit._core import Gate, Guard, Head, Settings, refuse
 from agentadmit._driver import drive_async, user_of
@@ -38,24 +39,38 @@ _STATELESS = b"2026-07-28"
 
 _OPEN = Guard([], agents_only=True, is_open=True)
 _CHALLENGE = b"www-authenticate"
+_TOKEN = b"authorization"
 
 
-class Known(NamedTuple):
-    """What the service said of the tool that a request calls."""
+class Known:
+    """What the service said of the tool that a request calls, for a guard inside of the server."""
 
-    tool: str
-    agent: Agent
+    __slots__ = ("_agent", "_ask_again", "_asked", "_is_taken")
+
+    def __init__(
+        self, tool: str, scope: str | None, agent: Agent, ask_again: Callable[[], Awaitable[None]]
+    ) -> None:
+        """`ask_again` asks about the same token, which the server itself never sees."""
+        self._asked = (tool, scope)
+        self._agent = agent
+        self._ask_again = ask_again
+        self._is_taken = False
+
+    async def agent(self, tool: str, scope: str) -> Agent | None:
+        """What the service says of this call; `None` where it was asked about another. Whoever asks
+        first takes what is known, and once more is a question of its own. Raises its refusal."""
+        if (tool, scope) != self._asked:
+            return None
+        if self._is_taken:
+            await self._ask_again()
+        self._is_taken = True
+        return self._agent
 
 
-def taken(scope: Scope, tool: str) -> Agent | None:
-    """What the service said of this call of a tool, for the one who asks first: once more is a
-    question of its own. `None` where no guard stands before the server.
-    """
-    known = scope.get(KEY)
-    if not isinstance(known, Known) or known.tool != tool:
-        return None
-    del scope[KEY]
-    return known.agent
+def known(scope: Scope) -> Known | None:
+    """What is known of a request; `None` where no guard stands before the server."""
+    found = scope.get(KEY)
+    return found if isinstance(found, Known) else None
 
 
 class HttpGuard:
@@ -148,10 +163,18 @@ class HttpGuard:
         return admitted, asked_at
 
     def _opened(self, scope: Scope, asked: Asked, admitted: Admitted) -> Scope:
-        """The request as the server sees it: in its own session, and with what is known."""
+        """The request as the server sees it: without the token, in its own session, and with what
+        is known."""
         headers = self._sessions.opened(scope["headers"], admitted.agent.user_id)
-        known = {} if asked.tool is None else {KEY: Known(asked.tool, admitted.agent)}
-        return {**scope, "headers": headers, **known}
+        inner = {**scope, "headers": [it for it in headers if it[0].lower() != _TOKEN]}
+        if asked.tool is not None:
+            again = functools.partial(self._ask_again, admitted)
+            scope_used = self._guards[asked.tool].scope_used
+            inner[KEY] = Known(asked.tool, scope_used, admitted.agent, again)
+        return inner
+
+    async def _ask_again(self, admitted: Admitted) -> None:
+        await drive_async(self._gate.ask_again(admitted), _Hooks(), self._client())
 
     def _watched(self, send: Send, admitted: Admitted, asked_at: float) -> Send:
         """Binds a session that begins, and asks again every 30 s while an answer goes out
@@ -166,7 +189,7 @@ class HttpGuard:
             if part.get("body") and _request.monotonic() - last >= ASK_AGAIN_AFTER:
                 last = _request.monotonic()
                 try:
-                    await drive_async(self._gate.ask_again(admitted), _Hooks(), self._client())
+                    await self._ask_again(admitted)
                 except AgentAdmitError as error:
                     raise broken_off(error) from None
             await send(part)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from agentadmit.exceptions import ConfigurationError
 from agentadmit.integrations._request import ASK_AGAIN_AFTER
 from agentadmit.mcp.guard import TOKEN_ARGUMENT, Admitted, ToolGuard, log, running_async
-from agentadmit.mcp.http import taken
+from agentadmit.mcp.http import known
 from agentadmit.mcp.message import (
     CALL,
     INVALID_PARAMS,
@@ -188,9 +188,9 @@ async def _admitted(
     arguments = cast("Mapping[str, Any] | None", given)
     if request is None:
         return await guard.admit_async(tool, arguments)
-    known = taken(request.scope, tool)
-    if known is not None:
-        return guard.admit_known(tool, arguments, known)
+    said = known(request.scope)
+    if said is not None:
+        return await guard.admit_known(tool, arguments, said)
     peer = request.client.host if request.client else None
     authorization = request.headers.getlist("authorization")
     return await guard.admit_http_async(tool, arguments, authorization, peer)

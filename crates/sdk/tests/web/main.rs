@@ -14,6 +14,7 @@ mod exchange;
 mod guards;
 mod layers;
 mod mcp;
+mod mcp_table;
 mod mounted;
 mod page;
 mod refusals;
