@@ -12,6 +12,7 @@
 //! | [`migrations`] | the schema's history |
 //! | `session`, `views`, `rows`, `connections`, `people` | reads and writes of one transaction |
 //! | `activity` | calls per connection, between the log and the tables |
+//! | `uncounted` | usage and heads of chains, between the log and the tables |
 //! | `log`, `terms`, `postings`, `index`, `search` | the audit log, its segments, their index, reading it |
 //! | `maintain` | folding, indexing, retention, checkpoints, in slices |
 //! | [`backup`], [`mod@restore`], `soundness` | copies, and whether they hold together |
@@ -50,6 +51,7 @@ pub mod statements;
 pub mod steps;
 pub mod store;
 mod terms;
+mod uncounted;
 mod views;
 mod writer;
 

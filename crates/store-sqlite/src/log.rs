@@ -19,6 +19,7 @@ use crate::codec::{self, TenantKey};
 use crate::session::{self, Role, Session};
 use crate::sql;
 use crate::statements as st;
+use crate::uncounted;
 
 /// A stretch of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +87,7 @@ impl Session<'_> {
         pending.tail.end = position;
         pending.tail.newest_at = Some(record.occurred_at);
         pending.batch.absorb(record);
+        pending.is_more |= !uncounted::may_wait(record);
         Ok(())
     }
 
@@ -132,7 +134,8 @@ impl Session<'_> {
             for (id, head) in heads {
                 let chain = sql::one(self.conn, st::CHAIN, [id.as_bytes()], codec::chain)?;
                 let missing = || StoreError::Corrupt(format!("{id} has records and no row"));
-                last.push((chain.ok_or_else(missing)?, head));
+                let chain = self.uncounted()?.brought_up(chain.ok_or_else(missing)?);
+                last.push((chain, head));
             }
         }
         Ok(Some(OldestSegment { last, is_rest }))

@@ -25,6 +25,7 @@ use crate::session::{Tail, in_snapshot};
 use crate::sql;
 use crate::statements as st;
 use crate::store::SqliteStore;
+use crate::uncounted::Uncounted;
 
 /// Rows folded in one slice; each may touch a page of its own.
 const FOLD_SLICE: usize = 250;
@@ -99,10 +100,18 @@ impl SqliteStore {
             return Ok(None);
         }
         let mut writer = self.writer.lock();
+        if is_due {
+            writer.forget_uncounted();
+        }
         let slice = writer.slice(&self.path, &self.shared, |conn| {
+            let end = Tail::read(conn)?.end;
+            if is_due {
+                // first: what is folded may be dropped, and then no record says it any more
+                Uncounted::read(conn, end)?.write(conn)?;
+            }
             let slice = {
                 let mut unfolded = self.shared.unfolded.lock();
-                unfolded.sync(conn, Tail::read(conn)?.end)?;
+                unfolded.sync(conn, end)?;
                 if is_due {
                     unfolded.begin_window();
                 }

@@ -42,6 +42,7 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "postings",
         sql: include_str!("../migrations/0011_postings.sql"),
     },
+    Migration { version: 12, name: "counted", sql: include_str!("../migrations/0012_counted.sql") },
 ];
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS migrations (

@@ -16,7 +16,7 @@ use agentadmit_store::views::{Chain, Found, Milestone, OldestSegment, Rows};
 
 use crate::codec::{self, ChainEnds, Packed, TenantKey};
 use crate::connections::key_is_taken;
-use crate::session::Session;
+use crate::session::{Role, Session, not_a_writer};
 use crate::sql;
 use crate::statements as st;
 use crate::views::{account_key, packed};
@@ -219,8 +219,8 @@ impl Rows for Session<'_> {
     }
 
     fn add_usage(&mut self, tenant: Tenant, day: i32, usage: DayUsage) -> Result<(), StoreError> {
-        let row = (TenantKey::from(tenant), day, count(usage.allowed), count(usage.refused));
-        sql::run(self.conn, st::ADD_USAGE, row)?;
+        let Role::Writer(pending) = &mut self.role else { return Err(not_a_writer()) };
+        pending.said.add_usage(tenant, day, usage);
         Ok(())
     }
 
@@ -236,16 +236,20 @@ impl Rows for Session<'_> {
     }
 
     fn register(&mut self, tenant: Option<Tenant>) -> Found<Chain> {
-        sql::one(self.conn, st::REGISTER, [TenantKey(tenant)], codec::chain)
+        let found = sql::one(self.conn, st::REGISTER, [TenantKey(tenant)], codec::chain)?;
+        Ok(self.brought_up(found.into_iter().collect::<Vec<_>>())?.pop())
     }
 
     fn writer_chain(&mut self, tenant: Option<Tenant>, writer: u64) -> Found<Chain> {
         let key = (TenantKey(tenant), count(writer));
-        sql::one(self.conn, st::WRITER_CHAIN, key, codec::chain)
+        let found = sql::one(self.conn, st::WRITER_CHAIN, key, codec::chain)?;
+        Ok(self.brought_up(found.into_iter().collect::<Vec<_>>())?.pop())
     }
 
     fn open_chains_of(&mut self, writer: u64, most: usize) -> Result<Vec<Chain>, StoreError> {
-        sql::many(self.conn, st::OPEN_CHAINS_OF, (count(writer), limit(most)), codec::chain)
+        let key = (count(writer), limit(most));
+        let found = sql::many(self.conn, st::OPEN_CHAINS_OF, key, codec::chain)?;
+        self.brought_up(found)
     }
 
     fn open_chains_of_others(
@@ -258,7 +262,7 @@ impl Rows for Session<'_> {
             let key = (count(writer), limit(most.saturating_sub(chains.len())));
             chains.extend(sql::many(self.conn, others, key, codec::chain)?);
         }
-        Ok(chains)
+        self.brought_up(chains)
     }
 
     fn put_chain(&mut self, chain: &Chain) -> Result<(), StoreError> {
@@ -275,6 +279,16 @@ impl Rows for Session<'_> {
             sql::run(self.conn, st::PUT_CHAIN, row)?;
         }
         Ok(())
+    }
+
+    fn move_chain(&mut self, chain: &Chain) -> Result<(), StoreError> {
+        match &mut self.role {
+            Role::Writer(pending) if !pending.is_more => {
+                pending.said.move_chain(chain.id, chain.head);
+                Ok(())
+            }
+            _ => self.put_chain(chain),
+        }
     }
 
     fn append(&mut self, record: &AuditRecord) -> Result<(), StoreError> {

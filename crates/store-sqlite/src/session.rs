@@ -11,7 +11,7 @@ use agentadmit_protocol::id::AppId;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
 use agentadmit_store::maps::KeyMap;
-use agentadmit_store::views::LogPosition;
+use agentadmit_store::views::{Chain, LogPosition};
 use parking_lot::Mutex;
 use rusqlite::{CachedStatement, Connection};
 
@@ -22,6 +22,7 @@ use crate::error::Stored;
 use crate::options::{Access, StoreOptions};
 use crate::sql;
 use crate::statements as st;
+use crate::uncounted::{Said, Uncounted};
 
 /// How often a reader looks again while a fold is being committed.
 const LOOKS: usize = 1_000;
@@ -97,6 +98,10 @@ pub(crate) struct Pending {
     pub(crate) block: Block,
     /// What its records say.
     pub(crate) batch: Batch,
+    /// What they say of rows that need not be written with them.
+    pub(crate) said: Said,
+    /// Whether there is more than verifies in it: then those rows are written with it.
+    pub(crate) is_more: bool,
     /// Whether the shared memory is up to `begin`.
     synced: bool,
 }
@@ -131,6 +136,9 @@ pub(crate) struct Session<'s> {
     pub(crate) shared: &'s Shared,
     pub(crate) role: Role<'s>,
     pub(crate) cache: Cache,
+    /// What the records say that usage and chains do not yet, as of the beginning of this transaction;
+    /// `None`: nobody has looked.
+    pub(crate) uncounted: Option<Uncounted>,
     /// The statements of every verify, held so that they are not looked up for each.
     pub(crate) held: Held<'s>,
 }
@@ -150,19 +158,23 @@ impl<'s> Session<'s> {
         shared: &'s Shared,
     ) -> Self {
         let role = Role::Reader { present, own: None };
-        Self { conn, shared, role, cache: Cache::default(), held: Held::default() }
+        Self { conn, shared, role, cache: Cache::default(), uncounted: None, held: Held::default() }
     }
 
     /// Writes in the transaction that is open on `conn`.
-    /// `known` is the end of the log as it was last seen.
+    /// `known` is the end of the log as it was last seen, and `uncounted` goes with it.
     pub(crate) fn writer(
         conn: &'s Connection,
         shared: &'s Shared,
         known: Tail,
+        uncounted: Option<Uncounted>,
     ) -> Result<Self, StoreError> {
         let tail = Tail::read_from(conn, known)?;
         let role = Role::Writer(Pending { begin: tail.end, tail, ..Pending::default() });
-        Ok(Self { conn, shared, role, cache: Cache::default(), held: Held::default() })
+        // another process has appended: what is known is not all
+        let uncounted = uncounted.filter(|known| known.known_to == tail.end);
+        let (cache, held) = (Cache::default(), Held::default());
+        Ok(Self { conn, shared, role, cache, uncounted, held })
     }
 
     /// The end of the log.
@@ -171,6 +183,45 @@ impl<'s> Session<'s> {
             Role::Reader { .. } => Tail::read(self.conn),
             Role::Writer(pending) => Ok(pending.tail),
         }
+    }
+
+    /// What the records say that usage and chains do not yet, as of the beginning of this
+    /// transaction.
+    pub(crate) fn uncounted(&mut self) -> Result<&mut Uncounted, StoreError> {
+        let known = if let Some(known) = self.uncounted.take() {
+            known
+        } else {
+            let end = match &self.role {
+                Role::Reader { .. } => Tail::read(self.conn)?.end,
+                Role::Writer(pending) => pending.begin,
+            };
+            Uncounted::read(self.conn, end)?
+        };
+        Ok(self.uncounted.insert(known))
+    }
+
+    /// A chain as the log says it, out of its row.
+    pub(crate) fn brought_up<C>(&mut self, chains: C) -> Result<C, StoreError>
+    where
+        C: IntoIterator<Item = Chain> + FromIterator<Chain>,
+    {
+        let uncounted = self.uncounted()?;
+        Ok(chains.into_iter().map(|chain| uncounted.brought_up(chain)).collect())
+    }
+
+    /// Lets the rows of usage and chains follow what was appended, where that is due. The last thing
+    /// that a transaction does.
+    pub(crate) fn count(&mut self) -> Result<(), StoreError> {
+        let Role::Writer(pending) = &mut self.role else { return Ok(()) };
+        let (end, is_more) = (pending.tail.end, pending.is_more);
+        if end == pending.begin {
+            return Ok(());
+        }
+        let said = std::mem::take(&mut pending.said);
+        let conn = self.conn;
+        let uncounted = self.uncounted()?;
+        uncounted.take(said, end);
+        if is_more || uncounted.is_due() { uncounted.write(conn) } else { Ok(()) }
     }
 
     /// What was done with a connection or key, exact as of now.

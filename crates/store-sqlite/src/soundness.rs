@@ -20,6 +20,7 @@ use crate::session::Tail;
 use crate::sql;
 use crate::statements as st;
 use crate::terms;
+use crate::uncounted::Uncounted;
 
 /// Records of each chain that are hashed again in closed segments, newest first. Those in the tail
 /// are all hashed again.
@@ -48,7 +49,9 @@ pub(crate) fn check(conn: &Connection, what: &'static str) -> Result<Contents, O
     let connections = check_connections(conn)?.map_err(unsound)?;
     let segments = visible_segments(conn)?;
     let records = check_positions(conn, &segments)?.map_err(unsound)?;
+    let uncounted = Uncounted::read(conn, Tail::read(conn)?.end)?;
     let chains = sql::many(conn, st::CHAIN_COUNT, [], codec::chain)?;
+    let chains: Vec<_> = chains.into_iter().map(|chain| uncounted.brought_up(chain)).collect();
     let ends = hash_tail(conn, &segments)?.map_err(unsound)?;
     let known: HashSet<ChainId> = chains.iter().map(|chain| chain.id).collect();
     if let Some(id) = ends.keys().find(|id| !known.contains(id)) {

@@ -47,17 +47,21 @@ statements! {
     LOG_END = "SELECT pos FROM audit_log ORDER BY pos DESC LIMIT 1";
     /// Once per block of records.
     APPEND = "INSERT INTO audit_log (pos, row, records) VALUES (?1, ?2, ?3)";
-    /// Once per batch and tenant.
+    /// Once per tenant and day in some hundred records.
     ADD_USAGE = "INSERT INTO usage (tenant, day, allowed, refused) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (tenant, day) DO UPDATE SET
         allowed = allowed + excluded.allowed, refused = refused + excluded.refused";
-    /// Once per batch and tenant: the head of the chain moved on.
+    /// Once per chain in some hundred records: its head moved on.
     MOVE_CHAIN = "UPDATE chains SET row = ?2 WHERE chain = ?1 AND open = ?3";
-    /// Once per batch and tenant.
+    /// Once per tenant, until something else than the writer's own calls moves the log.
     WRITER_CHAIN = "SELECT chain, tenant, writer, open, row FROM chains
         WHERE tenant = ?1 AND writer = ?2 AND open = 1";
     /// Once per batch: how far the log is folded.
     FOLD = "SELECT generation, folded_to, window_to, window_after FROM fold WHERE one = 1";
+
+    /// Up to where usage and chains have what the log says.
+    COUNTED = "SELECT counted_to FROM fold WHERE one = 1";
+    PUT_COUNTED = "UPDATE fold SET counted_to = ?1 WHERE one = 1";
 
     PUT_APP = "INSERT INTO apps (app_id, row) VALUES (?1, ?2)
         ON CONFLICT (app_id) DO UPDATE SET row = excluded.row";

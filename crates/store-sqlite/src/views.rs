@@ -290,7 +290,10 @@ impl Views for Session<'_> {
         from: i32,
         to: i32,
     ) -> Result<Vec<(i32, DayUsage)>, StoreError> {
-        sql::many(self.conn, st::USAGE, (TenantKey::from(tenant), from, to), day_usage)
+        let key = (TenantKey::from(tenant), from, to);
+        let mut days = sql::many(self.conn, st::USAGE, key, day_usage)?;
+        self.uncounted()?.add_to(tenant, (from, to), &mut days);
+        Ok(days)
     }
 
     fn all_usage(
@@ -300,7 +303,9 @@ impl Views for Session<'_> {
         to: i32,
     ) -> Result<Vec<(i32, DayUsage)>, StoreError> {
         let key = environment.map(|environment| [environment as u8]);
-        sql::many(self.conn, st::ALL_USAGE, (key, from, to), day_usage)
+        let mut days = sql::many(self.conn, st::ALL_USAGE, (key, from, to), day_usage)?;
+        self.uncounted()?.add_all_to(environment, (from, to), &mut days);
+        Ok(days)
     }
 
     fn all_refusals(
@@ -369,7 +374,8 @@ impl Views for Session<'_> {
     }
 
     fn chains(&mut self, tenant: Option<Tenant>) -> Result<Vec<Chain>, StoreError> {
-        let mut chains = sql::many(self.conn, st::CHAINS, [TenantKey(tenant)], codec::chain)?;
+        let found = sql::many(self.conn, st::CHAINS, [TenantKey(tenant)], codec::chain)?;
+        let mut chains = self.brought_up(found)?;
         chains.retain(Chain::is_live);
         Ok(chains)
     }

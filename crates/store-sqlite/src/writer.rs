@@ -18,6 +18,7 @@ use crate::error::{OpenError, Stored};
 use crate::session::{ClockState, Pending, Role, Session, Shared, Tail};
 use crate::sql;
 use crate::statements as st;
+use crate::uncounted::Uncounted;
 
 /// The writing connection and the writer's memory.
 pub(crate) struct Writer {
@@ -29,6 +30,8 @@ pub(crate) struct Writer {
     pub(crate) floor_is_lifted: bool,
     /// The end of the log after the last transaction.
     tail: Tail,
+    /// What its records say that usage and chains do not yet; `None` where nobody knows.
+    uncounted: Option<Uncounted>,
     is_doubtful: bool,
 }
 
@@ -40,6 +43,7 @@ impl Writer {
             state: WriterState::new(shared.options.randomness.seed()?, shared.options.writer),
             floor_is_lifted: false,
             tail: Tail::default(),
+            uncounted: None,
             is_doubtful: false,
         })
     }
@@ -52,22 +56,24 @@ impl Writer {
         work: Work<'_>,
     ) -> Result<(), StoreError> {
         let reading = shared.options.clock.read();
-        let known = self.tail;
+        let (known, uncounted) = (self.tail, self.uncounted.take());
         let done = self.write(path, shared, |conn, state, lifted| {
-            let mut session = Session::writer(conn, shared, known)?;
+            let mut session = Session::writer(conn, shared, known, uncounted)?;
             let mut tx = begin(&mut session, state, reading, lifted)?;
             work(&mut tx)?;
             tx.finish()?;
             session.flush_log()?;
+            session.count()?;
             match session.role {
-                Role::Writer(pending) => Ok(pending),
-                Role::Reader { .. } => Ok(Pending::default()),
+                Role::Writer(pending) => Ok((pending, session.uncounted)),
+                Role::Reader { .. } => Ok((Pending::default(), None)),
             }
         });
         match done {
-            Ok(pending) => {
+            Ok((pending, uncounted)) => {
                 self.state.committed();
                 self.tail = pending.tail;
+                self.uncounted = uncounted;
                 self.floor_is_lifted &= pending.begin == pending.tail.end;
                 let floor = pending.tail.newest_at.filter(|_| !self.floor_is_lifted);
                 *shared.clock.lock() = ClockState { guard: self.state.clock, floor };
@@ -80,6 +86,11 @@ impl Writer {
                 Err(error)
             }
         }
+    }
+
+    /// The mark of the counts was moved by somebody else than the verbs' transactions.
+    pub(crate) fn forget_uncounted(&mut self) {
+        self.uncounted = None;
     }
 
     /// Runs a slice of maintenance in a transaction.

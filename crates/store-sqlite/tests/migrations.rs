@@ -21,8 +21,9 @@ use agentadmit_store::views::AuditFilter;
 use agentadmit_store_sqlite::migrations::{MIGRATIONS, newest};
 use agentadmit_store_sqlite::{Access, OpenError, SqliteStore, StoreOptions};
 use common::{
-    Place, before_accounts, before_blocks, before_consent_sessions, before_dashboard,
-    before_key_use, before_oauth, before_passkeys, before_people, before_postings, many_agents,
+    Place, before_accounts, before_blocks, before_consent_sessions, before_counted,
+    before_dashboard, before_key_use, before_oauth, before_passkeys, before_people,
+    before_postings, many_agents,
 };
 
 /// SHA-256 of each migration, as it was released. Never changed: a change is a new migration.
@@ -37,6 +38,7 @@ const RELEASED: &[(i64, &str)] = &[
     (9, "5f3d7131b45d08757e95847a4de5f035bf5f0aa3c7a19319daf16a7a65b3e54b"),
     (10, "75aa5329b3a6bed3906cae95cdb1092bfe6a1ed5e47ce168a096008603032ed5"),
     (11, "cc1518296c0adb96fa7ef631a8b4b2fe34170d7d181fc92184f863b3ce401e9d"),
+    (12, "7867736b85f19fec9b4230b0027863f9be9744a15a4c71b6562838e5655eb7e1"),
 ];
 
 fn hex(bytes: &[u8]) -> String {
@@ -387,6 +389,34 @@ fn a_segment_that_was_indexed_before_postings_is_searched_as_it_was() {
     assert_eq!(world.search(&of_agent, 10), before.0);
     check::everything(&world);
     store.backup(&place.file("backup.db"), &mut |_| {}).unwrap();
+}
+
+#[test]
+fn a_store_whose_every_transaction_counted_goes_on_exactly() {
+    let place = Place::new();
+    let store = place.service(1);
+    let world = place.world(&store);
+    let caller = world.key(&world.app(), Environment::Live);
+    let agents = many_agents(&world, &caller, 40);
+    let (before, key, tenant) = (world.log(), caller.key.clone(), caller.tenant);
+    drop(caller);
+    drop((world, store));
+    before_counted(&place);
+    let refused = place.try_open(2, Access::Service).map(|_| ());
+    assert!(matches!(refused, Err(OpenError::SchemaTooOld { found: 11, .. })), "{refused:?}");
+    assert!(SqliteStore::migrate(place.path(), &place.options(2)).unwrap() > 0);
+
+    let store = place.service(2);
+    let world = place.world(&store);
+    assert_eq!(world.log(), before);
+    check::everything(&world);
+    let caller = Caller { world: &world, key, tenant };
+    for agent in &agents {
+        assert_allowed(&caller.verify(agent));
+    }
+    check::everything(&world);
+    world.maintain();
+    check::everything(&world);
 }
 
 #[test]

@@ -99,7 +99,7 @@ impl<'a> Tx<'a> {
         }
     }
 
-    /// Writes what was gathered: usage, refusals and chain heads, one row each. The backend commits after.
+    /// Hands over what was gathered: usage, refusals and chain heads, one row each. The backend commits after.
     ///
     /// # Errors
     /// The store's.
@@ -117,7 +117,7 @@ impl<'a> Tx<'a> {
             self.rows.add_refusals(tenant, day, &code, count)?;
         }
         for chain in self.chains.values().chain(self.registers.values()) {
-            self.rows.put_chain(chain)?;
+            self.rows.move_chain(chain)?;
         }
         self.writer.remember_chains(self.chains, self.rows.log_end()?);
         Ok(())

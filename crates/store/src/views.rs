@@ -431,6 +431,11 @@ pub trait Rows: Views + AccountRows + OAuthRows {
     ) -> Result<Vec<Chain>, StoreError>;
     /// Adds or replaces a chain.
     fn put_chain(&mut self, chain: &Chain) -> Result<(), StoreError>;
+    /// As [`Rows::put_chain`], of a chain whose head moved on by records that this transaction appended,
+    /// when no more are appended. A store that reads the head out of its log need not write it now.
+    fn move_chain(&mut self, chain: &Chain) -> Result<(), StoreError> {
+        self.put_chain(chain)
+    }
     /// Appends a record to the log.
     fn append(&mut self, record: &AuditRecord) -> Result<(), StoreError>;
 

@@ -97,8 +97,20 @@ pub(crate) fn before_blocks(place: &Place) {
     conn.execute("DELETE FROM migrations WHERE version >= 3", []).unwrap();
 }
 
+/// Takes a store of this version back to the schema in which every transaction wrote usage and heads
+/// of chains. All of them must be written, as after anything else than a verify.
+pub(crate) fn before_counted(place: &Place) {
+    let behind = "SELECT (SELECT max(pos) FROM audit_log) - counted_to FROM fold";
+    let behind: i64 = place.raw().query_row(behind, [], |row| row.get(0)).unwrap();
+    assert_eq!(behind, 0, "the earlier version would have counted them");
+    let undo = "ALTER TABLE fold DROP COLUMN counted_to;
+        DELETE FROM migrations WHERE version >= 12;";
+    place.raw().execute_batch(undo).unwrap();
+}
+
 /// Takes a store of this version back to the schema before positions of a term shared rows.
 pub(crate) fn before_postings(place: &Place) {
+    before_counted(place);
     let conn = place.raw();
     let mut statement = conn
         .prepare("SELECT segment, term, pos, others FROM audit_terms WHERE others IS NOT NULL")
