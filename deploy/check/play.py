@@ -97,7 +97,10 @@ class Load:
                 self.seen[type(error).__name__] += 1
 
     def verify(self, caller: Caller) -> int:
-        """As the SDKs do: once more, at once, where a connection ended without a word (PROTOCOL, Retry rules)."""
+        """As the SDKs do: once more, at once, where a connection ended without a word (PROTOCOL, Retry rules).
+
+        The balancer closes its end of an idle connection too, and the same race is there (RFC 9112, section 9.5).
+        """
         try:
             return self.app.verify(caller, self.app.token)
         except (http.client.RemoteDisconnected, ConnectionResetError):

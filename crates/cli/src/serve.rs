@@ -90,7 +90,7 @@ pub(crate) async fn run(args: &Serve) -> Result<Exit, Failure> {
     let serving = tokio::spawn(sockets.serve(state, tls.clone(), stop.subscribe()));
     signals.until_the_end(&engine, tls.as_deref()).await?;
 
-    tracing::info!("draining: no new connections are taken");
+    tracing::info!("draining: what was sent is answered, nobody else can connect");
     stop.send_replace(true);
     let ended = tokio::select! {
         ended = serving => ended.map_err(|error| Failure::could_not(error.to_string()))?,

@@ -33,6 +33,7 @@ pub mod exports;
 mod extract;
 mod fast_lane;
 mod limits;
+mod linger;
 pub mod metrics;
 pub mod oauth;
 pub mod observe;

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,11 +12,13 @@ use agentadmit_engine::Engine;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
+use http::HeaderValue;
+use http::header::CONNECTION;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutWriter;
@@ -25,8 +27,9 @@ use tower::Service as _;
 
 use crate::address::PeerAddress;
 use crate::fast_lane::{End, FastLane, Replayed};
+use crate::linger::Lingering;
 use crate::patience::Patience;
-use crate::state::ServiceState;
+use crate::state::{Draining, ServiceState};
 use crate::tls::TlsCertificate;
 
 /// Limits of connections. Each has a name and a default.
@@ -45,7 +48,11 @@ pub struct ServeLimits {
     pub headers: usize,
     /// Bytes of a request's head.
     pub head_bytes: usize,
-    /// How long requests that run may take after the end was asked for.
+    /// How long the service waits for a client at the end of a connection. Once the end of the service
+    /// was asked for: how long a request that is on its way may take to come. After the service has
+    /// ended its half of a connection: how long the client may take to end its own.
+    pub linger: Duration,
+    /// How long everything may take after the end was asked for.
     pub drain: Duration,
 }
 
@@ -58,6 +65,7 @@ impl Default for ServeLimits {
             write: Duration::from_secs(30),
             headers: 64,
             head_bytes: 32 * 1024,
+            linger: Duration::from_millis(200),
             drain: Duration::from_secs(20),
         }
     }
@@ -110,37 +118,65 @@ impl From<Router> for Site {
 }
 
 /// Ends connections gracefully: each is told, and waited for.
+///
+/// What a client may rely on, whose connection is up when the end is asked for:
+///
+/// - A request is answered whose bytes the system has received by then, or while the connection lingers
+///   ([`ServeLimits::linger`]). The answer says `Connection: close`, and is the last one: a client that
+///   sent more requests without waiting sends those again elsewhere (RFC 9112, section 9.3.2).
+/// - A connection on which no request comes is closed, and its client sees an end (`FIN`, over TLS with a
+///   `close_notify`). One that sends a request before it has seen it, but too late, sees the end
+///   instead of an answer: the race that HTTP/1.1 has wherever an idle connection is closed (section 9.5).
+///   No request that is read after the end was sent is carried out.
+/// - What comes after that is read and thrown away while the connection lingers, so that the system
+///   resets no connection whose client has yet to read its answer, or the end (section 9.6).
 #[derive(Debug)]
 pub struct Stopping {
     asked: watch::Sender<bool>,
+    linger: Duration,
 }
 
 /// A connection's ear for [`Stopping`].
 pub struct Stop {
     asked: watch::Receiver<bool>,
-    waiting: Pin<Box<dyn Future<Output = ()> + Send>>,
+    over: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 impl Default for Stopping {
     fn default() -> Self {
-        Self { asked: watch::Sender::new(false) }
+        Self::new(ServeLimits::default().linger)
     }
 }
 
 impl Stopping {
+    /// Connections on which no request has begun stay so long after the end was asked for.
+    pub fn new(linger: Duration) -> Self {
+        Self { asked: watch::Sender::new(false), linger }
+    }
+
     /// For one connection, until its end.
     pub fn listen(&self) -> Stop {
         let mut receiver = self.asked.subscribe();
-        let waiting = Box::pin(async move {
+        let linger = self.linger;
+        let over = Box::pin(async move {
             // whoever could ask is gone: nobody would wait for this connection
-            let _gone = receiver.wait_for(|is_asked| *is_asked).await;
+            drop(receiver.wait_for(|is_asked| *is_asked).await);
+            // counted from when this connection hears of it: until a timer that was set now has rung,
+            // the runtime has asked the system once more what has come
+            tokio::time::sleep(linger).await;
         });
-        Stop { asked: self.asked.subscribe(), waiting }
+        Stop { asked: self.asked.subscribe(), over }
     }
 
-    /// Asks every connection to end after the request that it has begun, and waits for them.
-    pub async fn stop(self) {
+    /// From now on every answer is the last one of its connection.
+    fn ask(&self) {
         self.asked.send_replace(true);
+    }
+
+    /// Asks every connection to end after the request that it has begun, or is about to begin, and
+    /// waits for them.
+    pub async fn stop(self) {
+        self.ask();
         self.asked.closed().await;
     }
 }
@@ -151,9 +187,15 @@ impl Stop {
         *self.asked.borrow()
     }
 
-    /// Ready when the service stops; not to be called again then.
-    pub(crate) fn poll_asked(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.waiting.as_mut().poll(cx)
+    /// The same for whoever outlives this borrow.
+    fn ear(&self) -> watch::Receiver<bool> {
+        self.asked.clone()
+    }
+
+    /// Ready when the service stops and no request can be on its way any more; not to be called again
+    /// then.
+    pub(crate) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.over.as_mut().poll(cx)
     }
 }
 
@@ -166,7 +208,11 @@ pub enum Ended {
     CutOff,
 }
 
-/// Serves a site until `shutdown` is ready, then drains.
+/// Serves a site until `shutdown` is ready, then drains: who waits to be accepted is, nobody else can
+/// connect, and each connection ends as [`Stopping`] has it.
+///
+/// A client whose connection is being made at the very moment at which the service stops to listen
+/// may see that it is refused or reset, on Linux even after it has sent a request.
 pub async fn serve(
     listener: TcpListener,
     site: impl Into<Site>,
@@ -175,7 +221,8 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Ended {
     let slots = Arc::new(Semaphore::new(limits.connections));
-    let (site, stopping) = (site.into(), Stopping::default());
+    let stopping = Stopping::new(limits.linger);
+    let serving = Serving { site: site.into(), tls: tls.map(TlsCertificate::acceptor), limits };
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -184,20 +231,76 @@ pub async fn serve(
             accepted = accept(&listener, &slots) => accepted,
         };
         let Some((stream, peer, slot)) = accepted else { continue };
+        serving.begin(stream, peer, slot, &stopping);
+    }
+    let drained = tokio::time::timeout(limits.drain, async {
+        let waiting = serving.accept_waiting(listener, &slots, &stopping);
+        // new ones may come as quickly as they are accepted
+        let _in_time = tokio::time::timeout(limits.linger, waiting).await;
+        stopping.stop().await;
+    });
+    match drained.await {
+        Ok(()) => Ended::Drained,
+        Err(_) => Ended::CutOff,
+    }
+}
+
+/// What every connection of a service has.
+struct Serving {
+    site: Site,
+    tls: Option<TlsAcceptor>,
+    limits: ServeLimits,
+}
+
+impl Serving {
+    fn begin(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        slot: OwnedSemaphorePermit,
+        stopping: &Stopping,
+    ) {
         let connection = Connection {
-            site: site.clone(),
-            tls: tls.map(TlsCertificate::acceptor),
-            limits,
+            site: self.site.clone(),
+            tls: self.tls.clone(),
+            limits: self.limits,
             peer,
             stop: stopping.listen(),
             _slot: slot,
         };
         tokio::spawn(connection.run(stream));
     }
-    drop(listener);
-    match tokio::time::timeout(limits.drain, stopping.stop()).await {
-        Ok(()) => Ended::Drained,
-        Err(_) => Ended::CutOff,
+
+    /// Accepts what the system holds for this listener, then stops to listen. Asks the connections to
+    /// end where there is no room for another one.
+    async fn accept_waiting(
+        &self,
+        listener: TcpListener,
+        slots: &Arc<Semaphore>,
+        stopping: &Stopping,
+    ) {
+        // asked directly: what the runtime knows of a socket may be older
+        let Ok(listener) = listener.into_std() else { return };
+        loop {
+            if slots.available_permits() == 0 {
+                stopping.ask();
+            }
+            let Ok(slot) = Arc::clone(slots).acquire_owned().await else { return };
+            let (stream, peer) = match listener.accept() {
+                Ok(accepted) => accepted,
+                // one that left already
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    return tracing::warn!(%error, "connections that wait are not accepted");
+                }
+            };
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            match stream {
+                Ok(stream) => self.begin(stream, peer, slot, stopping),
+                Err(error) => tracing::warn!(%error, "a connection could not be accepted"),
+            }
+        }
     }
 }
 
@@ -265,6 +368,7 @@ pub async fn connection(
     mut stop: Stop,
 ) {
     let Site { router, verifies } = site;
+    let stream = Lingering::new(stream, limits.linger);
     let patience = Patience::default();
     let (stream, read) = match verifies {
         None => (stream, Bytes::new()),
@@ -291,32 +395,51 @@ async fn through_router(
     mut stop: Stop,
     patience: Patience,
 ) -> Result<(), hyper::Error> {
+    let asked = stop.ear();
     let service = service_fn(move |request: http::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(PeerAddress(peer));
-        let (mut router, patience) = (router.clone(), patience.clone());
+        let (mut router, patience, asked) = (router.clone(), patience.clone(), asked.clone());
         async move {
             let uri = request.uri().clone();
             patience.keep(uri.path()).await;
-            let response = router.call(request).await;
-            if let Ok(response) = &response {
+            if *asked.borrow() {
+                request.extensions_mut().insert(Draining);
+            }
+            let mut response = router.call(request).await;
+            if let Ok(response) = &mut response {
                 patience.answered(uri.path(), response.extensions().get().copied());
+                if *asked.borrow() {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
             }
             response
         }
     });
-    let mut served = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.head)
-            .max_headers(limits.headers)
-            .max_header_size(limits.head_bytes)
-            .serve_connection(TokioIo::new(stream), service)
-    );
-    tokio::select! {
+    let mut served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_headers(limits.headers)
+        .max_header_size(limits.head_bytes)
+        .serve_connection(TokioIo::new(stream), service);
+    let ended = tokio::select! {
         biased;
-        ended = served.as_mut() => return ended,
-        () = poll_fn(|cx| stop.poll_asked(cx)) => served.as_mut().graceful_shutdown(),
+        ended = &mut served => Some(ended),
+        () = poll_fn(|cx| stop.poll_over(cx)) => None,
+    };
+    let ended = if let Some(ended) = ended {
+        ended
+    } else {
+        // between requests it is closed now, else after the answer
+        Pin::new(&mut served).graceful_shutdown();
+        (&mut served).await
+    };
+    match ended {
+        // nothing came for too long, and nothing was answered: an end like others
+        Err(error) if error.is_timeout() => {
+            let _gone = served.into_parts().io.into_inner().shutdown().await;
+            Err(error)
+        }
+        ended => ended,
     }
-    served.await
 }

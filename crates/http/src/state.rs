@@ -218,6 +218,10 @@ impl ServiceState {
     }
 }
 
+/// The service stops: an extension of requests that came after that was asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Draining;
+
 /// What this request is called in answers, records and the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestId([u8; DIGITS]);

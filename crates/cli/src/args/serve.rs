@@ -8,7 +8,7 @@ use clap::Args;
 /// Runs the service
 ///
 /// Answers on `--listen` until SIGTERM or SIGINT; then it takes no new connections, answers what
-/// it has admitted, and exits 0. SIGHUP reads the certificate anew. When it is ready its last line
+/// was sent to it, and exits 0. SIGHUP reads the certificate anew. When it is ready its last line
 /// on stderr is `listening on http://…`.
 ///
 /// Every flag is also an environment variable, and a key of the TOML file that `--config` names

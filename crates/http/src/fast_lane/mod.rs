@@ -116,7 +116,7 @@ impl Ask {
 enum More {
     Bytes,
     End,
-    /// The service stops, and no request has begun.
+    /// The service stops, and no request has begun, or is on its way.
     Stop,
     TooSlow,
 }
@@ -248,7 +248,7 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> FastLane<'s, S> {
         }
         // the first request, once begun, is waited for; later ones are where their head is whole
         let may_stop = !has_begun && (self.has_answered || self.buffer.is_empty());
-        if may_stop && self.stop.poll_asked(cx).is_ready() {
+        if may_stop && self.stop.poll_over(cx).is_ready() {
             return Poll::Ready(Ok(More::Stop));
         }
         ready!(self.alarm.poll(cx));

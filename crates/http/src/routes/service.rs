@@ -4,6 +4,7 @@ use agentadmit_engine::Engine;
 use agentadmit_protocol::api::health::{HealthAnswer, HealthStatus, ReadyAnswer, ReadyCheck};
 use agentadmit_protocol::api::public_keys::JwksAnswer;
 use agentadmit_protocol::id::AppId;
+use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -11,7 +12,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 
 use crate::error::{Answer, ApiError};
 use crate::extract::{Id, MetricsAuth, NoQuery};
-use crate::state::ServiceState;
+use crate::state::{Draining, ServiceState};
 use crate::wire;
 
 /// Says that the process runs
@@ -33,8 +34,11 @@ pub(crate) async fn healthz() -> axum::Json<HealthAnswer> {
     ),
     security(()),
 )]
-pub(crate) async fn readyz(State(state): State<ServiceState>) -> Response {
-    let checks = checks(state.engine()).await;
+pub(crate) async fn readyz(
+    State(state): State<ServiceState>,
+    draining: Option<Extension<Draining>>,
+) -> Response {
+    let checks = checks(state.engine(), draining.is_some()).await;
     let is_ready = checks.iter().all(|check| check.status == HealthStatus::Ok);
     let status = if is_ready { HealthStatus::Ok } else { HealthStatus::Failing };
     let answer = axum::Json(ReadyAnswer { status, checks });
@@ -45,12 +49,18 @@ pub(crate) async fn readyz(State(state): State<ServiceState>) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, [no_store, (RETRY_AFTER, "1")], answer).into_response()
 }
 
-async fn checks(engine: &Engine) -> Vec<ReadyCheck> {
+async fn checks(engine: &Engine, is_draining: bool) -> Vec<ReadyCheck> {
     let store = engine.store_obstacle().await.map(|obstacle| format!("{obstacle}; see the log"));
-    let stopped = || "the writer has stopped: restart the service".to_owned();
+    let admission = if !engine.is_alive() {
+        Some("the writer has stopped: restart the service")
+    } else if is_draining {
+        Some("the service stops: it answers what was sent, and takes no new connections")
+    } else {
+        None
+    };
     let full = || "the disk is full: make room where the store lies; revocations go on".to_owned();
     vec![
-        check("admission", if engine.is_alive() { None } else { Some(stopped()) }),
+        check("admission", admission.map(str::to_owned)),
         check("store", store),
         check("disk", engine.is_short_of_room().then(full)),
         check("clock", engine.clock_doubt().map(|doubt| doubt.to_string())),

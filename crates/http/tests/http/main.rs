@@ -22,4 +22,5 @@ mod operators;
 mod overload;
 mod service;
 mod sockets;
+mod stopping;
 mod support;

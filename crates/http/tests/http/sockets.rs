@@ -21,10 +21,10 @@ use tokio_rustls::client::TlsStream;
 
 use crate::support::Service;
 
-struct Running {
-    address: std::net::SocketAddr,
-    stop: oneshot::Sender<()>,
-    ended: JoinHandle<Ended>,
+pub(crate) struct Running {
+    pub(crate) address: std::net::SocketAddr,
+    pub(crate) stop: oneshot::Sender<()>,
+    pub(crate) ended: JoinHandle<Ended>,
 }
 
 fn run(service: &Service, tls: Option<Arc<TlsCertificate>>, limits: ServeLimits) -> Running {
@@ -40,7 +40,7 @@ fn run_on(
     run_site(listener, service.router.clone().into(), tls, limits)
 }
 
-fn run_site(
+pub(crate) fn run_site(
     listener: TcpListener,
     site: Site,
     tls: Option<Arc<TlsCertificate>>,
@@ -58,7 +58,10 @@ fn run_site(
 }
 
 /// Sends text and reads until the other end closes.
-async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, text: &str) -> String {
+pub(crate) async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    text: &str,
+) -> String {
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     // an end without TLS' goodbye is an end too
@@ -122,7 +125,7 @@ async fn a_connection_between_requests_does_not_stay_for_ever() {
 /// Both ends hold a few KiB: any answer that is longer waits for its reader.
 const NARROW: u32 = 4 * 1024;
 /// Fails a test whose condition never comes true.
-const NEVER: Duration = Duration::from_mins(1);
+pub(crate) const NEVER: Duration = Duration::from_mins(1);
 
 fn narrow_listener() -> TcpListener {
     let socket = TcpSocket::new_v4().unwrap();
@@ -229,7 +232,7 @@ async fn the_end_lets_begun_requests_finish() {
     begun.read_exact(&mut interim).await.unwrap();
     assert!(interim.starts_with(b"HTTP/1.1 100"));
     running.stop.send(()).unwrap();
-    // an idle connection is closed at once
+    // an idle connection is closed once nothing can be on its way
     assert_eq!(idle.read(&mut [0; 1]).await.unwrap(), 0);
     assert!(!running.ended.is_finished());
     let answer = exchange(begun, r#"{"token": "x"}"#).await;
@@ -256,7 +259,7 @@ async fn the_end_has_a_limit() {
     assert_eq!(running.ended.await.unwrap(), Ended::CutOff);
 }
 
-fn file(name: &str) -> PathBuf {
+pub(crate) fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/http/tls").join(name)
 }
 
@@ -265,7 +268,7 @@ async fn https(address: std::net::SocketAddr, trusted: &str) -> Result<String, s
     Ok(exchange(handshake(stream, trusted).await?, HEALTH).await)
 }
 
-async fn handshake(
+pub(crate) async fn handshake(
     stream: TcpStream,
     trusted: &str,
 ) -> Result<TlsStream<TcpStream>, std::io::Error> {

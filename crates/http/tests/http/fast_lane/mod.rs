@@ -283,21 +283,45 @@ fn bytes(text: &str) -> Event {
     Event::Bytes(text.as_bytes().to_vec())
 }
 
+/// What comes once the end was asked for is answered, and nothing after it.
 #[tokio::test]
 async fn the_end_of_the_service_is_the_same() {
-    let mut ways = Ways::new().await;
+    // longer than any test
+    let limits = ServeLimits { linger: Duration::from_mins(10), ..ServeLimits::default() };
+    let mut ways = Ways::with(limits, HttpOptions::default()).await;
     let plain = ways.plain();
     let head_at = plain.find("\r\n\r\n").unwrap() + 4;
-    for before in ["", &plain[..20], &plain[..head_at], &plain] {
-        let mut events = vec![bytes(before), Event::Stop, bytes(&plain[before.len()..])];
+    for at in [0, 20, head_at, plain.len() - 1] {
+        let (before, after) = plain.split_at(at);
+        let mut events = vec![bytes(before), Event::Stop, bytes(after), bytes(&plain)];
+        events.retain(|event| !matches!(event, Event::Bytes(bytes) if bytes.is_empty()));
+        for earlier in 0..2 {
+            let outcome = ways.same(&events).await;
+            assert!(outcome.is_closed, "{before:?}");
+            let answers = outcome.answers.concat();
+            let count = |what: &str| answers.matches(what).count();
+            assert_eq!(count("HTTP/1.1 200 OK\n"), earlier + 1, "{before:?}: {outcome:?}");
+            assert_eq!(count("\nconnection: close\n"), 1, "{before:?}: {outcome:?}");
+            events.insert(0, bytes(&plain));
+        }
+    }
+    ways.end();
+}
+
+/// Nothing comes, or too late, or no whole head on a connection that was in use.
+#[tokio::test]
+async fn so_it_is_where_no_request_comes() {
+    let linger = Duration::from_millis(20);
+    let limits = ServeLimits { linger, head: SOON, ..ServeLimits::default() };
+    let mut ways = Ways::with(limits, HttpOptions::default()).await;
+    let plain = ways.plain();
+    for before in ["", &plain, &format!("{plain}POST"), &plain[..20]] {
+        let mut events = vec![bytes(before), Event::Stop, Event::Nothing, bytes(&plain)];
         events.retain(|event| !matches!(event, Event::Bytes(bytes) if bytes.is_empty()));
         let outcome = ways.same(&events).await;
         assert!(outcome.is_closed, "{before:?}");
-        let is_last = outcome.answers[0].contains("\nconnection: close\n");
-        assert_eq!(is_last, (1..plain.len()).contains(&before.len()), "{before:?}: {outcome:?}");
-        // between requests
-        events.insert(0, bytes(&plain));
-        ways.same(&events).await;
+        let answers = outcome.answers.concat().matches("HTTP/1.1 200 OK\n").count();
+        assert_eq!(answers, usize::from(before.len() >= plain.len()), "{before:?}: {outcome:?}");
     }
     ways.end();
 }

@@ -185,7 +185,7 @@ impl Way {
         // every bucket is full again
         self.service.clock.advance(Duration::from_secs(4));
         let (wire, stream) = Wire::new();
-        let mut stopping = Some(Stopping::default());
+        let mut stopping = Some(Stopping::new(self.limits.linger));
         let stop = stopping.as_ref().unwrap().listen();
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         let served = connection(stream, self.site.clone(), peer, self.limits, stop);
@@ -202,7 +202,7 @@ impl Way {
             }
             self.turn(&wire, &served).await;
         }
-        let is_closed = served.is_finished();
+        let is_closed = wire.is_closed() || served.is_finished();
         let before = wire.take();
         wire.end();
         self.turn(&wire, &served).await;
@@ -228,7 +228,7 @@ impl Way {
 
     /// Lets everything happen until the service closes the connection.
     async fn until_closed(&mut self, wire: &Wire, served: &JoinHandle<()>) {
-        while !served.is_finished() {
+        while !wire.is_closed() && !served.is_finished() {
             self.turn(wire, served).await;
             // until the limit of the service is over, which is the runtime's
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -285,6 +285,8 @@ struct Both {
     is_ended: bool,
     reader: Option<Waker>,
     from_service: Vec<u8>,
+    /// The service has ended its half.
+    is_closed: bool,
 }
 
 impl Wire {
@@ -309,6 +311,10 @@ impl Wire {
     fn waiting(&self) -> (usize, usize) {
         let both = self.0.lock().unwrap();
         (both.to_service.iter().map(Vec::len).sum(), both.from_service.len())
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.lock().unwrap().is_closed
     }
 
     fn take(&self) -> Vec<u8> {
@@ -354,6 +360,7 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.lock().unwrap().is_closed = true;
         Poll::Ready(Ok(()))
     }
 }
