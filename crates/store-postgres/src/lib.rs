@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | [`store`] | the store: opening, transactions, snapshots, the clock |
 //! | [`statements`] | the SQL statements |
-//! | [`migrations`] | the schema's history |
+//! | [`migrations`], `indexes` | the schema's history; indexes that are built while everybody goes on |
 //! | `writer` | a connection, a lane of positions, retries, commits of unknown outcome |
 //! | `session`, `views`, `rows`, `connections`, `people`, `chains`, `usage` | reads and writes of one transaction |
 //! | `foresight` | what a batch will look up, fetched in one round trip |
@@ -29,6 +29,7 @@ mod driver;
 mod durability;
 mod error;
 mod foresight;
+mod indexes;
 mod leases;
 mod link;
 mod load;
@@ -50,6 +51,7 @@ mod views;
 mod writer;
 
 pub use error::OpenError;
+pub use indexes::{Index, WithRows};
 pub use load::Loaded;
 pub use migrations::Migrated;
 #[cfg(feature = "testing")]

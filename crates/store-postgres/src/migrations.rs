@@ -9,6 +9,7 @@ use agentadmit_store::tables::history::{self, Migration};
 
 use crate::codec::column;
 use crate::error::{Fault, OpenError};
+use crate::indexes::{self, WithRows};
 use crate::link::Link;
 
 /// All steps, in order.
@@ -148,8 +149,8 @@ fn gets(link: &Link, lock: &str) -> Result<bool, Fault> {
     Ok(link.one(lock, &[])?.map_or(Ok(false), |row| column(&row, 0))?)
 }
 
-/// Applies every migration that is missing, all in one transaction, up to the first one that takes
-/// away what a node uses which still runs.
+/// Applies every migration that is missing, up to the first one that takes away what a node uses which
+/// still runs: all in one transaction, which ends before a step whose indexes are to be built first.
 ///
 /// # Errors
 /// As [`found`], and the database's.
@@ -169,14 +170,18 @@ pub(crate) fn migrate(link: &Link, known: &[Migration]) -> Result<Migrated, Open
 }
 
 fn migrate_alone(link: &Link, known: &[Migration]) -> Result<Migrated, OpenError> {
+    let mut all = Migrated::default();
     let mut attempts = 0;
     loop {
         attempts += 1;
         link.script("BEGIN")?;
         match apply(link, known) {
-            Ok(migrated) => {
+            Ok(Applied { migrated, next }) => {
                 link.script("COMMIT")?;
-                return Ok(migrated);
+                all = Migrated { applied: all.applied + migrated.applied, ..migrated };
+                let Some(next) = next else { return Ok(all) };
+                next.prepare(link)?;
+                attempts = 0;
             }
             Err(Stop::Fault(Fault::Again(text))) if attempts < ATTEMPTS => {
                 // nodes go on with what they wanted before the next try
@@ -189,6 +194,13 @@ fn migrate_alone(link: &Link, known: &[Migration]) -> Result<Migrated, OpenError
             }
         }
     }
+}
+
+/// What one transaction came to.
+struct Applied {
+    migrated: Migrated,
+    /// A step whose indexes are to be built before it is applied.
+    next: Option<WithRows>,
 }
 
 /// Why a try was given up.
@@ -218,7 +230,7 @@ impl From<Stop> for OpenError {
     }
 }
 
-fn apply(link: &Link, known: &[Migration]) -> Result<Migrated, Stop> {
+fn apply(link: &Link, known: &[Migration]) -> Result<Applied, Stop> {
     link.script(LIMITS)?;
     let mut asked = 0;
     // nodes that start have it for a moment, and so has whoever migrates with an older version
@@ -238,16 +250,24 @@ fn apply(link: &Link, known: &[Migration]) -> Result<Migrated, Stop> {
             migrated.waiting = Some(*migration);
             break;
         }
+        let with_rows = WithRows::of(migration);
+        if found > 0 && !with_rows.is_prepared(link)? {
+            return Ok(Applied { migrated, next: Some(with_rows) });
+        }
         if migrated.applied == 0 {
             link.script(HISTORY)?;
         }
-        link.script(migration.sql)?;
+        if found > 0 {
+            link.patient_script(with_rows.rest)?;
+        } else {
+            link.patient_script(&indexes::text_at_once(migration))?;
+        }
         let (sha256, needs) = (migration.sha256(), migration.needs());
         let sha256 = sha256.as_slice();
         link.execute(APPLY, &[&migration.version, &migration.name, &sha256, &needs])?;
         migrated.applied += 1;
     }
-    Ok(migrated)
+    Ok(Applied { migrated, next: None })
 }
 
 fn older_nodes(link: &Link, needs: i64) -> Result<i64, Fault> {

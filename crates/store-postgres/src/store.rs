@@ -17,6 +17,7 @@ use crate::advice::NO_WRITES;
 use crate::driver::Driver;
 use crate::durability;
 use crate::error::{Fault, OpenError};
+use crate::indexes;
 use crate::link::{Link, Waiting};
 use crate::maintain::Maintenance;
 use crate::migrations::{self, Migrated};
@@ -177,7 +178,7 @@ impl PostgresStore {
     /// older version still use.
     ///
     /// # Errors
-    /// [`OpenError`]: nothing was changed.
+    /// [`OpenError`]: what was applied before stays, and the next try goes on from there.
     pub fn migrate(address: &str, options: PostgresOptions) -> Result<Migrated, OpenError> {
         let shared = Shared::new(address, options, 0)?;
         migrations::migrate(&shared.link()?, shared.options.history())
@@ -195,7 +196,12 @@ impl PostgresStore {
         let shared = Shared::new(address, options, 0)?;
         let history = shared.options.history();
         let found = migrations::found(&shared.link()?, history)?;
-        Ok(history::missing(history, found).copied().collect())
+        // as they are applied where there are rows, or at once
+        let shown = |step: &Migration| match found {
+            0 => *step,
+            _ => Migration { sql: indexes::text_with_rows(step), ..*step },
+        };
+        Ok(history::missing(history, found).map(shown).collect())
     }
 
     /// Round trips to the database since the store was opened.
