@@ -268,10 +268,11 @@ fn a_dead_node_is_counted_until_its_signs_of_life_are_old() {
     let caller = one.caller_with(rates(Some(20)));
     let agent = caller.connect("ann");
     assert_eq!(burst(&one, &caller, &agent), 40);
-    nodes.sql(
-        "INSERT INTO nodes VALUES (7, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)",
-    );
+    // its signs of life are young for an hour, and then as old as this very moment
+    let seen = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+    nodes.sql(&format!("INSERT INTO nodes VALUES (7, {seen} + 3600000)"));
     assert_eq!(burst(&one, &caller, &agent), 20);
+    nodes.sql(&format!("UPDATE nodes SET seen_at = {seen} WHERE node = 7"));
     let is_alone = (0..LOOKS).any(|_| {
         one.store.checkpoint().unwrap();
         burst(&one, &caller, &agent) == 40

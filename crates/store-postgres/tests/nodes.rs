@@ -244,24 +244,37 @@ fn chains_of_nodes_that_live_stay_open_and_those_of_dead_ones_are_closed() {
 fn what_was_answered_is_there_however_connections_end() {
     let nodes = Nodes::start(2);
     let caller = nodes.first().caller_with(unlimited());
-    let (is_over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let is_over = AtomicBool::new(false);
+    let [cut_off, answered, unknown] = [(); 3].map(|()| AtomicUsize::new(0));
     thread::scope(|scope| {
         let killer = scope.spawn(|| {
-            let mut killed = 0;
             while !is_over.load(Ordering::SeqCst) {
-                killed += cut_everybody_off(&nodes.database);
+                cut_off.fetch_add(cut_everybody_off(&nodes.database), Ordering::SeqCst);
             }
-            killed
         });
         let issuers: Vec<_> = (0..4)
             .map(|number| {
-                let (nodes, caller, answered) = (&nodes, &caller, &answered);
+                let (nodes, caller, cut_off) = (&nodes, &caller, &cut_off);
+                let (answered, unknown) = (&answered, &unknown);
                 scope.spawn(move || {
-                    for _ in 0..rounds(40, 4_000) {
-                        // an error says that it did not happen, and no error says that it did
-                        if let Ok(issued) = write(nodes.store(number), &caller.issue("ann")) {
-                            issued.unwrap();
-                            answered.fetch_add(1, Ordering::SeqCst);
+                    let mut issued = 0;
+                    // however seldom the killer has its turn
+                    while issued < rounds(40, 4_000)
+                        || cut_off.load(Ordering::SeqCst) <= 10
+                        || answered.load(Ordering::SeqCst) == 0
+                    {
+                        issued += 1;
+                        match write(nodes.store(number), &caller.issue("ann")) {
+                            Ok(issued) => {
+                                issued.unwrap();
+                                answered.fetch_add(1, Ordering::SeqCst);
+                            }
+                            // who was cut off at every try to find out says so
+                            Err(error) if error.to_string().contains("could not be found out") => {
+                                unknown.fetch_add(1, Ordering::SeqCst);
+                            }
+                            // any other error says that it did not happen
+                            Err(_) => {}
                         }
                     }
                 })
@@ -271,12 +284,18 @@ fn what_was_answered_is_there_however_connections_end() {
             issuer.join().unwrap();
         }
         is_over.store(true, Ordering::SeqCst);
-        assert!(killer.join().unwrap() > 10, "connections were cut");
+        killer.join().unwrap();
     });
+    // connections that were cut off last are noticed by whoever takes them
+    while read(nodes.store(0), "end", |views| views.log_end()).is_err() {
+        thread::yield_now();
+    }
     let made = nodes.first().events(AuditEvent::ConnectionCreated).len();
-    let answered = answered.load(Ordering::SeqCst);
-    assert_eq!(made, answered, "each answered once, and nothing else happened");
-    assert!(answered > 0);
+    let [answered, unknown] = [answered, unknown].map(AtomicUsize::into_inner);
+    assert!(
+        (answered..=answered + unknown).contains(&made),
+        "{made} made, {answered} answered, {unknown} unknown: each once, and nothing else happened"
+    );
     nodes.check();
 }
 
