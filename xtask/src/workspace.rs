@@ -95,9 +95,18 @@ impl Workspace {
     /// Features are those of the tests (`--workspace --all-features`), so that nothing is compiled
     /// a second time for it. Errors: [`BuildFailed`].
     pub(crate) fn build(&self, name: &str) -> Result<PathBuf> {
+        self.built("bin", name)
+    }
+
+    /// The same for an example: a program that tests need and nobody else.
+    pub(crate) fn build_example(&self, name: &str) -> Result<PathBuf> {
+        self.built("example", name)
+    }
+
+    fn built(&self, kind: &str, name: &str) -> Result<PathBuf> {
         let output = self
             .cargo()
-            .args(["build", "--workspace", "--all-features", "--bin", name])
+            .args(["build", "--workspace", "--all-features", &format!("--{kind}"), name])
             .args(["--message-format", "json-render-diagnostics"])
             .stderr(Stdio::inherit())
             .output()
@@ -105,17 +114,17 @@ impl Workspace {
         if !output.status.success() {
             return Err(BuildFailed.into());
         }
-        executable(&String::from_utf8_lossy(&output.stdout), name)
-            .with_context(|| format!("cargo built no binary `{name}`"))
+        executable(&String::from_utf8_lossy(&output.stdout), kind, name)
+            .with_context(|| format!("cargo built no {kind} `{name}`"))
     }
 }
 
-/// The executable of the binary `name` among cargo's messages, one JSON document a line.
-fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+/// The executable of the binary or example `name` among cargo's messages, one JSON document a line.
+fn executable(messages: &str, kind: &str, name: &str) -> Option<PathBuf> {
     messages.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok()).find_map(
         |message| {
             let target = message.target?;
-            let is_it = target.name == name && target.kind.iter().any(|kind| kind == "bin");
+            let is_it = target.name == name && target.kind.iter().any(|known| known == kind);
             message.executable.filter(|_| is_it)
         },
     )
@@ -159,7 +168,7 @@ mod tests {
             "\n",
             r#"{"reason":"build-finished","success":true}"#,
         );
-        assert_eq!(executable(messages, "tool"), Some(PathBuf::from("/t/tool")));
-        assert_eq!(executable(messages, "other"), None);
+        assert_eq!(executable(messages, "bin", "tool"), Some(PathBuf::from("/t/tool")));
+        assert_eq!(executable(messages, "bin", "other"), None);
     }
 }

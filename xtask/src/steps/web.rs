@@ -44,6 +44,7 @@ pub(super) fn oauth(run: &Run<'_>) -> Result<Counts> {
     let wheel = python::wheel(run.workspace, &python::development(run.workspace)?)?;
     python::install(&programs, &wheel)?;
     run.workspace.build("mcp-client")?;
+    run.workspace.build_example("mcp-conformance")?;
     let mut more = vec![("AGENTADMIT_PYTHON", programs.join("python"))];
     match tools::faketime() {
         Ok(library) => more.push(("AGENTADMIT_FAKETIME", library)),
