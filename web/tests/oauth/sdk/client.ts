@@ -10,6 +10,8 @@ export interface Told {
   name: string;
   /** Where browsers come back to. */
   redirect: string;
+  /** Where its metadata document is, if it has one: an https address, which is its `client_id` then. */
+  document?: string;
   /** A person follows a link: the address that their browser came back to. Rejects when nobody would. */
   open(url: string): Promise<string>;
 }

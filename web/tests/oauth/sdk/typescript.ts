@@ -40,6 +40,9 @@ class Host {
   get redirectUrl() {
     return this.#told.redirect;
   }
+  get clientMetadataUrl() {
+    return this.#told.document;
+  }
   get clientMetadata() {
     return {
       client_name: this.#told.name,
