@@ -54,7 +54,10 @@ impl Upgrade {
         archive.current_dir(&workspace.root).args(["archive", "--format=tar", &self.from]);
         let mut archive = archive.stdout(Stdio::piped()).spawn().context("git cannot be run")?;
         let files = archive.stdout.take().context("a piped stdout")?;
-        let unpacked = Command::new("tar").arg("-x").arg("-C").arg(source).stdin(files).status()?;
+        // as new as they are here: by the commit's time, cargo took what it had built of another
+        // version in this folder for what these files make
+        let mut unpack = Command::new("tar");
+        let unpacked = unpack.args(["-x", "-m", "-C"]).arg(source).stdin(files).status()?;
         if !archive.wait()?.success() || !unpacked.success() {
             bail!("{} is no version of this repository", self.from);
         }

@@ -40,9 +40,17 @@ impl ServiceProcess {
     /// # Panics
     /// As [`ServiceProcess::start`].
     pub fn start_on(binary: impl AsRef<Path>, store: &str) -> Self {
+        Self::try_start_on(binary, store).unwrap_or_else(|said| panic!("{said}"))
+    }
+
+    /// As [`ServiceProcess::start_on`], where it may refuse to start.
+    ///
+    /// # Errors
+    /// What it said.
+    pub fn try_start_on(binary: impl AsRef<Path>, store: &str) -> Result<Self, String> {
         let (binary, store) = (binary.as_ref().to_owned(), store.to_owned());
-        let (child, address) = spawn(&binary, &store);
-        Self { binary, store, child, address }
+        let (child, address) = spawn(&binary, &store)?;
+        Ok(Self { binary, store, child, address })
     }
 
     /// Where it listens.
@@ -101,7 +109,8 @@ impl ServiceProcess {
     /// As [`ServiceProcess::start`].
     pub fn restart(&mut self) {
         self.kill();
-        (self.child, self.address) = spawn(&self.binary, &self.store);
+        let started = spawn(&self.binary, &self.store);
+        (self.child, self.address) = started.unwrap_or_else(|said| panic!("{said}"));
     }
 }
 
@@ -135,7 +144,8 @@ fn tell(command: &mut Command, store: &str) {
         .env("AGENTADMIT_SECRET_KEY", secret_key().to_text().as_str());
 }
 
-fn spawn(binary: &Path, store: &str) -> (Child, SocketAddr) {
+/// Starts it and waits until it listens; what it said, if it does not.
+fn spawn(binary: &Path, store: &str) -> Result<(Child, SocketAddr), String> {
     let mut command = command(binary, store);
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn"])
@@ -144,7 +154,7 @@ fn spawn(binary: &Path, store: &str) -> (Child, SocketAddr) {
         .stderr(Stdio::piped());
     let mut child = match command.spawn() {
         Ok(child) => child,
-        Err(error) => panic!("{} cannot be run: {error}", binary.display()),
+        Err(error) => return Err(format!("{} cannot be run: {error}", binary.display())),
     };
     let (lines, said) = mpsc::channel();
     if let Some(stderr) = child.stderr.take() {
@@ -159,11 +169,11 @@ fn spawn(binary: &Path, store: &str) -> (Child, SocketAddr) {
     while let Ok(line) = said.recv_timeout(PATIENCE) {
         let address = line.trim().strip_prefix(READY).and_then(|address| address.parse().ok());
         if let Some(address) = address {
-            return (child, address);
+            return Ok((child, address));
         }
         heard.push(line);
     }
     let _ended = child.kill();
     let _reaped = child.wait();
-    panic!("the service does not start:\n{}", heard.join("\n"));
+    Err(format!("the service does not start:\n{}", heard.join("\n")))
 }

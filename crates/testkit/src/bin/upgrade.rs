@@ -37,13 +37,63 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    arguments.on_sqlite()?;
-    arguments.on_postgres()
+    let (before, after) = arguments.on_sqlite()?;
+    let rows = [Order::SchemaFirst, Order::NodeFirst].map(|order| arguments.on_postgres(order));
+    println!(
+        "\nno error was seen by a caller, nothing that was answered is missing, every chain is whole"
+    );
+    println!("| store | order | schema | back half-way | records | connections |");
+    println!("| --- | --- | --- | --- | --- | --- |");
+    println!("| SQLite | stop, migrate, start | | | {before} and {after} | |");
+    for row in rows {
+        let Row { order, schemas: (from, to), goes_back, counted: (records, connections) } = row?;
+        let back = if goes_back { "yes" } else { "the older version does not start" };
+        let order = order.name();
+        println!("| PostgreSQL | {order} | {from} to {to} | {back} | {records} | {connections} |");
+    }
+    Ok(())
+}
+
+/// What happens first to a database whose nodes are replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// It is migrated, and then the nodes are replaced.
+    SchemaFirst,
+    /// A node of the newer version comes first, and the other node is the first to be replaced.
+    NodeFirst,
+}
+
+impl Order {
+    fn nodes(self) -> [usize; 2] {
+        if self == Self::SchemaFirst { [0, 1] } else { [1, 0] }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::SchemaFirst => "migrate, node 0, node 1",
+            Self::NodeFirst => "a newer node, migrate, node 1, node 0",
+        }
+    }
+}
+
+/// What was found in one order.
+struct Row {
+    order: Order,
+    /// The newest step before and after.
+    schemas: (String, String),
+    /// A node of the older version starts on the newer schema.
+    goes_back: bool,
+    /// Records and connections that callers were told of.
+    counted: (usize, usize),
+}
+
+fn schema(cluster: &Cluster) -> String {
+    cluster.sql("SELECT max(version) FROM migrations")
 }
 
 impl Arguments {
-    /// Stop, migrate, start: nothing that was answered is lost.
-    fn on_sqlite(&self) -> Result<()> {
+    /// Stop, migrate, start: nothing that was answered is lost. Records of each version.
+    fn on_sqlite(&self) -> Result<(usize, usize)> {
         let folder = tempfile::tempdir()?;
         let store = folder.path().join("store.db");
         let node = ServiceProcess::start(&self.older, &store);
@@ -63,37 +113,50 @@ impl Arguments {
         node.stop();
         self.check(&address)?;
         println!("SQLite: {} records of the newer one; all is there", evidence.records() - before);
-        Ok(())
+        Ok((before, evidence.records() - before))
     }
 
-    /// Migrate, replace one node after the other, and migrate what was left for the end.
-    fn on_postgres(&self) -> Result<()> {
-        let cluster = Cluster::start();
-        let url = cluster.url();
+    /// Two nodes are replaced under load, in one of two orders, and nothing that was answered is lost.
+    fn on_postgres(&self, order: Order) -> Result<Row> {
+        let cluster = Cluster::start_that_flushes();
+        let url = cluster.plain_url();
         let fleet = Fleet::new([(); 2].map(|()| ServiceProcess::start_on(&self.older, &url)));
-        let operator = ServiceProcess::operator_at(fleet.address(0));
-        let app = operator.app(&no_rate_limits());
+        let app = ServiceProcess::operator_at(fleet.address(0)).app(&no_rate_limits());
         let newer = || ServiceProcess::start_on(&self.newer, &url);
+        let former = || ServiceProcess::start_on(&self.older, &url);
+        let [first, second] = order.nodes();
+        let found = schema(&cluster);
+        let mut goes_back = false;
         let evidence = fleet.under_load(&app, || {
-            println!("PostgreSQL: two nodes of the older version under load; migrating");
+            if order == Order::NodeFirst {
+                // it needs the newer schema and says so, or starts beside the older ones
+                let early = ServiceProcess::try_start_on(&self.newer, &url);
+                let said = early.map(ServiceProcess::stop).err().unwrap_or_default();
+                assert!(said.is_empty() || said.contains("agentadmit migrate"), "{said}");
+                fleet.check(&app);
+            }
             self.migrate(&url).unwrap_or_else(|error| panic!("{error:#}"));
-            fleet.go_on();
-            println!("PostgreSQL: migrated; the first node is replaced");
-            fleet.replace(0, newer);
+            // stopped here: the older version goes on, and starts again if it knows how to
             fleet.check(&app);
-            println!("PostgreSQL: one of each; the second node is replaced");
-            fleet.replace(1, newer);
+            let again = ServiceProcess::try_start_on(&self.older, &url);
+            goes_back = again.map(ServiceProcess::stop).is_ok();
+            fleet.replace(first, newer);
+            fleet.check(&app);
+            // stopped here: one of each, and back
+            if goes_back {
+                fleet.replace(first, former);
+                fleet.check(&app);
+                fleet.replace(first, newer);
+            }
+            fleet.replace(second, newer);
             fleet.check(&app);
             self.migrate(&url).unwrap_or_else(|error| panic!("{error:#}"));
             fleet.go_on();
         });
         self.check(&url)?;
-        println!(
-            "PostgreSQL: no error was seen; {} records, {} connections, all is there",
-            evidence.records(),
-            evidence.connections()
-        );
-        Ok(())
+        let schemas = (found, schema(&cluster));
+        let counted = (evidence.records(), evidence.connections());
+        Ok(Row { order, schemas, goes_back, counted })
     }
 
     /// `agentadmit migrate` of the newer one. What waits for older nodes to go may wait.

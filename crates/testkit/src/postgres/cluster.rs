@@ -33,6 +33,15 @@ impl Cluster {
         Self::begin("-c listen_addresses=", Home::NO_PORT, &[])
     }
 
+    /// As [`Cluster::start`], but for what it writes: that is flushed, as a service of any version wants
+    /// it ([`Cluster::plain_url`]).
+    ///
+    /// # Panics
+    /// As [`Cluster::start`].
+    pub fn start_that_flushes() -> Self {
+        Self::begin("-c listen_addresses= -c fsync=on", Home::NO_PORT, &[])
+    }
+
     /// Starts one that encrypts: it listens on `localhost` too, with this certificate and its key
     /// (PEM).
     ///
@@ -179,6 +188,11 @@ impl Cluster {
     /// The address of its database.
     pub fn url(&self) -> String {
         Self::url_of(&[&self.host()])
+    }
+
+    /// The address of its database, without a word about flushing.
+    pub fn plain_url(&self) -> String {
+        self.url().trim_end_matches("?fsync=off").to_owned()
     }
 
     /// The address of a database that is on one of several hosts.
