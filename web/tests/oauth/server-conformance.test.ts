@@ -19,7 +19,9 @@ test("every server of the list is played", () => {
   expect(SUBJECTS.map((it) => it.name)).toEqual(Object.keys(COMMITTED.servers));
 });
 
-describe.each(SUBJECTS)("the conformance suite of MCP, for $name", (subject) => {
+const HERE = SUBJECTS.filter((it) => !it.isMissing);
+
+describe.each(HERE)("the conformance suite of MCP, for $name", (subject) => {
   const entry = COMMITTED.servers[subject.name] as Entry;
   let running: Running;
 

@@ -46,6 +46,8 @@ export interface Subject {
   command(port: number): string[];
   /** The line of its stderr that says so. */
   listens: RegExp;
+  /** Whether this machine lacks what it runs on. */
+  isMissing?: boolean;
 }
 
 const LIST = fileURLToPath(
