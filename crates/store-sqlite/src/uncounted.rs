@@ -26,7 +26,7 @@ use crate::sql;
 use crate::statements as st;
 
 /// So many records behind the mark, and the rows follow with the next batch: a reader reads them in
-/// about half a millisecond.
+/// about a millisecond.
 const MOST_RECORDS: i64 = 1_024;
 /// So many rows that wait, and they are written: about a millisecond.
 const MOST_ROWS: usize = 512;
