@@ -18,7 +18,7 @@ mod tools;
 use std::borrow::Cow;
 use std::error::Error;
 use std::future::Future;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ use axum::routing::{get, post};
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
 };
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use notes::Notes;
 use people::{People, Person};
@@ -122,7 +122,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut settings = Settings::from_file(configuration)?;
-    let listener = TcpListener::bind(address).await?;
+    let listener = listen(address)?;
     let origin = format!("http://{}", listener.local_addr()?);
     // on one machine the server is where it listens; behind a proxy, `public_url` says where
     let public_url = settings.public_url.get_or_insert(origin.parse()?).clone();
@@ -133,4 +133,14 @@ pub async fn serve(
     writeln!(std::io::stderr(), "listening on {origin}")?;
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     Ok(axum::serve(listener, service).with_graceful_shutdown(stop).await?)
+}
+
+/// Listens with room for a burst: of more that connect at one moment than wait in the queue, the system
+/// throws some away, and they come back a second later. The standard library's queue holds 128.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(4_096)
 }

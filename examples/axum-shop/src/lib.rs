@@ -20,7 +20,7 @@ mod tests;
 use std::borrow::Cow;
 use std::error::Error;
 use std::future::Future;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ use agentadmit::{App, AppError, Settings, User};
 use axum::Router;
 use axum::http::request::Parts;
 use axum::routing::{get, post};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use customers::{Customer, Customers};
 use orders::Orders;
@@ -120,7 +120,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut settings = Settings::from_file(configuration)?;
-    let listener = TcpListener::bind(address).await?;
+    let listener = listen(address)?;
     let origin = format!("http://{}", listener.local_addr()?);
     // on one machine the shop is where it listens; behind a proxy, `public_url` says where
     settings.public_url.get_or_insert(origin.parse()?);
@@ -128,4 +128,14 @@ pub async fn serve(
     writeln!(std::io::stderr(), "listening on {origin}")?;
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     Ok(axum::serve(listener, service).with_graceful_shutdown(stop).await?)
+}
+
+/// Listens with room for a burst: of more that connect at one moment than wait in the queue, the system
+/// throws some away, and they come back a second later. The standard library's queue holds 128.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(4_096)
 }
