@@ -12,9 +12,11 @@ use rmcp::model::{ClientJsonRpcMessage, JsonRpcMessage, RequestId, ServerJsonRpc
 use rmcp::transport::streamable_http_client::{
     SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
 };
+use serde_json::Value;
 use sse_stream::{Sse, SseStream};
 use url::Url;
 
+use super::raw::{self, Answers};
 use super::refusals;
 use crate::Surroundings;
 use crate::credentials::{CredentialFile, Grant};
@@ -41,6 +43,10 @@ pub struct McpHttp {
     surroundings: Surroundings,
     /// What was put on the way last: an answer may repeat it.
     last: Arc<Mutex<Option<Token>>>,
+    /// The client's answers as they came, until they are sent.
+    sent: Answers,
+    /// The server's answers as they came, until the client has them.
+    answers: Answers,
 }
 
 type Failed = StreamableHttpError<NoAnswer>;
@@ -58,7 +64,25 @@ impl McpHttp {
         surroundings: Surroundings,
     ) -> Result<Self, BadOrigin> {
         let origin = Origin::of(url.as_str())?;
-        Ok(Self { client, file, url, origin, max_answer, surroundings, last: Arc::default() })
+        Ok(Self {
+            client,
+            file,
+            url,
+            origin,
+            max_answer,
+            surroundings,
+            last: Arc::default(),
+            sent: Answers::default(),
+            answers: Answers::default(),
+        })
+    }
+
+    pub(super) const fn sent(&self) -> &Answers {
+        &self.sent
+    }
+
+    pub(super) const fn answers(&self) -> &Answers {
+        &self.answers
     }
 
     pub(super) fn address(&self) -> String {
@@ -147,7 +171,7 @@ impl McpHttp {
         more: &HashMap<HeaderName, HeaderValue>,
     ) -> Result<StreamableHttpPostResponse, Failed> {
         let id = super::id_of(message);
-        let body = serde_json::to_vec(message)?;
+        let body = raw::to_server(message, &self.sent)?;
         let mut ask = Ask { method: Method::POST, body: body.into(), ..Ask::get(self.url.clone()) };
         fill(&mut ask.headers, session, more);
         ask.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -183,18 +207,17 @@ impl McpHttp {
         let session = opened.headers.get(SESSION).and_then(|value| value.to_str().ok());
         let session = session.map(str::to_owned);
         if is_success && is_type(&opened.headers, "text/event-stream") {
-            return Ok(StreamableHttpPostResponse::Sse(events(opened, self.max_answer), session));
+            return Ok(StreamableHttpPostResponse::Sse(self.events(opened), session));
         }
         let answer = opened.read(Limits { bytes: self.max_answer, time: CALL }).await;
-        let read: Option<ServerJsonRpcMessage> = match answer.end {
+        let came: Option<Value> = match answer.end {
             End::Whole => serde_json::from_slice(&answer.body).ok(),
             End::TooLarge | End::TimedOut | End::Broken => None,
         };
+        let read = came.and_then(|came| self.passing(came, id.as_ref()));
         match (read, id) {
-            (Some(JsonRpcMessage::Error(mut error)), Some(id)) => {
-                // whoever refuses before reading does not know which request it is
-                error.id = Some(id);
-                Ok(StreamableHttpPostResponse::Json(JsonRpcMessage::Error(error), session))
+            (Some(message @ JsonRpcMessage::Error(_)), Some(_)) => {
+                Ok(StreamableHttpPostResponse::Json(message, session))
             }
             (Some(message), _) if is_success => {
                 Ok(StreamableHttpPostResponse::Json(message, session))
@@ -210,6 +233,31 @@ impl McpHttp {
                 Ok(in_words(asked, id, words))
             }
         }
+    }
+
+    /// A message of the server's as it passes the SDK.
+    fn passing(&self, mut came: Value, asked: Option<&RequestId>) -> Option<ServerJsonRpcMessage> {
+        let is_error = came.get("error").is_some();
+        if let (Some(id), Some(members)) = (asked.filter(|_| is_error), came.as_object_mut()) {
+            // whoever refuses before reading does not know which request it is
+            members.insert("id".to_owned(), serde_json::to_value(id).ok()?);
+        }
+        serde_json::from_value(raw::of_server(came, &self.answers)).ok()
+    }
+
+    /// The events of a stream, each as it passes the SDK.
+    fn events(&self, opened: Opened) -> BoxStream<'static, Result<Sse, SseError>> {
+        let answers = self.answers.clone();
+        let passing = move |event: Result<Sse, SseError>| {
+            event.map(|mut event| {
+                let came = event.data.as_deref().and_then(|data| serde_json::from_str(data).ok());
+                if let Some(came) = came {
+                    event.data = Some(raw::of_server(came, &answers).to_string());
+                }
+                event
+            })
+        };
+        events(opened, self.max_answer).map(passing).boxed()
     }
 
     async fn stream(
@@ -232,7 +280,7 @@ impl McpHttp {
         if !is_stream {
             return Err(StreamableHttpError::ServerDoesNotSupportSse);
         }
-        Ok(events(opened, self.max_answer))
+        Ok(self.events(opened))
     }
 }
 

@@ -1,6 +1,7 @@
 //! An MCP server over HTTP: `connect` finds who lets agents in there, and `mcp-bridge` passes everything on.
 
-use std::process::Command;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -198,4 +199,64 @@ fn metadata_on_another_origin_is_not_fetched() {
     let ran = Ran::of(&mut machine.command(&["connect", &machine.url, "--browser"])).exits(1);
     assert!(ran.stderr.contains("another origin"), "{}", ran.stderr);
     assert_eq!((elsewhere.heard(), machine.kept()), (String::new(), String::new()));
+}
+
+/// A server that lets everybody in, and says more than any SDK knows.
+fn talkative(_: &str, asked: &str) -> Vec<u8> {
+    let (_, body) = asked.split_once("\r\n\r\n").unwrap();
+    let Ok(message) = serde_json::from_str::<Value>(body) else {
+        return answer(405, &json!({}));
+    };
+    let result = match message["method"].as_str().unwrap_or_default() {
+        "initialize" => json!({
+            "protocolVersion": message["params"]["protocolVersion"], "capabilities": {"tools": {}},
+            "serverInfo": {"name": "Talkative", "version": "1"}, "own": "of the server",
+        }),
+        "tools/list" => {
+            let tool =
+                json!({"name": "read", "inputSchema": {"type": "object"}, "own": {"a": [1]}});
+            json!({"tools": [tool], "own": true})
+        }
+        _ => {
+            return b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                .to_vec();
+        }
+    };
+    answer(200, &json!({"jsonrpc": "2.0", "id": message["id"], "result": result}))
+}
+
+#[test]
+fn what_the_sdk_does_not_know_passes_both_ways() {
+    let server = Liar::hearing(talkative);
+    let machine = Machine::of(&server);
+    let mut command = machine.command(&["mcp-bridge", &machine.url]);
+    let mut bridge = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = bridge.stdin.take().unwrap();
+    let mut stdout = BufReader::new(bridge.stdout.take().unwrap());
+    let mut ask = |messages: &[Value]| {
+        for message in messages {
+            writeln!(stdin, "{message}").unwrap();
+        }
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        serde_json::from_str::<Value>(&line).unwrap()
+    };
+    let begun = ask(&[json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {}, "own": "of the client",
+        "clientInfo": {"name": "by hand", "version": "1"},
+    }})]);
+    assert_eq!(begun["result"]["own"], "of the server");
+    let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+    let list = json!({"jsonrpc": "2.0", "id": "b", "method": "tools/list", "params": {"own": [2]}});
+    let listed = ask(&[initialized, list]);
+    assert_eq!((&listed["id"], &listed["result"]["own"]), (&json!("b"), &json!(true)));
+    assert_eq!(listed["result"]["tools"][0]["own"], json!({"a": [1]}));
+    let unknown = ask(&[json!({"jsonrpc": "2.0", "id": 3, "method": 4})]);
+    assert_eq!((&unknown["id"], &unknown["error"]["code"]), (&json!(3), &json!(-32600)));
+    drop(stdin);
+    assert!(bridge.wait().unwrap().success());
+    let heard = server.heard();
+    for own in [r#""own":"of the client""#, r#""own":[2]"#] {
+        assert!(heard.contains(own), "{heard}");
+    }
 }
