@@ -19,8 +19,10 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::Surroundings;
-use crate::credentials::{BadFile, CredentialFile, Grant, Locked, Pending, fingerprint};
-use crate::offer::Offer;
+use crate::credentials::{
+    BadFile, CredentialFile, Credentials, Grant, Locked, Pending, fingerprint,
+};
+use crate::door::Door;
 use crate::token_text::Token;
 use crate::wire::{Answer, Ask, Client, End, Limits, NoAnswer};
 use crate::words::clean;
@@ -73,23 +75,23 @@ pub enum NotConnected {
 pub async fn connect(
     client: &Client,
     file: &CredentialFile,
-    offer: &Offer,
+    door: &Door,
     token: &Secret,
     agent: &str,
     surroundings: Surroundings,
 ) -> Result<Grant, NotConnected> {
-    let origin = &offer.origin;
+    let key = door.key.as_str();
     let print = fingerprint(token);
     // without the lock: most starts find what the first one left
-    if let Some(found) = kept(file.read()?.of(origin), &print)? {
+    if let Some(found) = kept(&file.read()?, key, &print)? {
         return Ok(found);
     }
     let locked = lock(file).await?;
     let mut credentials = locked.read()?;
-    let entry = credentials.entry(origin);
-    if let Some(found) = kept(Some(entry), &print)? {
+    if let Some(found) = kept(&credentials, key, &print)? {
         return Ok(found);
     }
+    let entry = credentials.entry_at(key);
     let begun = entry.pending.take().filter(|pending| pending.token == print);
     let pending = match begun {
         Some(pending) => pending,
@@ -98,11 +100,11 @@ pub async fn connect(
     entry.pending = Some(pending.clone());
     locked.write(&credentials)?;
 
-    let done = exchange(client, offer, token, &pending, agent).await;
-    let entry = credentials.entry(origin);
+    let done = exchange(client, door, token, &pending, agent).await;
+    let entry = credentials.entry_at(key);
     match done {
         Ok(exchanged) => {
-            let grant = exchanged.into_grant(offer, &print, surroundings);
+            let grant = exchanged.into_grant(door, &print, surroundings);
             entry.use_up(&print);
             entry.grant = Some(grant.clone());
             locked.write(&credentials)?;
@@ -118,15 +120,12 @@ pub async fn connect(
     }
 }
 
-/// What this token was exchanged for.
-fn kept(
-    entry: Option<&crate::credentials::Entry>,
-    print: &str,
-) -> Result<Option<Grant>, NotConnected> {
-    let Some(entry) = entry else { return Ok(None) };
-    match &entry.grant {
+/// What this token was exchanged for. One that was used for another address is used.
+fn kept(credentials: &Credentials, key: &str, print: &str) -> Result<Option<Grant>, NotConnected> {
+    let grant = credentials.at(key).and_then(|entry| entry.grant.as_ref());
+    match grant {
         Some(grant) if grant.from == print => Ok(Some(grant.clone())),
-        _ if entry.is_used(print) => Err(NotConnected::Used),
+        _ if credentials.is_used(print) => Err(NotConnected::Used),
         _ => Ok(None),
     }
 }
@@ -155,7 +154,7 @@ struct Exchanged {
 }
 
 impl Exchanged {
-    fn into_grant(self, offer: &Offer, print: &str, surroundings: Surroundings) -> Grant {
+    fn into_grant(self, door: &Door, print: &str, surroundings: Surroundings) -> Grant {
         let now = (surroundings.now)();
         let seconds = self.expires_in.map(|seconds| seconds.min(LONGEST));
         let ends = seconds.and_then(|seconds| i64::try_from(seconds).ok());
@@ -164,11 +163,11 @@ impl Exchanged {
             from: print.to_owned(),
             connection_id: Some(self.connection_id),
             scopes: self.scopes,
-            app: offer.name.clone(),
+            app: door.name.clone(),
             user_label: self.user_label.map(|label| clean(&label, 100)),
             expires_at: ends.map(|seconds| now.plus_seconds(seconds)),
             connected_at: now,
-            page: offer.page.as_ref().map(|page| page.url.to_string()),
+            page: door.page.as_ref().map(|page| page.url.to_string()),
             oauth: None,
         }
     }
@@ -177,13 +176,13 @@ impl Exchanged {
 /// Sends the exchange, and once more if nobody can say whether it arrived.
 async fn exchange(
     client: &Client,
-    offer: &Offer,
+    door: &Door,
     token: &Secret,
     pending: &Pending,
     agent: &str,
 ) -> Result<Exchanged, NotConnected> {
-    let ask = question(offer, token, pending, agent)?;
-    let first = client.send(&offer.origin, ask.clone(), LIMITS).await;
+    let ask = question(door, token, pending, agent)?;
+    let first = client.send(&door.origin, ask.clone(), LIMITS).await;
     let is_worth_another = match &first {
         Ok(answer) => {
             matches!(answer.status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)
@@ -192,13 +191,13 @@ async fn exchange(
         Err(error) => error.is_worth_another(),
     };
     if is_worth_another {
-        return read(&client.send(&offer.origin, ask, LIMITS).await?);
+        return read(&client.send(&door.origin, ask, LIMITS).await?);
     }
     read(&first?)
 }
 
 fn question(
-    offer: &Offer,
+    door: &Door,
     token: &Secret,
     pending: &Pending,
     agent: &str,
@@ -210,7 +209,7 @@ fn question(
     key.set_sensitive(true);
     // a copy that the connection wipes nowhere: it lives as long as the request
     let mut ask =
-        Ask { method: Method::POST, body: Bytes::from(body), ..Ask::get(offer.exchange.clone()) };
+        Ask { method: Method::POST, body: Bytes::from(body), ..Ask::get(door.exchange.clone()) };
     ask.headers.insert(IDEMPOTENCY_KEY, key);
     ask.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     ask.headers.insert(ACCEPT, HeaderValue::from_static("application/json"));

@@ -151,9 +151,9 @@ impl Credentials {
         self.apps.entry(key.to_owned()).or_default()
     }
 
-    /// The same, to be changed.
-    pub(crate) fn entry(&mut self, origin: &Origin) -> &mut Entry {
-        self.entry_at(&origin.to_string())
+    /// Whether a token was presented before, for whatever address, with an answer.
+    pub(crate) fn is_used(&self, token: &str) -> bool {
+        self.apps.values().any(|entry| entry.is_used(token))
     }
 
     /// All grants, by origin.
@@ -166,7 +166,7 @@ impl Credentials {
 
 impl Entry {
     /// Whether this token was presented before, with an answer.
-    pub(crate) fn is_used(&self, token: &str) -> bool {
+    fn is_used(&self, token: &str) -> bool {
         self.used.iter().any(|used| used == token)
     }
 
@@ -358,7 +358,7 @@ mod tests {
         assert_eq!(file.read().unwrap().grants().count(), 0);
         let locked = file.lock().unwrap();
         let mut credentials = locked.read().unwrap();
-        credentials.entry(&origin).grant = Some(grant());
+        credentials.entry_at(&origin.to_string()).grant = Some(grant());
         locked.write(&credentials).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(file.path()), 0o600);

@@ -14,6 +14,7 @@
 //! | [`offer`], [`template`] | the discovery document and its routes |
 //! | [`openapi`] | what the app's OpenAPI document says of its routes |
 //! | [`credentials`] | the file of what was handed over |
+//! | [`door`] | where a connection token is exchanged |
 //! | [`connect`] | a connection token against an access token, once |
 //! | [`target`] | what is at an address: an app, or an MCP server |
 //! | [`oauth`] | a person is asked by way of an authorization server |
@@ -27,6 +28,7 @@
 pub mod bridge;
 pub mod connect;
 pub mod credentials;
+pub mod door;
 pub mod oauth;
 pub mod offer;
 pub mod openapi;

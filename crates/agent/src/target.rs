@@ -17,6 +17,9 @@ use crate::wire::{Answer, Ask, Client, Limits};
 const LIMITS: Limits = Limits { bytes: 64 * 1024, time: Duration::from_secs(15) };
 /// A question that every MCP server knows, and that one with authorization does not answer to a stranger.
 const QUESTION: &[u8] = br#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}"#;
+/// The question that servers with sessions want first, and refuse others for in words of their own. The
+/// session that it begins is left behind, and ends by itself.
+const HANDSHAKE: &[u8] = br#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"agentadmit","version":"1"}}}"#;
 
 /// What was found.
 #[derive(Debug)]
@@ -101,15 +104,19 @@ async fn probe(
     origin: &Origin,
     url: &Url,
 ) -> Result<(Option<McpServer>, bool), NoTarget> {
-    let mut ask = Ask { method: Method::POST, body: QUESTION.into(), ..Ask::get(url.clone()) };
-    ask.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let both = HeaderValue::from_static("application/json, text/event-stream");
-    ask.headers.insert(ACCEPT, both);
-    let answer = client.send(origin, ask, LIMITS).await.map_err(BadOffer::from)?;
+    let answer = ask(client, origin, url, QUESTION).await?;
     let challenge = Challenge::of(&answer.headers);
     let is_refused = answer.status == StatusCode::UNAUTHORIZED;
     if !is_refused {
-        let is_mcp = speaks_mcp(&answer);
+        // nothing is there, or nothing that takes a message
+        let is_nothing = matches!(
+            answer.status,
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE
+        );
+        let is_mcp = speaks_mcp(&answer)
+            || (answer.status.is_client_error()
+                && !is_nothing
+                && speaks_mcp(&ask(client, origin, url, HANDSHAKE).await?));
         let open = McpServer { url: url.clone(), challenge: None, is_open: is_mcp };
         return Ok((is_mcp.then_some(open), false));
     }
@@ -122,6 +129,20 @@ async fn probe(
         Err(NotAuthorized::NoResource(_)) => Ok((None, true)),
         Err(why) => Err(why.into()),
     }
+}
+
+/// Sends a message of MCP.
+async fn ask(
+    client: &Client,
+    origin: &Origin,
+    url: &Url,
+    message: &'static [u8],
+) -> Result<Answer, NoTarget> {
+    let mut ask = Ask { method: Method::POST, body: message.into(), ..Ask::get(url.clone()) };
+    ask.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let both = HeaderValue::from_static("application/json, text/event-stream");
+    ask.headers.insert(ACCEPT, both);
+    Ok(client.send(origin, ask, LIMITS).await.map_err(BadOffer::from)?)
 }
 
 /// Whether an answer is one of JSON-RPC: a result, an error, or a stream of them.

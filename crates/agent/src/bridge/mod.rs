@@ -11,7 +11,7 @@ mod call;
 mod tools;
 
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use agentadmit_protocol::error::ErrorBody;
@@ -22,16 +22,19 @@ use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderValue};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
-    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig,
+    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, SubscriptionFilter,
 };
-use rmcp::service::{RequestContext, RoleServer};
+use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::{ErrorData, ServerHandler, ServiceExt};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Surroundings;
 use crate::connect::{NotConnected, connect};
 use crate::credentials::{CredentialFile, Grant};
+use crate::door::Door;
 use crate::oauth::{NotAuthorized, keep};
 use crate::offer::{Offer, Page};
 use crate::openapi::Operations;
@@ -42,6 +45,8 @@ use tools::RouteTool;
 
 /// How long a call may take. An event stream is cut off there.
 const CALL: Duration = Duration::from_secs(30);
+/// How often it is looked whether somebody has connected, widened or ended meanwhile.
+const LOOK: Duration = Duration::from_secs(2);
 /// The longest message of a client.
 const MAX_MESSAGE: usize = 4 << 20;
 
@@ -72,6 +77,8 @@ pub struct Bridge {
     /// What calls have shown of a connection's scopes since it was made: a grant is widened and
     /// narrowed in the app.
     seen: Mutex<Option<(Option<ConnectionId>, Vec<ScopeName>)>>,
+    /// What is granted, as the list of tools says it; who watches it tells the client of a change.
+    held: watch::Sender<Option<Vec<ScopeName>>>,
 }
 
 /// Why a call has no credential.
@@ -92,7 +99,7 @@ impl Bridge {
     /// A bridge to an app.
     pub fn new(parts: Parts) -> Self {
         let tools = tools::of(&parts.offer, parts.operations.as_ref());
-        Self { parts, tools, seen: Mutex::default() }
+        Self { parts, tools, seen: Mutex::default(), held: watch::Sender::default() }
     }
 
     /// How many tools it has.
@@ -108,7 +115,7 @@ impl Bridge {
         let Parts { client, file, offer, token, label, surroundings, .. } = &self.parts;
         let mut refused = None;
         if let Some(token) = token {
-            match connect(client, file, offer, token, label, *surroundings).await {
+            match connect(client, file, &Door::from(offer), token, label, *surroundings).await {
                 Ok(grant) => return Ok(grant),
                 // a later one may have taken its place
                 Err(why) => refused = Some(why),
@@ -134,9 +141,40 @@ impl Bridge {
         W: AsyncWrite + Send + Unpin + 'static,
     {
         let transport = AsyncRwTransport::new(read, write).with_max_line_length(MAX_MESSAGE);
-        let running =
-            ServiceExt::serve(self, transport).await.map_err(|error| error.to_string())?;
-        running.waiting().await.map(|_why| ()).map_err(|error| error.to_string())
+        self.look();
+        let bridge = Arc::new(self);
+        let running = ServiceExt::serve(Arc::clone(&bridge), transport).await;
+        let running = running.map_err(|error| error.to_string())?;
+        let mut often = interval(LOOK);
+        often.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let look = async {
+            loop {
+                often.tick().await;
+                bridge.look();
+            }
+        };
+        tokio::select! {
+            over = running.waiting() => over.map(|_why| ()).map_err(|error| error.to_string()),
+            () = look => Ok(()),
+        }
+    }
+
+    /// What the credential that is kept holds, as far as is known here. Whoever waits for a change is
+    /// told of one.
+    fn look(&self) -> Option<Vec<ScopeName>> {
+        let Ok(kept) = self.parts.file.read() else { return self.held.borrow().clone() };
+        let grant = kept.of(&self.parts.offer.origin).and_then(|entry| entry.grant.as_ref());
+        let sorted = |mut scopes: Vec<ScopeName>| {
+            scopes.sort();
+            scopes
+        };
+        let held = grant.map(|grant| sorted(self.scopes(grant)));
+        self.held.send_if_modified(|before| {
+            let is_new = *before != held;
+            before.clone_from(&held);
+            is_new
+        });
+        held
     }
 
     /// One call, whatever comes of it.
@@ -202,6 +240,8 @@ impl Bridge {
         };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         *seen = Some((grant.connection_id, scopes));
+        drop(seen);
+        self.look();
     }
 
     /// What a connection holds, as far as is known here.
@@ -272,9 +312,47 @@ impl ServerHandler for Bridge {
              message.{left_out}"
         );
         let server = Implementation::new("agentadmit-mcp-bridge", env!("CARGO_PKG_VERSION"));
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
-            .with_server_info(server)
-            .with_instructions(instructions)
+        let capabilities =
+            ServerCapabilities::builder().enable_tools().enable_tool_list_changed().build();
+        ServerConfig::new(capabilities).with_server_info(server).with_instructions(instructions)
+    }
+
+    /// A client of the revisions with a handshake is told of a change without asking.
+    fn on_initialized(
+        &self,
+        context: NotificationContext<RoleServer>,
+    ) -> impl Future<Output = ()> + Send + '_ {
+        let mut held = self.held.subscribe();
+        tokio::spawn(async move {
+            while held.changed().await.is_ok() {
+                if context.peer.notify_tool_list_changed().await.is_err() {
+                    break;
+                }
+            }
+        });
+        std::future::ready(())
+    }
+
+    fn accepted_subscription_filter(
+        &self,
+        requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        // of what was asked for, the SDK acknowledges what is announced
+        Some(requested.clone())
+    }
+
+    /// One of the newest revision asks for it.
+    async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
+        let mut held = self.held.subscribe();
+        loop {
+            tokio::select! {
+                () = subscription.cancelled() => return Ok(()),
+                changed = held.changed() => if changed.is_err() { return Ok(()) },
+            }
+            if subscription.sink().notify_tool_list_changed().await.is_err() {
+                return Ok(());
+            }
+        }
     }
 
     fn list_tools(
@@ -282,10 +360,7 @@ impl ServerHandler for Bridge {
         _page: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Result<ListToolsResult, ErrorData>> + Send + '_ {
-        let kept = self.parts.file.read().ok();
-        let grant =
-            kept.as_ref().and_then(|kept| kept.of(&self.parts.offer.origin)?.grant.as_ref());
-        let scopes = grant.map(|grant| self.scopes(grant));
+        let scopes = self.look();
         let name = &self.parts.offer.name;
         let listed = self.tools.iter().map(|tool| tool.listed(name, scopes.as_deref())).collect();
         std::future::ready(Ok(ListToolsResult::with_all_items(listed)))

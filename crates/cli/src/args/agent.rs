@@ -13,13 +13,15 @@ use clap::{Args, Subcommand};
 /// renewed as long as it lasts. An app may also have given you a connection token, which works once: it
 /// comes from a file, from `AGENTADMIT_CONNECTION_TOKEN`, or from stdin (--token), where it is typed
 /// unseen and the whole message of the app will do; never from an argument, which others could read in
-/// the list of processes. It goes to URL's own origin and to no other, whatever the app says.
+/// the list of processes. It goes to URL's own origin and to no other, whatever the app says; for an MCP
+/// server that exchanges no tokens, to the service that you name with --service.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_long_help = "\
 Examples:
   agentadmit connect https://shop.example
   agentadmit connect https://notes.example/mcp --device
+  agentadmit connect https://notes.example/mcp --token --service https://agents.example
   agentadmit connect https://shop.example --token-file token.txt --label \"Night job\"
   agentadmit connect list
   agentadmit connect end https://shop.example")]
@@ -103,6 +105,9 @@ pub(crate) struct ConnectTo {
     /// File that holds the connection token, or the app's message with it
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// The `AgentAdmit` service that the token is from, for an MCP server that exchanges none itself
+    #[arg(long, value_name = "URL", conflicts_with_all = ["browser", "device"])]
+    pub(crate) service: Option<String>,
     /// How the agent is called in the app's list of your connections
     #[arg(long, value_name = "NAME", default_value = "agentadmit connect")]
     pub(crate) label: Label,
@@ -117,7 +122,7 @@ pub(crate) struct ConnectTo {
 ///
 /// For the configuration of an MCP client: each route of the app at URL becomes a tool, with the schema
 /// that the app's OpenAPI document gives, if it has one. If an MCP server is there, its own tools pass,
-/// and everything else that it says. The credential is what `agentadmit connect` kept, or, for an app, what the connection token in `AGENTADMIT_CONNECTION_TOKEN` or a file is exchanged for, once,
+/// and everything else that it says. The credential is what `agentadmit connect` kept, or what the connection token in `AGENTADMIT_CONNECTION_TOKEN` or a file is exchanged for, once,
 /// however often the client starts the bridge. The client and its model see no token, and one in an
 /// argument is refused. What is connected, widened or ended while the bridge runs counts from the next
 /// call on. A refusal is a result that says what to ask the human for; a scope that is missing is asked
@@ -139,6 +144,9 @@ pub(crate) struct McpBridge {
     /// File that holds the connection token, or the app's message with it
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// The `AgentAdmit` service that the token is from, for an MCP server that exchanges none itself
+    #[arg(long, value_name = "URL")]
+    pub(crate) service: Option<String>,
     /// How the agent is called in the app's list of your connections, if this exchanges the token
     #[arg(long, value_name = "NAME", default_value = "MCP bridge")]
     pub(crate) label: Label,

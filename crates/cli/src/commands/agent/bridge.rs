@@ -5,16 +5,18 @@ use std::io;
 use std::os::fd::AsFd;
 
 use agentadmit_agent::bridge::{Bridge, Parts};
+use agentadmit_agent::connect;
 use agentadmit_agent::credentials::CredentialFile;
-use agentadmit_agent::offer::{Offer, discover};
+use agentadmit_agent::door::Door;
+use agentadmit_agent::offer::Offer;
 use agentadmit_agent::openapi::describe;
 use agentadmit_agent::proxy::{self, McpHttp};
-use agentadmit_agent::target::{self, Target};
+use agentadmit_agent::target::{self, McpServer, Target};
 use agentadmit_agent::wire::Client;
 use agentadmit_protocol::secret::Secret;
 use url::Url;
 
-use super::{SURROUNDINGS, client, file, of_file, of_offer, of_target, origin, token};
+use super::{SURROUNDINGS, client, file, of_door, of_file, of_target, origin, token};
 use crate::args::McpBridge;
 use crate::exit::{Exit, Failure};
 use crate::output::{escaped, note};
@@ -30,21 +32,39 @@ pub(crate) async fn mcp_bridge(args: McpBridge) -> Result<Exit, Failure> {
         Some(path) => Some(token::in_file(path, &origin)?),
         None => token::in_environment()?,
     };
-    if token.is_some() {
-        // a token that was handed over is an app's
-        let offer = discover(&client, &origin).await.map_err(|error| of_offer(&error))?;
-        return Box::pin(to_app(args, client, file, offer, token)).await;
-    }
     let exact = target::address(&args.url).map_err(|error| Failure::usage(error.to_string()))?;
     let kept = file.read().map_err(|error| of_file(&error))?;
     let is_known = kept.at(exact.as_str()).is_some_and(|entry| entry.grant.is_some());
-    if is_known {
+    if is_known && token.is_none() {
         return to_server(&args, client, file, exact).await;
     }
     match target::find(&client, &args.url).await.map_err(|error| of_target(&error))? {
-        Target::App(offer) => Box::pin(to_app(args, client, file, *offer, None)).await,
-        Target::Mcp(server) => to_server(&args, client, file, server.url).await,
+        Target::App(offer) => Box::pin(to_app(args, client, file, *offer, token)).await,
+        Target::Mcp(server) => {
+            if let Some(token) = token.filter(|_| !server.is_open) {
+                exchange(&args, &client, &file, &server, &token).await?;
+            }
+            to_server(&args, client, file, server.url).await
+        }
     }
+}
+
+/// Exchanges a token for an MCP server, once. What cannot be exchanged is said by each call too.
+async fn exchange(
+    args: &McpBridge,
+    client: &Client,
+    file: &CredentialFile,
+    server: &McpServer,
+    token: &Secret,
+) -> Result<(), Failure> {
+    let door = Door::of_server(client, server, args.service.as_deref()).await;
+    let door = door.map_err(|error| of_door(&error))?;
+    let label = args.label.as_str();
+    let connected = connect::connect(client, file, &door, token, label, SURROUNDINGS).await;
+    if let Err(why) = connected {
+        note(&format!("the connection token opens nothing: {why}"));
+    }
+    Ok(())
 }
 
 /// An app: its routes are the tools.

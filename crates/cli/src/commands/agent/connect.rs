@@ -4,18 +4,20 @@ use std::io::{self, IsTerminal as _};
 
 use agentadmit_agent::connect;
 use agentadmit_agent::credentials::Grant;
+use agentadmit_agent::door::Door;
 use agentadmit_agent::oauth::{NotAuthorized, keep};
-use agentadmit_agent::offer::{Offer, Page, discover};
+use agentadmit_agent::offer::{Offer, Page};
 use agentadmit_agent::origin::Origin;
-use agentadmit_agent::target::{self, Target};
+use agentadmit_agent::target::{self, McpServer, Target};
+use agentadmit_agent::wire::Client;
 use agentadmit_protocol::error::ErrorCode;
 use agentadmit_protocol::secret::Secret;
 use serde_json::{Value, json};
 
 use super::person::{self, About};
 use super::{
-    SURROUNDINGS, client, file, of_authorization, of_exchange, of_file, of_offer, of_target,
-    origin, token,
+    SURROUNDINGS, client, file, of_authorization, of_door, of_exchange, of_file, of_target, origin,
+    token,
 };
 use crate::args::{Connect, ConnectCommand, ConnectTo, CredentialsFile, EndConnection};
 use crate::exit::{Exit, Failure};
@@ -51,12 +53,8 @@ async fn to(args: ConnectTo, output: Output) -> Result<Exit, Failure> {
         None if args.ways.is_said() => None,
         None => token::in_environment()?,
     };
-    if let Some(token) = given {
-        let offer = discover(&client, &origin).await.map_err(|error| of_offer(&error))?;
-        return exchange(&args, &offer, &token, output).await;
-    }
     match target::find(&client, typed).await.map_err(|error| of_target(&error))? {
-        Target::App(offer) => to_app(&args, &offer, output).await,
+        Target::App(offer) => to_app(&args, &offer, given, output).await,
         Target::Mcp(server) if server.is_open => {
             let answer = json!({"address": server.url.as_str(), "status": "open"});
             output.result(&answer, |_| {
@@ -65,30 +63,49 @@ async fn to(args: ConnectTo, output: Output) -> Result<Exit, Failure> {
             })?;
             Ok(Exit::Done)
         }
-        Target::Mcp(server) => {
-            let about = About {
-                key: server.url.to_string(),
-                name: server.url.host_str().unwrap_or_default().to_owned(),
-                page: None,
-            };
-            let asked =
-                person::request(&args, &client, &about, &server.url, server.challenge.as_ref());
-            let asked = asked.await.map_err(|error| of_authorization(&error))?;
-            let grant = person::ask(&args, &client, &about, asked).await;
-            let grant = grant.map_err(|error| of_authorization(&error))?;
-            report(&args, &about.key, None, &grant, output)
-        }
+        Target::Mcp(server) => to_server(&args, &client, &server, given, output).await,
     }
 }
 
+/// An MCP server: a token that was handed over, or a person who is asked.
+async fn to_server(
+    args: &ConnectTo,
+    client: &Client,
+    server: &McpServer,
+    given: Option<Secret>,
+    output: Output,
+) -> Result<Exit, Failure> {
+    if given.is_some() || args.ways.token {
+        let door = Door::of_server(client, server, args.service.as_deref()).await;
+        let door = door.map_err(|error| of_door(&error))?;
+        let own = origin(server.url.as_str())?;
+        let token = given.map_or_else(|| ask(&door, &own, output), Ok)?;
+        return exchange(args, &door, None, &token, output).await;
+    }
+    let about = About {
+        key: server.url.to_string(),
+        name: server.url.host_str().unwrap_or_default().to_owned(),
+        page: None,
+    };
+    let asked = person::request(args, client, &about, &server.url, server.challenge.as_ref());
+    let asked = asked.await.map_err(|error| of_authorization(&error))?;
+    let grant = person::ask(args, client, &about, asked).await;
+    let grant = grant.map_err(|error| of_authorization(&error))?;
+    report(args, &about.key, None, &grant, output)
+}
+
 /// An app: a token that was handed over, or a person who is asked.
-async fn to_app(args: &ConnectTo, offer: &Offer, output: Output) -> Result<Exit, Failure> {
-    let is_said = args.ways.is_said();
-    if !is_said
-        && !io::stdin().is_terminal()
-        && let Some(token) = token::on_stdin(&offer.origin)?
-    {
-        return exchange(args, offer, &token, output).await;
+async fn to_app(
+    args: &ConnectTo,
+    offer: &Offer,
+    given: Option<Secret>,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let (is_said, door) = (args.ways.is_said(), Door::from(offer));
+    let is_asked_for = given.is_none() && !is_said && !io::stdin().is_terminal();
+    let token = if is_asked_for { token::on_stdin(&offer.origin)? } else { given };
+    if let Some(token) = token {
+        return exchange(args, &door, Some(offer), &token, output).await;
     }
     if !args.ways.token {
         match by_person(args, offer).await {
@@ -102,8 +119,8 @@ async fn to_app(args: &ConnectTo, offer: &Offer, output: Output) -> Result<Exit,
             Err(_) => {}
         }
     }
-    let token = ask(offer, output)?;
-    exchange(args, offer, &token, output).await
+    let token = ask(&door, &offer.origin, output)?;
+    exchange(args, &door, Some(offer), &token, output).await
 }
 
 /// Asks a person by way of the app's authorization server. With an error comes whether the app may
@@ -127,15 +144,16 @@ async fn by_person(args: &ConnectTo, offer: &Offer) -> Result<Grant, (NotAuthori
 
 async fn exchange(
     args: &ConnectTo,
-    offer: &Offer,
+    door: &Door,
+    offer: Option<&Offer>,
     token: &Secret,
     output: Output,
 ) -> Result<Exit, Failure> {
     let (client, file) = (client(args.ca_file.as_deref())?, file(&args.credentials)?);
     let label = args.label.as_str();
-    let connected = connect::connect(&client, &file, offer, token, label, SURROUNDINGS).await;
+    let connected = connect::connect(&client, &file, door, token, label, SURROUNDINGS).await;
     let grant = connected.map_err(|error| of_exchange(&error))?;
-    report(args, &offer.origin.to_string(), Some(offer), &grant, output)
+    report(args, &door.key, offer, &grant, output)
 }
 
 /// Says what is kept now.
@@ -162,9 +180,9 @@ fn report(
 }
 
 /// Says where a token comes from, and waits for one.
-fn ask(offer: &Offer, output: Output) -> Result<Secret, Failure> {
-    let name = escaped(&offer.name);
-    let place = match &offer.page {
+fn ask(door: &Door, own: &Origin, output: Output) -> Result<Secret, Failure> {
+    let name = escaped(&door.name);
+    let place = match &door.page {
         Some(Page { url, is_own: true }) => format!("get a connection token at {url}"),
         Some(Page { url, is_own: false }) => format!(
             "get a connection token from {name}, which says that its page for this is {url}, on \
@@ -174,7 +192,7 @@ fn ask(offer: &Offer, output: Output) -> Result<Secret, Failure> {
     };
     let what = format!("{name} lets agents in: {place}");
     output.hint(&what);
-    token::on_stdin(&offer.origin)?.ok_or_else(|| {
+    token::on_stdin(own)?.ok_or_else(|| {
         let how = format!("{what}; then run this again, with the token on stdin");
         Failure::no(ErrorCode::InvalidGrant, how)
     })

@@ -14,6 +14,7 @@ use std::path::Path;
 use agentadmit_agent::Surroundings;
 use agentadmit_agent::connect::NotConnected;
 use agentadmit_agent::credentials::{BadFile, CredentialFile};
+use agentadmit_agent::door::NoDoor;
 use agentadmit_agent::oauth::NotAuthorized;
 use agentadmit_agent::offer::BadOffer;
 use agentadmit_agent::origin::Origin;
@@ -89,6 +90,15 @@ fn of_target(error: &NoTarget) -> Failure {
         NoTarget::Address(error) => Failure::usage(error.to_string()),
         NoTarget::Offer(error) => of_offer(error),
         NoTarget::NotAuthorized(error) => of_authorization(error),
+    }
+}
+
+fn of_door(error: &NoDoor) -> Failure {
+    match error {
+        NoDoor::Unsaid { .. } | NoDoor::Address(_) => Failure::usage(error.to_string()),
+        NoDoor::Other { .. } => Failure::no(ErrorCode::Conflict, error.to_string()),
+        NoDoor::Offer(error) => of_offer(error),
+        NoDoor::NotAuthorized(error) => of_authorization(error),
     }
 }
 

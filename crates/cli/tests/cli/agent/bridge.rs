@@ -3,27 +3,53 @@
 
 use std::fs;
 use std::process::Stdio;
+use std::time::Duration;
 
-use rmcp::ServiceExt as _;
-use rmcp::model::{CallToolRequestParams, CallToolResult, Tool};
-use rmcp::service::{RoleClient, RunningService};
+use rmcp::model::{CallToolRequestParams, CallToolResult, SubscriptionFilter, Tool};
+use rmcp::service::{NotificationContext, RoleClient, RunningService, Subscription};
 use rmcp::transport::async_rw::AsyncRwTransport;
+use rmcp::{ClientHandler, ClientLifecycleMode, ClientServiceExt as _};
 use serde_json::{Value, json};
 use tokio::process::Child;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::timeout;
 
 use super::world::{Handed, World};
+
+/// How long a client waits for what it is told without asking.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// An MCP client, and the bridge that it has started.
 pub(super) struct Client {
     runtime: Runtime,
-    session: Option<RunningService<RoleClient, ()>>,
+    session: Option<RunningService<RoleClient, Ears>>,
+    heard: UnboundedReceiver<()>,
     pub(super) bridge: Child,
+}
+
+/// What a client hears without having asked: that the list of tools has changed.
+struct Ears(UnboundedSender<()>);
+
+impl ClientHandler for Ears {
+    fn on_tool_list_changed(
+        &self,
+        _: NotificationContext<RoleClient>,
+    ) -> impl Future<Output = ()> + Send + '_ {
+        self.0.send(()).unwrap();
+        std::future::ready(())
+    }
 }
 
 impl Client {
     /// Starts the bridge, as a client does that has it in its configuration.
     pub(super) fn start(command: std::process::Command) -> Self {
+        Self::speaking(command, ClientLifecycleMode::Initialize)
+    }
+
+    /// The same, with or without a handshake.
+    pub(super) fn speaking(command: std::process::Command, how: ClientLifecycleMode) -> Self {
+        let (tell, heard) = unbounded_channel();
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let mut command = tokio::process::Command::from(command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -31,12 +57,30 @@ impl Client {
             let mut bridge = command.kill_on_drop(true).spawn().unwrap();
             let pipes = (bridge.stdout.take().unwrap(), bridge.stdin.take().unwrap());
             let transport = AsyncRwTransport::new(pipes.0, pipes.1);
-            (().serve(transport).await.unwrap(), bridge)
+            (Ears(tell).serve_with_lifecycle(transport, how).await.unwrap(), bridge)
         });
-        Self { runtime, session: Some(client), bridge }
+        Self { runtime, session: Some(client), heard, bridge }
     }
 
-    fn client(&self) -> &RunningService<RoleClient, ()> {
+    /// Waits until the client hears that the list has changed.
+    pub(super) fn hears_of_a_change(&mut self) {
+        let heard = self.runtime.block_on(async { timeout(PATIENCE, self.heard.recv()).await });
+        heard.unwrap().unwrap();
+    }
+
+    /// What a client of the newest revision asks for: to be told.
+    pub(super) fn listens(&self) -> Subscription {
+        let wanted = SubscriptionFilter::builder().tools_list_changed().build();
+        self.runtime.block_on(self.client().listen(wanted)).unwrap()
+    }
+
+    /// Waits until a subscription says something.
+    pub(super) fn is_told(&self, subscription: &mut Subscription) {
+        let told = async { timeout(PATIENCE, subscription.next()).await };
+        self.runtime.block_on(told).unwrap().unwrap().unwrap();
+    }
+
+    fn client(&self) -> &RunningService<RoleClient, Ears> {
         self.session.as_ref().unwrap()
     }
 
@@ -109,9 +153,20 @@ impl Result {
 impl World {
     /// A bridge that was given a token by its environment.
     fn bridge(&self, handed: &Handed) -> Client {
+        Client::start(self.bridge_with(handed))
+    }
+
+    /// How it is started.
+    pub(super) fn bridge_with(&self, handed: &Handed) -> std::process::Command {
         let mut command = self.machine(&["mcp-bridge", &self.app]);
         command.env("AGENTADMIT_CONNECTION_TOKEN", &handed.token);
-        Client::start(command)
+        command
+    }
+
+    /// She narrows or widens it in the app.
+    pub(super) fn change(&self, handed: &Handed, change: &Value) {
+        let path = format!("/v1/connections/{}", handed.connection_id);
+        assert_eq!(self.service.request("PATCH", &path, &self.api_key, change).0, 200);
     }
 }
 
@@ -162,9 +217,7 @@ fn bodies_errors_and_missing_scopes() {
     assert!(said.contains("answers 422"), "{said}");
 
     // narrowed in the app while the bridge runs
-    let path = format!("/v1/connections/{}", handed.connection_id);
-    let less = json!({"remove_scopes": ["create:refunds"]});
-    assert_eq!(world.service.request("PATCH", &path, &world.api_key, &less).0, 200);
+    world.change(&handed, &json!({"remove_scopes": ["create:refunds"]}));
     let wanted = json!({"order_id": "A-1001", "body": {"cents": 5}});
     let said = client.call("post_orders_order_id_refund", &wanted).refused();
     for words in [

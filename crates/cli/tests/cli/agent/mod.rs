@@ -2,8 +2,10 @@
 
 mod bridge;
 mod connect;
+mod handed_over;
 mod hostile;
 mod hostile_oauth;
+mod list_changed;
 mod mcp;
 mod oauth;
 mod person;
