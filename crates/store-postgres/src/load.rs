@@ -12,7 +12,6 @@ use agentadmit_store::StoreError;
 use agentadmit_store::copy::{
     Cell, ChainCheck, Kind, LOG, Outline, SegmentRow, Source, TABLES, Table, record_cells,
 };
-use agentadmit_store::views::LogPosition;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
@@ -33,8 +32,9 @@ const BEGIN_LOAD: &str = "BEGIN; SET LOCAL statement_timeout = 0; \
     SET LOCAL idle_in_transaction_session_timeout = 0; LOCK TABLE writers IN EXCLUSIVE MODE";
 /// What an empty store has: replaced by what the other one has.
 const CLEAR: &str = "DELETE FROM audit_segments; DELETE FROM audit_parts; DROP TABLE audit_log_1";
-const READ_BACK: &str =
-    "SELECT pos, row FROM audit_log WHERE part = $1 AND pos > $2 ORDER BY pos LIMIT 2000";
+/// What comes next of a part that is read back. One question for each part: of pages that go by a
+/// position, each would be a look through the whole part, of which the database has no statistics yet.
+const READ_BACK: &str = "FETCH 2000 FROM read_back";
 const ALL_CHAINS: &str = "SELECT chain, app_id, env, writer, open, tail_seq, tail_hash, head_seq,
     head_hash FROM chains";
 /// Records between two reports.
@@ -223,17 +223,23 @@ impl Load<'_> {
         let mut check = ChainCheck::new(chains);
         let mut found = 0;
         for segment in &outline.segments {
-            let mut after: LogPosition = 0;
+            self.link.script(&format!(
+                "DECLARE read_back NO SCROLL CURSOR FOR \
+                 SELECT row FROM audit_log_{} ORDER BY pos",
+                segment.segment
+            ))?;
             loop {
-                let rows = self.link.patient_query(READ_BACK, &[&segment.segment, &after])?;
-                let Some(last) = rows.last() else { break };
-                after = column(last, 0)?;
+                let rows = self.link.patient_query(READ_BACK, &[])?;
+                if rows.is_empty() {
+                    break;
+                }
                 for row in &rows {
-                    let record: AuditRecord = packed(row, 1)?;
+                    let record: AuditRecord = packed(row, 0)?;
                     check.step(&record)?;
                     found += 1;
                 }
             }
+            self.link.script("CLOSE read_back")?;
         }
         if found != records {
             return Err(differs("audit_log", records, found));
