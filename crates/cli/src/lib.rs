@@ -36,6 +36,7 @@ mod traces;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::thread;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
@@ -82,10 +83,12 @@ fn run(command: Command, output: Output) -> Result<Exit, Failure> {
     done
 }
 
-/// The service uses every core; a command needs one.
+/// The service uses every core, and where there is one only it needs no scheduler for several; a
+/// command needs one.
 fn runtime(command: &Command) -> Result<Runtime, Failure> {
+    let has_several = thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
     let mut builder = match command {
-        Command::Serve(_) | Command::Dev(_) => Builder::new_multi_thread(),
+        Command::Serve(_) | Command::Dev(_) if has_several => Builder::new_multi_thread(),
         _ => Builder::new_current_thread(),
     };
     builder
