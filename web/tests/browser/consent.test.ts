@@ -71,7 +71,7 @@ describe.skipIf(!hasBrowser)("the consent page", () => {
     expect(page.url()).not.toContain(token);
 
     await page.getByRole("link", { name: "Go back to Corner shop" }).click();
-    await page.getByRole("heading", { name: "Shop" }).waitFor();
+    await page.getByRole("heading", { name: "Shop", exact: true }).waitFor();
     const back = new URL(page.url());
     expect([...back.searchParams.keys()]).toEqual(["session_id", "result"]);
     expect(back.searchParams.get("result")).toBe("granted");
@@ -122,7 +122,7 @@ describe.skipIf(!hasBrowser)("the consent page", () => {
     await page.getByRole("heading", { name: "Hand this to your agent" }).waitFor();
     await mustOpen(page, "/orders", 200);
     await page.getByRole("link", { name: "Go back to Corner shop" }).click();
-    await page.getByRole("heading", { name: "Shop" }).waitFor();
+    await page.getByRole("heading", { name: "Shop", exact: true }).waitFor();
     await context.close();
   });
 
@@ -134,7 +134,7 @@ describe.skipIf(!hasBrowser)("the consent page", () => {
       const context = await stranger(browser, { script, zone: "Asia/Tokyo" });
       const page = await come(context, world, { return_url: BACK });
       const hint = page.locator("#duration-3600-hint");
-      expect(await hint.textContent()).toMatch(wanted);
+      await hint.filter({ hasText: wanted }).waitFor();
       const moment = await hint.locator("time").getAttribute("datetime");
       expect(Date.parse(moment ?? ""), "an hour from now").toBeGreaterThan(Date.now() + 3_000_000);
       await context.close();
@@ -145,7 +145,7 @@ describe.skipIf(!hasBrowser)("the consent page", () => {
     const context = await stranger(browser);
     const page = await come(context, world, { return_url: BACK });
     await page.getByRole("button", { name: "Do not allow" }).click();
-    await page.getByRole("heading", { name: "Shop" }).waitFor();
+    await page.getByRole("heading", { name: "Shop", exact: true }).waitFor();
     expect(new URL(page.url()).searchParams.get("result")).toBe("denied");
     await context.close();
   });

@@ -24,7 +24,7 @@ describe.skipIf(!hasBrowser || !isServed)("the dashboard", () => {
   });
 
   const heading = (page: Page, name: string) =>
-    page.getByRole("heading", { level: 1, name }).waitFor();
+    page.getByRole("heading", { level: 1, name, exact: true }).waitFor();
   const follow = (page: Page, name: string) =>
     page.getByRole("navigation", { name: "Dashboard" }).getByRole("link", { name }).click();
   const said = (page: Page, text: string) => page.locator(".said").getByText(text).waitFor();
@@ -294,6 +294,7 @@ describe.skipIf(!hasBrowser || !isServed)("the dashboard", () => {
     const [page] = await enter(browser, world, "/sessions");
     await page.getByRole("row", { name: /This one/ }).waitFor();
     const [other] = await enter(browser, world, "/apps");
+    await other.getByRole("link", { name: "Corner shop" }).waitFor();
     const { sessions } = await world.asOperator("/v1/operator/sessions");
     for (const { session_id } of sessions as { session_id: string }[]) {
       await world.asOperator(`/v1/operator/sessions/${session_id}`, undefined, "DELETE");

@@ -19,7 +19,7 @@ describe.skipIf(!hasBrowser || !isServed)("developers", () => {
   });
 
   const heading = (page: Page, name: string) =>
-    page.getByRole("heading", { level: 1, name }).waitFor();
+    page.getByRole("heading", { level: 1, name, exact: true }).waitFor();
   const follow = (page: Page, name: string) =>
     page.getByRole("navigation", { name: "Dashboard" }).getByRole("link", { name }).click();
   const said = (page: Page, text: string) => page.locator(".said").getByText(text).waitFor();

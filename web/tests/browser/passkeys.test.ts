@@ -23,7 +23,7 @@ describe.skipIf(!hasBrowser || !isServed)("passkeys", () => {
   });
 
   const heading = (page: Page, name: string) =>
-    page.getByRole("heading", { level: 1, name }).waitFor();
+    page.getByRole("heading", { level: 1, name, exact: true }).waitFor();
   const said = (page: Page, text: string) => page.locator(".said").getByText(text).waitFor();
   const press = (page: Page, name: string) => page.getByRole("button", { name }).click();
 
