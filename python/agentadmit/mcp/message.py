@@ -8,6 +8,7 @@ differently (a member that is there twice) is therefore no message here.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Container
 from typing import Any, NamedTuple
 
@@ -109,8 +110,8 @@ class _Members(dict[str, Any]):
 def _members(pairs: list[tuple[str, Any]]) -> _Members:
     members = _Members(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        members.twice = frozenset(name for name in members if names.count(name) > 1)
+        times = Counter(name for name, _ in pairs)
+        members.twice = frozenset(name for name, often in times.items() if often > 1)
     return members
 
 

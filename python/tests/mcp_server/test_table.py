@@ -126,6 +126,15 @@ def test_what_is_no_message(body: bytes) -> None:
     assert asked.fault[:2] == (400, -32700)
 
 
+def test_many_members_are_read_in_one_go() -> None:
+    # comparing each with each of them would take minutes, before anybody knows who sent them
+    names = [*map(str, range(90_000)), "method", "method"]
+    body = "{" + ",".join(f'"{name}":"ping"' for name in names) + "}"
+    fault = message.read(body.encode()).fault
+    assert fault is not None
+    assert fault[0] == 400
+
+
 def test_the_guard_of_http(world: World) -> None:
     behind = world.guard.over_http(
         world.server,
