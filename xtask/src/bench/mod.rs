@@ -3,6 +3,7 @@
 
 pub(crate) mod ask;
 mod dashboard;
+mod flush;
 mod instructions;
 mod load;
 pub(crate) mod machine;

@@ -19,8 +19,18 @@ impl Series {
     }
 
     fn median(&self, figure: impl Fn(&Sample) -> f64) -> f64 {
-        let figures = self.sorted(figure);
-        figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+        median(self.samples.iter().map(figure).collect())
+    }
+
+    /// The median wait of a client, in microseconds.
+    pub(super) fn p50_us(&self) -> f64 {
+        self.median(|sample| sample.p50_us)
+    }
+
+    /// The median of the rounds' ratios: what disturbs the machine for a while disturbs both in a round.
+    fn ratio_to(&self, yardstick: &Self, figure: fn(&Sample) -> f64) -> f64 {
+        let rounds = self.samples.iter().zip(&yardstick.samples);
+        median(rounds.map(|(own, beside)| figure(own) / figure(beside)).collect())
     }
 
     fn row(&self, yardstick: Option<&Self>) -> String {
@@ -29,7 +39,7 @@ impl Series {
         let most = rates.last().copied().unwrap_or(f64::NAN);
         let ratio = |figure: fn(&Sample) -> f64| {
             yardstick
-                .map(|yardstick| format!("{:.2}", self.median(figure) / yardstick.median(figure)))
+                .map(|yardstick| format!("{:.2}", self.ratio_to(yardstick, figure)))
                 .unwrap_or_default()
         };
         format!(
@@ -59,8 +69,13 @@ impl Series {
     }
 }
 
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
 /// A row per series, medians over the rounds; the ratios are to the `yardstick` at the same number
-/// of connections.
+/// of connections in the same round.
 pub(super) fn table(series: &[Series], yardstick: &str) -> String {
     let mut table = format!(
         "{:<22}{:>6}{:>9}{:>9}{:>9}{:>8}{:>8}{:>9}{:>8}{:>8}{:>9}{:>7}{:>7}\n",
@@ -130,7 +145,7 @@ mod tests {
         );
         assert_eq!(
             rows[2],
-            ["b", "64", "50", "45", "150", "10", "20", "30", "10000.0", "50", "8", "0.25", "4.00"]
+            ["b", "64", "50", "45", "150", "10", "20", "30", "10000.0", "50", "8", "0.38", "2.67"]
         );
     }
 

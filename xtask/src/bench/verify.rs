@@ -16,8 +16,10 @@ use crate::{
 };
 
 use super::{
+    flush::Flushes,
     load::{Load, Question},
-    machine, postgres,
+    machine::{self, Undisturbed},
+    postgres,
     server::Server,
     stores::{StoreCopy, Wanted},
     table::{self, Series},
@@ -170,7 +172,8 @@ impl Verify {
         let scratch = workspace.scratch("bench")?;
         let others = machine::others_running();
         let servers = self.start(&programs, &scratch)?;
-        let series = self.measure(&servers)?;
+        let mut flushes = Flushes::on(&scratch)?;
+        let series = self.measure(&servers, &mut flushes)?;
         println!("\n{}", machine::line());
         if let Some(load) = others.filter(|load| *load > BUSY) {
             println!("NOT QUIET: load average {load} before the run; measure again when it is low");
@@ -181,9 +184,13 @@ impl Verify {
             self.rounds, self.seconds
         );
         println!("Figures of one machine mean little: compare the ratios, which are of one run.");
-        println!("`ratio` is of requests/s, `CPU` of processor time; both to bare hyper.\n");
+        println!(
+            "`ratio` is of requests/s, `CPU` of processor time; both to bare hyper's in the same"
+        );
+        println!("round, the median of the rounds.\n");
         print!("{}", table::table(&series, What::BareHyper.name()));
         say_more(&programs, &servers, &series)?;
+        say_of_flushes(&flushes, &series);
         if self.cores == 1 {
             say_who_was_busy(&series);
         }
@@ -257,7 +264,7 @@ impl Verify {
         Ok(Some(Running { rows, server, name, _store: Some(store) }))
     }
 
-    fn measure(&self, servers: &[Running]) -> Result<Vec<Series>> {
+    fn measure(&self, servers: &[Running], flushes: &mut Flushes) -> Result<Vec<Series>> {
         for running in servers {
             for row in &running.rows {
                 row.load.run(&running.server, 64, WARM_UP_SECONDS)?;
@@ -271,7 +278,11 @@ impl Verify {
                 series.push(Series { name, connections, samples: Vec::new() });
             }
         }
+        let mut disturbed = 0;
         for round in 1..=self.rounds {
+            if self.clients.contains(&1) {
+                flushes.measure()?;
+            }
             for one in &mut series {
                 let (running, row) = servers
                     .iter()
@@ -279,16 +290,22 @@ impl Verify {
                     .find(|(_, row)| row.name == one.name)
                     .context("every series has its server")?;
                 running.server.resume()?;
-                let sample = row.load.run(&running.server, one.connections, self.seconds)?;
+                let run = || row.load.run(&running.server, one.connections, self.seconds);
+                let sample = Undisturbed::of(run)?;
                 running.server.pause()?;
+                disturbed += u32::from(!sample.is_quiet());
                 println!(
-                    "round {round}: {} at {} connections: {:.0} requests/s",
+                    "round {round}: {} at {} connections: {:.0} requests/s, the host took {:.1} %",
                     one.name,
                     one.connections,
-                    sample.requests_per_second()
+                    sample.measured.requests_per_second(),
+                    sample.stolen * 100.0,
                 );
-                one.samples.push(sample);
+                one.samples.push(sample.measured);
             }
+        }
+        if disturbed > 0 {
+            println!("{disturbed} of these were disturbed by the host, each time they were tried");
         }
         Ok(series)
     }
@@ -312,6 +329,20 @@ fn say_more(programs: &Programs, servers: &[Running], series: &[Series]) -> Resu
         println!("{} at {}: {:.1} us of processor time", one.name, one.connections, one.cpu_us());
     }
     Ok(())
+}
+
+/// What a lone caller waits beside the flush.
+fn say_of_flushes(flushes: &Flushes, series: &[Series]) {
+    let Some(flush_us) = flushes.median_us() else { return };
+    println!("one flush of a page: {flush_us:.0} us");
+    for one in series.iter().filter(|one| one.connections == 1) {
+        let waits_us = one.p50_us();
+        println!(
+            "{}: a lone caller waits {waits_us:.0} us, {:.0} us more",
+            one.name,
+            waits_us - flush_us
+        );
+    }
 }
 
 /// Whether the load was what held the servers up.

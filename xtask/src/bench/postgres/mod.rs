@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail};
 
 use super::{
     load::{Load, Question, Sample},
-    machine,
+    machine::{self, Undisturbed},
     verify::Programs,
 };
 use crate::{Verdict, postgres::Cluster, process, workspace::Workspace};
@@ -101,14 +101,19 @@ impl Wanted {
             turns.iter().map(|what| Row::new(what.name(), what.trips())).collect();
         for round in 1..=self.rounds {
             for (what, row) in turns.iter().zip(&mut rows) {
-                let measured = match what {
-                    What::Beside(shape) => beside.run(*shape, self.clients, self.seconds)?,
+                let measured = Undisturbed::of(|| match what {
+                    What::Beside(shape) => beside.run(*shape, self.clients, self.seconds),
                     What::Nodes(nodes) => {
-                        self.ask_nodes(&cluster, &programs, &load, *nodes, self.seconds)?
+                        self.ask_nodes(&cluster, &programs, &load, *nodes, self.seconds)
                     }
-                };
-                println!("round {round}: {}: {:.0}/s", row.name, row.rate(&measured));
-                row.measured.push(measured);
+                })?;
+                println!(
+                    "round {round}: {}: {:.0}/s, the host took {:.1} %",
+                    row.name,
+                    row.rate(&measured.measured),
+                    measured.stolen * 100.0
+                );
+                row.measured.push(measured.measured);
             }
         }
         let costs = counts::by_statement(&cluster, SERVICE)?;
