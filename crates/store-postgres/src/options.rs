@@ -30,6 +30,9 @@ pub struct Patience {
     /// in the middle of a batch holds its locks no longer than that, and its batch is not committed
     /// later.
     pub pause: Duration,
+    /// How long a node that ends tries to say so. What it could not say, the others find out when its last
+    /// sign of life is old.
+    pub leave: Duration,
 }
 
 impl Default for Patience {
@@ -39,6 +42,7 @@ impl Default for Patience {
             statement: Duration::from_secs(10),
             lock: Duration::from_secs(1),
             pause: Duration::from_secs(5),
+            leave: Duration::from_secs(1),
         }
     }
 }

@@ -29,8 +29,6 @@ use crate::writer::Writer;
 
 /// How long to wait for a connection of the pool.
 const WAIT: Duration = Duration::from_secs(5);
-/// How long a node tries to say that it leaves.
-const LEAVE: Duration = Duration::from_secs(1);
 /// How often a reading is run when connections are lost.
 const ATTEMPTS: usize = 3;
 
@@ -385,9 +383,9 @@ impl Store for PostgresStore {
 impl Drop for PostgresStore {
     fn drop(&mut self) {
         // best effort: without it the others wait until this node counts as dead
-        let Shared { pool, driver, nodes, .. } = &self.shared;
+        let Shared { pool, driver, nodes, options, .. } = &self.shared;
         driver.block_on(async {
-            let _left = tokio::time::timeout(LEAVE, nodes.leave(pool)).await;
+            let _left = tokio::time::timeout(options.patience.leave, nodes.leave(pool)).await;
         });
     }
 }

@@ -16,11 +16,12 @@ use agentadmit_store::conformance::world::{Agent, Caller, World, assert_allowed}
 use agentadmit_store::verbs::Verb as _;
 use agentadmit_store::verbs::verify::{Denial, VerifyAnswer};
 use agentadmit_store::{FakeClock, Store, Tx, write, write_on};
-use agentadmit_store_postgres::{PostgresOptions, PostgresStore, Time};
+use agentadmit_store_postgres::{Patience, PostgresOptions, PostgresStore, Time};
 use agentadmit_testkit::postgres::{Database, PostgresServer};
 use agentadmit_testkit::rounds;
 
-/// A test that looks so often has failed.
+/// A test that waits this long, or looks so often, has failed.
+const PATIENCE: Duration = Duration::from_mins(2);
 const LOOKS: usize = 100_000;
 
 /// Nodes of one database, each with one writer unless it says otherwise.
@@ -47,6 +48,8 @@ impl Nodes {
             writers: self.writers,
             fold_every: Duration::ZERO,
             nodes_live_for: self.live_for,
+            // a node that is dropped is gone, however busy the machine is
+            patience: Patience { leave: PATIENCE, ..Patience::default() },
             ..PostgresOptions::new()
         };
         let store = PostgresStore::open(&self.database.url(), options).unwrap();
