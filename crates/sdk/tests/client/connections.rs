@@ -60,15 +60,20 @@ async fn a_blocking_call_ends_at_its_time_out_too() {
     let half = scripted::json("200 OK", "", &yes_body());
     let half = half[..half.len() - 5].to_vec();
     for act in [Act::Hold, Act::Say(half)] {
-        let server = Scripted::new([act, yes()]);
+        let server = Scripted::new((0..20).map(|_| act.clone()));
         let mut settings = server.settings();
-        // what is sent before it is over must have come, however busy the machine is
-        settings.timeout = Duration::from_secs(2);
+        settings.timeout = Duration::from_secs(1);
         let (asker, _) = Asker::both(&settings).swap_remove(1);
-        let error = in_time(asker.verify(&some_token(), None)).await.unwrap_err();
-        assert!(matches!(&error, Error::ServiceUnavailable(it) if it.cause.contains("too long")));
-        in_time(server.until_requests(1)).await;
-        assert_eq!(server.counts(), (1, 1));
+        let mut calls = 0;
+        // where the machine stands still for long, it is over before anything is sent
+        while server.counts().1 == 0 && calls < 10 {
+            let error = in_time(asker.verify(&some_token(), None)).await.unwrap_err();
+            let Error::ServiceUnavailable(error) = error else { panic!("{error}") };
+            assert!(error.cause.contains("too long"), "{error}");
+            calls += 1;
+        }
+        let (connections, requests) = server.counts();
+        assert!((1..=calls).contains(&requests) && connections <= calls, "each call once");
     }
 }
 

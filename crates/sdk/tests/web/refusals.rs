@@ -242,12 +242,16 @@ fn what_is_not_a_yes_is_503_and_never_data() {
 
 #[test]
 fn a_service_that_is_slow_or_gone_is_503() {
-    let settings = |it: &mut agentadmit::Settings| it.timeout = Duration::from_secs(4);
+    let settings = |it: &mut agentadmit::Settings| it.timeout = Duration::from_secs(1);
     let slow = World::with(&Options { settings, ..Options::default() }, routes);
     *slow.spy.mode.lock() = Mode::Silent;
     let token = slow.connect("alice", &["read:orders"]).access_token;
-    orders(&slow, &token).expect_error(503, "authorization_unavailable");
-    assert_eq!(slow.spy.take_verifies(), 1);
+    // where the machine stands still for long, it is over before the service is asked
+    let asked = (0..10).map(|_| {
+        orders(&slow, &token).expect_error(503, "authorization_unavailable");
+        slow.spy.take_verifies()
+    });
+    assert_eq!(asked.into_iter().find(|asked| *asked > 0), Some(1));
     // the app's users are let alone
     assert_eq!(slow.ask(&Request::get("/orders").header("Cookie", "session=alice")).status, 200);
 

@@ -12,6 +12,7 @@ use agentadmit_http::HttpOptions;
 use agentadmit_http::serve::ServeLimits;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
+use tokio::task::JoinSet;
 
 use self::ways::{Event, Outcome, Way};
 
@@ -250,33 +251,51 @@ async fn requests_in_a_row_are_answered_in_a_row() {
     ways.end();
 }
 
-/// A limit that is over soon, in tests that wait for it, and that no busy machine holds a request up for.
-const SOON: Duration = Duration::from_secs(1);
+/// A limit that is over soon, in tests that wait for it, all cases at the same time, and that no busy
+/// machine holds a request up for.
+const SOON: Duration = Duration::from_secs(6);
 
 #[tokio::test]
 async fn who_sends_no_request_is_cut_off() {
     let limits = ServeLimits { head: SOON, ..ServeLimits::default() };
-    let mut ways = Ways::with(limits, HttpOptions::default()).await;
-    let plain = ways.plain();
-    for first in ["", &plain[..20], &plain, &plain.repeat(2), &format!("{plain}POST")] {
-        let mut events = vec![bytes(first), Event::Nothing];
-        events.retain(|event| !matches!(event, Event::Bytes(bytes) if bytes.is_empty()));
-        assert!(ways.same(&events).await.is_closed, "{first:?}");
+    let firsts: [fn(&str) -> String; 5] = [
+        |_| String::new(),
+        |plain| plain[..20].to_owned(),
+        str::to_owned,
+        |plain| plain.repeat(2),
+        |plain| format!("{plain}POST"),
+    ];
+    let mut cases = JoinSet::new();
+    for first in firsts {
+        cases.spawn(async move {
+            let mut ways = Ways::with(limits, HttpOptions::default()).await;
+            let first = first(&ways.plain());
+            let mut events = vec![bytes(&first), Event::Nothing];
+            events.retain(|event| !matches!(event, Event::Bytes(bytes) if bytes.is_empty()));
+            assert!(ways.same(&events).await.is_closed, "{first:?}");
+            ways.end();
+        });
     }
-    ways.end();
+    cases.join_all().await;
 }
 
 #[tokio::test]
 async fn who_sends_no_body_is_told() {
     let options = HttpOptions { request_timeout: SOON, ..HttpOptions::default() };
-    let mut ways = Ways::with(ServeLimits::default(), options).await;
-    let plain = ways.plain();
-    let head_at = plain.find("\r\n\r\n").unwrap() + 4;
-    for first in [&plain[..head_at], &plain[..plain.len() - 1]] {
-        let outcome = ways.same(&[bytes(first), Event::Nothing]).await;
-        assert!(outcome.answers[0].starts_with("HTTP/1.1 503 "), "{outcome:?}");
+    let mut cases = JoinSet::new();
+    for has_begun in [false, true] {
+        let options = options.clone();
+        cases.spawn(async move {
+            let mut ways = Ways::with(ServeLimits::default(), options).await;
+            let plain = ways.plain();
+            let head_at = plain.find("\r\n\r\n").unwrap() + 4;
+            let at = if has_begun { plain.len() - 1 } else { head_at };
+            let outcome = ways.same(&[bytes(&plain[..at]), Event::Nothing]).await;
+            assert!(outcome.answers[0].starts_with("HTTP/1.1 503 "), "{outcome:?}");
+            ways.end();
+        });
     }
-    ways.end();
+    cases.join_all().await;
 }
 
 fn bytes(text: &str) -> Event {
@@ -313,15 +332,27 @@ async fn the_end_of_the_service_is_the_same() {
 async fn so_it_is_where_no_request_comes() {
     let linger = Duration::from_millis(20);
     let limits = ServeLimits { linger, head: SOON, ..ServeLimits::default() };
-    let mut ways = Ways::with(limits, HttpOptions::default()).await;
-    let plain = ways.plain();
-    for before in ["", &plain, &format!("{plain}POST"), &plain[..20]] {
-        let mut events = vec![bytes(before), Event::Stop, Event::Nothing, bytes(&plain)];
-        events.retain(|event| !matches!(event, Event::Bytes(bytes) if bytes.is_empty()));
-        let outcome = ways.same(&events).await;
-        assert!(outcome.is_closed, "{before:?}");
-        let answers = outcome.answers.concat().matches("HTTP/1.1 200 OK\n").count();
-        assert_eq!(answers, usize::from(before.len() >= plain.len()), "{before:?}: {outcome:?}");
+    let befores: [fn(&str) -> String; 4] = [
+        |_| String::new(),
+        str::to_owned,
+        |plain| format!("{plain}POST"),
+        |plain| plain[..20].to_owned(),
+    ];
+    let mut cases = JoinSet::new();
+    for before in befores {
+        cases.spawn(async move {
+            let mut ways = Ways::with(limits, HttpOptions::default()).await;
+            let plain = ways.plain();
+            let before = before(&plain);
+            let mut events = vec![bytes(&before), Event::Stop, Event::Nothing, bytes(&plain)];
+            events.retain(|event| !matches!(event, Event::Bytes(bytes) if bytes.is_empty()));
+            let outcome = ways.same(&events).await;
+            assert!(outcome.is_closed, "{before:?}");
+            let answers = outcome.answers.concat().matches("HTTP/1.1 200 OK\n").count();
+            let wanted = usize::from(before.len() >= plain.len());
+            assert_eq!(answers, wanted, "{before:?}: {outcome:?}");
+            ways.end();
+        });
     }
-    ways.end();
+    cases.join_all().await;
 }
