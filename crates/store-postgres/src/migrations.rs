@@ -1,6 +1,6 @@
 //! The schema's history: numbered, embedded, forward only, and never changed once released. The
-//! numbers and names are those of the embedded store; 3 concerns the layout of its log
-//! alone, and 5 what several writers share.
+//! numbers and names are those of the embedded store up to 10; 3 concerns the layout of its log
+//! alone, and 5 what several writers share. From 11 on each store counts for itself.
 
 use std::time::Duration;
 
@@ -43,6 +43,7 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "passkeys",
         sql: include_str!("../migrations/0010_passkeys.sql"),
     },
+    Migration { version: 11, name: "room", sql: include_str!("../migrations/0011_room.sql") },
 ];
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS migrations (

@@ -482,26 +482,31 @@ statements! {
     DROP_SEGMENT = "UPDATE audit_segments SET state = 3 WHERE segment = $1";
 
     HOLD_FOLD = "SELECT folded_to FROM fold WHERE one = 1 FOR UPDATE SKIP LOCKED";
-    FOLD_WINDOW = "SELECT max(pos), count(*) FROM (SELECT pos FROM audit_log
-        WHERE part >= (SELECT max(part) FROM audit_parts WHERE first_pos <= $1::bigint + 1)
-        AND pos > $1 AND pos <= $2 ORDER BY pos LIMIT $3) AS w";
-    FOLD_ACTIVITY = "INSERT INTO activity AS a (connection_id, calls, last_used_at)
-        SELECT connection_id, sum(calls), max(at) FROM audit_log
-        WHERE part >= (SELECT max(part) FROM audit_parts WHERE first_pos <= $1::bigint + 1)
-        AND pos > $1 AND pos <= $2 AND connection_id IS NOT NULL AND calls IS NOT NULL
+    /// Adds up a window of the log, which is read once: by connection, key and label together, and those
+    /// sums by each of the three.
+    FOLD = "WITH settled AS (SELECT pos, at, calls, connection_id, key_id, app_id, env, label
+        FROM audit_log WHERE part >= (SELECT max(part) FROM audit_parts WHERE first_pos <= $1::bigint + 1)
+        AND pos > $1 AND pos <= $2 ORDER BY pos LIMIT $3),
+        sums AS MATERIALIZED (SELECT connection_id, key_id, app_id, env,
+        ((at + 62208000000000) / 86400000 - 720000)::integer AS day, coalesce(label, '') AS label,
+        sum(calls)::bigint AS calls, max(at) AS at, max(at) FILTER (WHERE calls IS NOT NULL) AS used_at,
+        max(pos) AS pos, count(*) AS records FROM settled GROUP BY 1, 2, 3, 4, 5, 6),
+        uses AS (INSERT INTO activity AS a (connection_id, calls, last_used_at)
+        SELECT connection_id, sum(calls), max(used_at) FROM sums
+        WHERE connection_id IS NOT NULL AND used_at IS NOT NULL
         GROUP BY connection_id ORDER BY connection_id
         ON CONFLICT (connection_id) DO UPDATE SET calls = a.calls + excluded.calls,
-        last_used_at = greatest(a.last_used_at, excluded.last_used_at)";
-    FOLD_LABELS = "INSERT INTO usage_labels AS u (app_id, env, day, label, calls)
-        SELECT app_id, env, (floor(at / 86400000.0))::integer AS day, coalesce(label, ''), sum(calls)
-        FROM audit_log WHERE part >= (SELECT max(part) FROM audit_parts WHERE first_pos <= $1::bigint + 1)
-        AND pos > $1 AND pos <= $2 AND calls > 0 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
-        ON CONFLICT (app_id, env, day, label) DO UPDATE SET calls = u.calls + excluded.calls";
-    FOLD_KEYS = "INSERT INTO key_use AS k (key_id, last_used_at)
-        SELECT key_id, max(at) FROM audit_log
-        WHERE part >= (SELECT max(part) FROM audit_parts WHERE first_pos <= $1::bigint + 1)
-        AND pos > $1 AND pos <= $2 AND key_id IS NOT NULL GROUP BY key_id ORDER BY key_id
-        ON CONFLICT (key_id) DO UPDATE SET last_used_at = greatest(k.last_used_at, excluded.last_used_at)";
+        last_used_at = greatest(a.last_used_at, excluded.last_used_at)),
+        labels AS (INSERT INTO usage_labels AS u (app_id, env, day, label, calls)
+        SELECT app_id, env, day, label, sum(calls) FROM sums
+        WHERE calls > 0 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+        ON CONFLICT (app_id, env, day, label) DO UPDATE SET calls = u.calls + excluded.calls),
+        keys AS (INSERT INTO key_use AS k (key_id, last_used_at)
+        SELECT key_id, max(at) FROM sums WHERE key_id IS NOT NULL GROUP BY key_id ORDER BY key_id
+        ON CONFLICT (key_id) DO UPDATE SET last_used_at = greatest(k.last_used_at, excluded.last_used_at))
+        UPDATE fold SET folded_to = s.pos
+        FROM (SELECT max(pos) AS pos, sum(records)::bigint AS records FROM sums) AS s
+        WHERE one = 1 AND s.records > 0 RETURNING s.records";
     PUT_FOLD = "UPDATE fold SET folded_to = $1 WHERE one = 1";
 
     LOG_TOTALS = "SELECT coalesce(sum(records), 0)::bigint, coalesce(max(last_pos), 0) FROM writers";

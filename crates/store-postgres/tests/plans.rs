@@ -85,3 +85,13 @@ fn a_batch_reads_by_keys_and_appends() {
         assert!(!plans.get(name).unwrap().contains("Sort"), "{name}");
     }
 }
+
+#[test]
+fn folding_reads_a_window_of_the_log_once() {
+    let database = PostgresServer::shared().database();
+    let plans = plans(&database);
+    let plan = plans.get("FOLD").unwrap();
+    let scans: Vec<&str> = plan.lines().filter(|line| line.contains(" on audit_log")).collect();
+    let [scan] = scans.as_slice() else { panic!("{scans:?}\n{plan}") };
+    assert!(scan.contains("Index Scan using audit_log_1_pkey on audit_log_1"), "{plan}");
+}
