@@ -44,14 +44,14 @@ statements! {
     ENVIRONMENT = "SELECT state FROM environments WHERE app_id = $1 AND env = $2";
     /// The way of one verify: the grant.
     GRANT = "SELECT token_key, row FROM grants WHERE token_key = $1";
-    /// Once per batch: all its records.
+    /// Once per batch: all its records. In the list of what is selected each array is read as the row
+    /// wants it; as a table, each would first be written to a store of its own.
     APPEND = "INSERT INTO audit_log
         (pos, part, env, app_id, chain, seq, at, calls, connection_id, key_id, user_id, event, label, row)
-        SELECT l.pos, $2, l.env, l.app_id, l.chain, l.seq, l.at, l.calls, l.connection_id, l.key_id,
-        l.user_id, l.event, l.label, l.row FROM unnest($1::bigint[], $3::smallint[], $4::uuid[],
-        $5::uuid[], $6::bigint[], $7::bigint[], $8::bigint[], $9::uuid[], $10::uuid[], $11::text[],
-        $12::text[], $13::text[], $14::bytea[])
-        AS l (pos, env, app_id, chain, seq, at, calls, connection_id, key_id, user_id, event, label, row)";
+        SELECT unnest($1::bigint[]), $2, unnest($3::smallint[]), unnest($4::uuid[]), unnest($5::uuid[]),
+        unnest($6::bigint[]), unnest($7::bigint[]), unnest($8::bigint[]), unnest($9::uuid[]),
+        unnest($10::uuid[]), unnest($11::text[]), unnest($12::text[]), unnest($13::text[]),
+        unnest($14::bytea[])";
     /// Once per batch: its tenants' usage.
     ADD_USAGE = "INSERT INTO usage AS u (app_id, env, day, lane, allowed, refused)
         SELECT n.app_id, n.env, n.day, $1, n.allowed, n.refused
@@ -74,27 +74,28 @@ statements! {
     /// so that the server begins, answers and flushes once.
     ADMIT = "WITH appended AS (INSERT INTO audit_log
         (pos, part, env, app_id, chain, seq, at, calls, connection_id, key_id, user_id, event, label, row)
-        SELECT l.pos, $2, l.env, l.app_id, l.chain, l.seq, l.at, l.calls, l.connection_id, l.key_id,
-        l.user_id, l.event, l.label, l.row FROM unnest($1::bigint[], $3::smallint[], $4::uuid[],
-        $5::uuid[], $6::bigint[], $7::bigint[], $8::bigint[], $9::uuid[], $10::uuid[], $11::text[],
-        $12::text[], $13::text[], $14::bytea[])
-        AS l (pos, env, app_id, chain, seq, at, calls, connection_id, key_id, user_id, event, label, row)),
+        SELECT unnest($1::bigint[]), $2, unnest($3::smallint[]), unnest($4::uuid[]), unnest($5::uuid[]),
+        unnest($6::bigint[]), unnest($7::bigint[]), unnest($8::bigint[]), unnest($9::uuid[]),
+        unnest($10::uuid[]), unnest($11::text[]), unnest($12::text[]), unnest($13::text[]),
+        unnest($14::bytea[])),
         used AS (INSERT INTO usage AS u (app_id, env, day, lane, allowed, refused)
         SELECT n.app_id, n.env, n.day, $15::integer, n.allowed, n.refused
-        FROM unnest($16::uuid[], $17::smallint[], $18::integer[], $19::bigint[], $20::bigint[])
-        AS n (app_id, env, day, allowed, refused)
+        FROM (SELECT unnest($16::uuid[]) AS app_id, unnest($17::smallint[]) AS env,
+        unnest($18::integer[]) AS day, unnest($19::bigint[]) AS allowed, unnest($20::bigint[]) AS refused) AS n
         ON CONFLICT (app_id, env, day, lane) DO UPDATE SET
         allowed = u.allowed + excluded.allowed, refused = u.refused + excluded.refused),
         moved AS (UPDATE chains AS c SET open = m.open,
         tail_seq = coalesce(m.tail_seq, c.tail_seq), tail_hash = coalesce(m.tail_hash, c.tail_hash),
         head_seq = coalesce(m.head_seq, c.head_seq), head_hash = coalesce(m.head_hash, c.head_hash)
-        FROM unnest($21::uuid[], $22::boolean[], $23::boolean[], $24::bigint[], $25::bytea[],
-        $26::bigint[], $27::bytea[], $28::bigint[])
-        AS m (chain, was_open, open, tail_seq, tail_hash, head_seq, head_hash, was_head)
+        FROM (SELECT unnest($21::uuid[]) AS chain, unnest($22::boolean[]) AS was_open,
+        unnest($23::boolean[]) AS open, unnest($24::bigint[]) AS tail_seq,
+        unnest($25::bytea[]) AS tail_hash, unnest($26::bigint[]) AS head_seq,
+        unnest($27::bytea[]) AS head_hash, unnest($28::bigint[]) AS was_head) AS m
         WHERE c.chain = m.chain AND c.open = m.was_open
         AND (m.was_head IS NULL OR c.head_seq = m.was_head) RETURNING 1)
         UPDATE writers SET batch = $30, records = records + $31, last_pos = $32, last_at = $33
-        WHERE lane = $15 AND (SELECT must_be(count(*), $29::bigint) FROM moved) = $29::bigint";
+        WHERE lane = $15 AND (SELECT CASE WHEN count(*) = $29::bigint THEN $29::bigint
+        ELSE must_be(count(*), $29::bigint) END FROM moved) = $29::bigint";
     NEW_CHAIN = "INSERT INTO chains
         (chain, app_id, env, writer, open, tail_seq, tail_hash, head_seq, head_hash)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
