@@ -1,5 +1,8 @@
 //! One connection to the database, used by a thread that may block.
 //!
+//! A writer's connection is its own: its thread moves the bytes. The others are lent, and live beside
+//! each other on the driver's runtime.
+//!
 //! Statements are prepared once per connection. What is sent together goes out without waiting for
 //! the answers in between: one round trip, however many statements.
 
@@ -13,7 +16,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
 use crate::advice::no_connection;
-use crate::driver::Driver;
+use crate::driver::{Driver, Own};
 use crate::error::Fault;
 
 /// A parameter of a statement that waits to be sent.
@@ -33,10 +36,32 @@ impl std::fmt::Debug for Waiting {
     }
 }
 
+/// Where a connection's socket lives.
+enum Place {
+    /// Beside those of the other connections that are lent.
+    Shared(Arc<Driver>),
+    /// By itself, moved by whoever waits.
+    Own(Own),
+}
+
+impl Place {
+    fn block_on<F>(&self, work: F) -> F::Output
+    where
+        F: Future + Send,
+        F::Output: Send,
+    {
+        match self {
+            Self::Shared(driver) => driver.block_on(work),
+            Self::Own(own) => own.block_on(work),
+        }
+    }
+}
+
 /// One connection.
 pub(crate) struct Link {
+    // before its place: it must not outlive that
     object: Object,
-    driver: Arc<Driver>,
+    place: Place,
     /// How long a round trip may take before the connection counts as lost. The server ends a
     /// statement earlier.
     patience: Duration,
@@ -52,7 +77,21 @@ impl Link {
         driver: &Arc<Driver>,
         patience: Duration,
     ) -> Result<Self, Fault> {
-        let object = driver.block_on(pool.get()).map_err(|error| match error {
+        Self::of(pool, Place::Shared(Arc::clone(driver)), patience)
+    }
+
+    /// A connection that whoever waits for its answers moves himself. Its pool makes connections, and
+    /// gets none back.
+    pub(crate) fn make(
+        makes: &Pool,
+        driver: &Arc<Driver>,
+        patience: Duration,
+    ) -> Result<Self, Fault> {
+        Self::of(makes, Place::Own(driver.own()?), patience)
+    }
+
+    fn of(pool: &Pool, place: Place, patience: Duration) -> Result<Self, Fault> {
+        let object = place.block_on(pool.get()).map_err(|error| match error {
             // it waited long enough: nobody tries again
             PoolError::Timeout(TimeoutType::Wait) => {
                 Fault::Store(StoreError::Unavailable(no_connection(&error)))
@@ -61,7 +100,7 @@ impl Link {
         })?;
         Ok(Self {
             object,
-            driver: Arc::clone(driver),
+            place,
             patience,
             #[cfg(feature = "testing")]
             later: None,
@@ -80,6 +119,14 @@ impl Link {
         #[cfg(feature = "testing")]
         let sql = self.later.and_then(|later| later(sql)).unwrap_or(sql);
         self.object.prepare_cached(sql).await
+    }
+
+    /// Prepares statements before they are needed: one round trip.
+    pub(crate) fn prepare(&self, statements: &[&str]) -> Result<(), Fault> {
+        self.wait(async {
+            let prepared = join_all(statements.iter().map(|sql| self.prepared(sql))).await;
+            prepared.into_iter().try_for_each(|one| one.map(drop))
+        })
     }
 
     /// All rows that a statement finds.
@@ -110,12 +157,12 @@ impl Link {
 
     /// As [`Link::script`], however long it takes.
     pub(crate) fn patient_script(&self, sql: &str) -> Result<(), Fault> {
-        Ok(self.driver.block_on(self.object.batch_execute(sql))?)
+        Ok(self.place.block_on(self.object.batch_execute(sql))?)
     }
 
     /// As [`Link::query`], however long it takes.
     pub(crate) fn patient_query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Fault> {
-        Ok(self.driver.block_on(async {
+        Ok(self.place.block_on(async {
             let statement = self.object.prepare_cached(sql).await?;
             self.object.query(&statement, params).await
         })?)
@@ -123,7 +170,10 @@ impl Link {
 
     /// Waits a moment, with nothing under way at the database.
     pub(crate) fn pause(&self, moment: Duration) {
-        self.driver.pause(moment);
+        match &self.place {
+            Place::Shared(driver) => driver.pause(moment),
+            Place::Own(own) => own.pause(moment),
+        }
     }
 
     /// The driver's own connection, for what it alone can do.
@@ -149,11 +199,11 @@ impl Link {
         answers.into_iter().map(|answer| answer.map_err(Fault::from)).collect()
     }
 
-    fn wait<T>(
+    fn wait<T: Send>(
         &self,
-        work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+        work: impl Future<Output = Result<T, tokio_postgres::Error>> + Send,
     ) -> Result<T, Fault> {
-        self.driver.block_on(async {
+        self.place.block_on(async {
             match tokio::time::timeout(self.patience, work).await {
                 Ok(done) => done.map_err(Fault::from),
                 Err(_) => Err(Fault::Lost("the database does not answer".to_owned())),

@@ -11,6 +11,10 @@ macro_rules! statements {
     };
 }
 
+/// What batches of verifies say again and again: prepared before the first one, all together.
+pub const OF_BATCHES: &[&str] =
+    &[BEGIN, LOCK_LANE, LOG_STATE, FORESEEN, FORESEEN_CHAINS, HOLD_SHORT, STANDINGS, ADMIT, COMMIT];
+
 statements! {
     BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED";
     BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";

@@ -51,7 +51,10 @@ enum Read {
 
 /// What all connections of a store have in common.
 pub(crate) struct Shared {
+    /// Lent to whoever reads, and for upkeep.
     pool: Pool,
+    /// Makes the writers'.
+    writers: Pool,
     pub(crate) driver: Arc<Driver>,
     pub(crate) options: PostgresOptions,
     pub(crate) search_budget: u64,
@@ -86,22 +89,24 @@ impl Shared {
         let own = config.get_options().unwrap_or_default();
         config.options(format!("{own} {}", options.patience.settings()));
         config.application_name(migrations::session_name(history::newest(options.history())));
-        let method = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = match tls {
-            Some(tls) => Manager::from_config(config, tls.connect, method),
-            None => Manager::from_config(config, NoTls, method),
+        let pool = |most: usize| {
+            let method = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+            let manager = match &tls {
+                Some(tls) => Manager::from_config(config.clone(), tls.connect.clone(), method),
+                None => Manager::from_config(config.clone(), NoTls, method),
+            };
+            Pool::builder(manager)
+                .max_size(most)
+                .wait_timeout(Some(WAIT))
+                .create_timeout(Some(patience))
+                .post_create(durability::on_every_connection(may_lose))
+                .runtime(deadpool_postgres::Runtime::Tokio1)
+                .build()
+                .map_err(|error| OpenError::Address(error.to_string()))
         };
-        let most = options.writers.max(1) + options.readers.max(1) + 2;
-        let pool = Pool::builder(manager)
-            .max_size(most)
-            .wait_timeout(Some(WAIT))
-            .create_timeout(Some(patience))
-            .post_create(durability::on_every_connection(may_lose))
-            .runtime(deadpool_postgres::Runtime::Tokio1)
-            .build()
-            .map_err(|error| OpenError::Address(error.to_string()))?;
         Ok(Self {
-            pool,
+            pool: pool(options.readers.max(1) + 2)?,
+            writers: pool(options.writers.max(1))?,
             driver: Arc::new(Driver::start()?),
             search_budget: options.search_budget,
             time: TimeSource::new(&options.time),
@@ -111,12 +116,27 @@ impl Shared {
         })
     }
 
-    /// A connection.
+    /// A connection, lent until it is dropped.
     pub(crate) fn link(&self) -> Result<Link, Fault> {
         let link = Link::take(&self.pool, &self.driver, self.options.patience.answer)?;
-        #[cfg(feature = "testing")]
-        let link = link.saying(self.options.next.map(|next| next.statements));
-        Ok(link)
+        Ok(self.speaking(link))
+    }
+
+    /// A connection of a writer's own.
+    pub(crate) fn writer_link(&self) -> Result<Link, Fault> {
+        let link = Link::make(&self.writers, &self.driver, self.options.patience.answer)?;
+        Ok(self.speaking(link))
+    }
+
+    #[cfg(feature = "testing")]
+    fn speaking(&self, link: Link) -> Link {
+        link.saying(self.options.next.map(|next| next.statements))
+    }
+
+    #[cfg(not(feature = "testing"))]
+    #[expect(clippy::unused_self, reason = "a version that ships speaks as itself")]
+    fn speaking(&self, link: Link) -> Link {
+        link
     }
 
     /// What both clocks say, as far as that is known without asking the database.

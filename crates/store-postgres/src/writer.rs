@@ -176,8 +176,9 @@ impl Writer {
     /// Makes sure that there is a connection with a lane.
     fn connect(&mut self, shared: &Shared) -> Result<(), Fault> {
         if self.link.is_none() {
-            let link = shared.link()?;
+            let link = shared.writer_link()?;
             self.lane = take_lane(&link, self.state.writer)?;
+            link.prepare(st::OF_BATCHES)?;
             self.link = Some(link);
         }
         Ok(())

@@ -105,11 +105,11 @@ fn a_database_that_takes_no_writes_is_said_so_and_a_node_goes_on_when_it_does() 
 fn a_reading_that_finds_every_connection_in_use_says_so_and_the_next_one_is_answered() {
     let database = PostgresServer::shared().database();
     let world = open(&database.url(), |options| (options.writers, options.readers) = (1, 1));
-    // of four connections, all are held by readings that wait
+    // of three connections, all are held by readings that wait
     let (held, is_held) = channel();
     thread::scope(|scope| {
         let (mut gates, mut readings) = (Vec::new(), Vec::new());
-        for _ in 0..4 {
+        for _ in 0..3 {
             let (open_gate, gate) = channel::<()>();
             let (held, store) = (held.clone(), &world.store);
             gates.push(open_gate);
@@ -123,7 +123,7 @@ fn a_reading_that_finds_every_connection_in_use_says_so_and_the_next_one_is_answ
                 })
             }));
         }
-        for _ in 0..4 {
+        for _ in 0..3 {
             is_held.recv_timeout(PATIENCE).unwrap();
         }
         let error = read(&*world.store, "one more", |views| views.apps(None, 1)).unwrap_err();
