@@ -342,6 +342,10 @@ impl Engine {
     /// Remembers which app a key is of, so that its calls wait in that app's queue.
     pub fn learn(&self, credential: &AppCredential, tenant: Tenant) {
         let AppCredential::ApiKey(hash) = credential else { return };
+        if Trail::app() == Some(tenant.app_id) {
+            // this request waited in its queue
+            return;
+        }
         if self.inner.hints.read().contains_key(hash) {
             return;
         }

@@ -71,6 +71,11 @@ impl Trail {
         CURRENT.set(Self { app_id: Some(app_id), ..CURRENT.get() });
     }
 
+    /// Of which app the credential of this request is, where that was noted.
+    pub(crate) fn app() -> Option<AppId> {
+        CURRENT.get().app_id
+    }
+
     /// Notes how a call of this request went.
     pub(crate) fn admitted(call: Admitted) {
         let trail = CURRENT.get();

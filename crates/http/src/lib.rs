@@ -25,6 +25,7 @@
 //! | [`serve`](mod@serve), [`tls`] | sockets |
 
 pub mod address;
+mod buffers;
 mod consent;
 pub mod dashboard;
 mod envelope;

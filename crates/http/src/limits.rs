@@ -2,6 +2,7 @@
 
 use agentadmit_core::rate::BucketState;
 use agentadmit_engine::verbs::verify::Limits;
+use agentadmit_protocol::decimal::write as number;
 use agentadmit_protocol::time::Timestamp;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -75,10 +76,6 @@ fn each(
         out.extend_from_slice(b"\"connection\";");
         parameters(connection, out);
     }
-}
-
-fn number(value: u64, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// The Unix second, rounded up, at which the burst is full again.

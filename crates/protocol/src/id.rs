@@ -193,28 +193,41 @@ fn uuid_time(bytes: [u8; 16]) -> Timestamp {
     Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
 }
 
-/// On the path of every verify, which writes seven of them: in words of 60 bits, twelve characters
-/// each, behind the two that hold the first eight bits.
+/// The characters of ten bits.
+static PAIRS: [[u8; 2]; 1_024] = pairs();
+
+#[expect(clippy::indexing_slicing, reason = "the compiler runs it")]
+const fn pairs() -> [[u8; 2]; 1_024] {
+    let mut pairs = [[0; 2]; 1_024];
+    let mut bits = 0;
+    while bits < pairs.len() {
+        pairs[bits] = [ALPHABET[bits >> 5], ALPHABET[bits & 31]];
+        bits += 1;
+    }
+    pairs
+}
+
+/// On the path of every verify, which writes nine of them: two characters at a time, in words of 60
+/// bits, twelve characters each, behind the two that hold the first eight bits.
 #[expect(clippy::cast_possible_truncation, reason = "only the bits that are kept are looked at")]
 fn encode(bytes: [u8; 16]) -> [u8; DIGITS] {
     let value = u128::from_be_bytes(bytes);
     let top = (value >> 120) as u64;
     let mut digits = [0; DIGITS];
     if let ([first, twelves @ ..], []) = digits.as_chunks_mut::<2>() {
-        *first = [base32(top >> 5), base32(top)];
+        *first = pair_of(top);
         let (high, low) = ((value >> 60) as u64, value as u64);
         for (position, pair) in twelves.iter_mut().enumerate() {
             let word = if position < 6 { high } else { low };
-            let shift = 55 - 10 * (position % 6);
-            *pair = [base32(word >> shift), base32(word >> (shift - 5))];
+            *pair = pair_of(word >> (50 - 10 * (position % 6)));
         }
     }
     digits
 }
 
-/// The character of the low five bits.
-fn base32(value: u64) -> u8 {
-    ALPHABET.get((value & 31) as usize).copied().unwrap_or(b'0')
+/// The characters of the low ten bits.
+fn pair_of(value: u64) -> [u8; 2] {
+    PAIRS.get((value & 1_023) as usize).copied().unwrap_or_default()
 }
 
 fn decode(text: &str) -> Option<[u8; 16]> {

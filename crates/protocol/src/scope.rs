@@ -29,6 +29,11 @@ impl ScopeList {
     pub fn iter(&self) -> impl Iterator<Item = ScopeName> {
         self.as_str().split(' ').map(|name| ScopeName(name.into()))
     }
+
+    /// The same, of a list that is not needed any more: one that has a single name is that name.
+    pub fn into_names(self) -> Vec<ScopeName> {
+        if self.0.contains(' ') { self.iter().collect() } else { vec![ScopeName(self.0)] }
+    }
 }
 
 impl PartialEq<str> for ScopeName {
@@ -98,6 +103,10 @@ fn scope_name(name: &str) -> Result<(), InvalidText> {
 }
 
 fn scope_list(text: &str) -> Result<(), InvalidText> {
+    // most lists have one name, and no name has a space in it
+    if scope_name(text).is_ok() {
+        return Ok(());
+    }
     let mut names: Vec<&str> = Vec::new();
     for name in text.split(' ') {
         if names.len() == MAX_LISTED {
@@ -140,6 +149,9 @@ mod tests {
         let list = ScopeList::new("a:b c:d").unwrap();
         let names: Vec<_> = list.iter().collect();
         assert_eq!(join(&names), "a:b c:d");
+        assert_eq!(list.into_names(), names);
+        let one = ScopeList::new("a:b").unwrap();
+        assert_eq!(one.clone().into_names(), one.iter().collect::<Vec<_>>());
         for text in ["", " ", "a:b  c:d", " a:b", "a:b ", "a:b\tc:d", "a:b,c:d", "a:b a:b"] {
             assert!(ScopeList::new(text).is_err(), "{text:?}");
         }

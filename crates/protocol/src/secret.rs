@@ -81,8 +81,21 @@ impl SecretKind {
         self.prefix().len() + RANDOM_DIGITS + CHECKSUM_DIGITS
     }
 
-    fn of(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| text.starts_with(kind.prefix()))
+    /// The kind with whose prefix a text begins: byte by byte, since no prefix need be compared whole.
+    const fn of(text: &[u8]) -> Option<Self> {
+        Some(match text {
+            [b'a', b'g', b'_', b'a', b't', b'_', ..] => Self::AccessToken,
+            [b'a', b'g', b'_', b'c', b't', b'_', ..] => Self::ConnectionToken,
+            [b'a', b'g', b'_', b'r', b't', b'_', ..] => Self::RefreshToken,
+            [b'a', b'g', b'_', b'a', b'c', b'_', ..] => Self::AuthorizationCode,
+            [b'a', b'g', b'_', b'd', b'c', b'_', ..] => Self::DeviceCode,
+            [b'a', b'g', b'_', b'c', b's', b'_', ..] => Self::ClientSecret,
+            [b'a', b'g', b'_', b'p', b'r', b'_', ..] => Self::PushedRequest,
+            [b'a', b'a', b'_', b'o', b'p', b'_', ..] => Self::OperatorToken,
+            [b'a', b'a', b'_', b'l', b'i', b'v', b'e', b'_', ..] => Self::ApiKeyLive,
+            [b'a', b'a', b'_', b't', b'e', b's', b't', b'_', ..] => Self::ApiKeyTest,
+            _ => return None,
+        })
     }
 }
 
@@ -269,14 +282,18 @@ impl MalformedSecret {
 /// # Errors
 /// What is wrong with the text; `malformed` on the wire.
 pub fn parse(text: &str) -> Result<(SecretKind, SecretHash), MalformedSecret> {
-    let kind = SecretKind::of(text).ok_or(MalformedSecret::Prefix)?;
+    let kind = SecretKind::of(text.as_bytes()).ok_or(MalformedSecret::Prefix)?;
     if text.len() != kind.text_length() {
         return Err(MalformedSecret::Length { kind, length: text.chars().count() });
     }
     let bytes = text.as_bytes();
     let (before, checksum) = bytes.split_at(bytes.len() - CHECKSUM_DIGITS);
     let (_, random) = before.split_at(kind.prefix().len());
-    if !random.iter().chain(checksum).all(u8::is_ascii_alphanumeric) {
+    // without a way out in the middle, many bytes are looked at together
+    let is_plain = |bytes: &[u8]| {
+        bytes.iter().fold(true, |is_plain, byte| is_plain & byte.is_ascii_alphanumeric())
+    };
+    if !(is_plain(random) && is_plain(checksum)) {
         return Err(MalformedSecret::Character(kind));
     }
     if random > LARGEST.as_slice() {
@@ -396,6 +413,24 @@ mod tests {
         assert_eq!(&base62_256([0xff; 32]), LARGEST);
         let secret = Secret::mint(SecretKind::AccessToken, [0xff; 32]);
         assert!(parse(secret.expose()).is_ok());
+    }
+
+    #[test]
+    fn a_kind_is_that_of_the_prefix_and_of_nothing_less() {
+        for kind in SecretKind::ALL {
+            let prefix = kind.prefix().as_bytes();
+            assert_eq!(SecretKind::of(prefix), Some(kind));
+            assert_eq!(SecretKind::of(&prefix[..prefix.len() - 1]), None);
+            for (at, byte) in (0..prefix.len()).flat_map(|at| (0..=255).map(move |byte| (at, byte)))
+            {
+                let mut changed = prefix.to_vec();
+                changed[at] = byte;
+                let expected = SecretKind::ALL
+                    .into_iter()
+                    .find(|kind| changed.starts_with(kind.prefix().as_bytes()));
+                assert_eq!(SecretKind::of(&changed), expected);
+            }
+        }
     }
 
     #[test]

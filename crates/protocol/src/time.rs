@@ -9,6 +9,8 @@ use core::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::decimal::{four, two};
+
 /// 0000-01-01T00:00:00.000Z
 const MIN_MILLIS: i64 = -62_167_219_200_000;
 /// 9999-12-31T23:59:59.999Z
@@ -236,19 +238,6 @@ const fn civil(days: i64) -> (u32, u32, u32) {
 )]
 const fn small(value: i64) -> u32 {
     value as u32
-}
-
-const fn two(value: u32) -> [u8; 2] {
-    [digit(value / 10), digit(value)]
-}
-
-const fn four(value: u32) -> [u8; 4] {
-    [digit(value / 1_000), digit(value / 100), digit(value / 10), digit(value)]
-}
-
-/// The last decimal digit of a number.
-const fn digit(value: u32) -> u8 {
-    b'0' + (value % 10) as u8
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! change of the runtime's timers.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -10,22 +10,31 @@ pub(super) struct Alarm {
     /// Rings at `at` or before; then it is moved there.
     sleep: Pin<Box<Sleep>>,
     at: Instant,
+    /// Whom it wakes, since it was last asked or moved.
+    wakes: Option<Waker>,
 }
 
 impl Alarm {
     pub(super) fn new(at: Instant) -> Self {
-        Self { sleep: Box::pin(sleep_until(at)), at }
+        Self { sleep: Box::pin(sleep_until(at)), at, wakes: None }
     }
 
     pub(super) fn set(&mut self, at: Instant) {
         self.at = at;
         if at < self.sleep.deadline() {
+            self.wakes = None;
             self.sleep.as_mut().reset(at);
         }
     }
 
     /// Ready once its moment has come.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // a timer that would wake the same task and has not rung need not be told again
+        let is_told = self.wakes.as_ref().is_some_and(|wakes| wakes.will_wake(cx.waker()));
+        if is_told && !self.sleep.is_elapsed() {
+            return Poll::Pending;
+        }
+        self.wakes = Some(cx.waker().clone());
         loop {
             ready!(self.sleep.as_mut().poll(cx));
             if self.at <= self.sleep.deadline() {

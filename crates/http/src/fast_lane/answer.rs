@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
+use agentadmit_protocol::decimal;
 use agentadmit_protocol::time::Timestamp;
 use http::StatusCode;
 use httpdate::HttpDate;
@@ -65,8 +66,9 @@ impl Envelope<'_> {
 }
 
 fn end(body: &[u8], out: &mut Vec<u8>) {
-    field("content-length", itoa::Buffer::new().format(body.len()).as_bytes(), out);
-    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(b"content-length: ");
+    decimal::write(u64::try_from(body.len()).unwrap_or_default(), out);
+    out.extend_from_slice(b"\r\n\r\n");
     out.extend_from_slice(body);
 }
 

@@ -22,11 +22,11 @@ use agentadmit_engine::verbs::auth::AppCredential;
 use agentadmit_protocol::api::oauth::TokenForm;
 use agentadmit_protocol::api::query;
 use agentadmit_protocol::api::verify::VerifyRequest;
-use agentadmit_protocol::json;
 use agentadmit_protocol::plain_request::{
     Found, HotRoute, MOST_BYTES, PlainRequest, PlainRequests,
 };
 use agentadmit_protocol::secret::Presented;
+use agentadmit_protocol::{json, plain_body};
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::Method;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -35,6 +35,7 @@ use tokio::time::Instant;
 use self::alarm::Alarm;
 use self::answer::Envelope;
 pub(crate) use self::replayed::Replayed;
+use crate::buffers;
 use crate::envelope;
 use crate::error::{Answer, ApiError};
 use crate::observe::{self, Begun};
@@ -99,7 +100,8 @@ impl Ask {
     fn read(request: &PlainRequest<'_>) -> Option<Self> {
         match request.route {
             HotRoute::Verify | HotRoute::VerifyAlias => {
-                json::from_slice_if_right(request.body).map(Self::Verify)
+                let plain = plain_body::verify_request(request.body);
+                plain.or_else(|| json::from_slice_if_right(request.body)).map(Self::Verify)
             }
             HotRoute::Introspect => {
                 let form: TokenForm = query::from_form(request.body).ok()?;
@@ -301,17 +303,22 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> FastLane<'s, S> {
     ) -> io::Result<()> {
         let engine = self.state.engine();
         let envelope = Envelope { request_id, is_last, wall: engine.wall() };
-        let mut out = Vec::with_capacity(ANSWER_BYTES);
+        let mut out = buffers::take(ANSWER_BYTES);
         let path = began.route.path();
         self.patience.answered(path, answer.as_ref().err().and_then(ApiError::excess));
         let status = match answer {
-            Ok(good) => envelope.good(&good, &mut out),
+            Ok(good) => {
+                let status = envelope.good(&good, &mut out);
+                buffers::give_back(good.body);
+                status
+            }
             Err(error) => envelope.error(error, &mut out),
         };
         let request = Begun { began_ns: began.ns, context: None };
         observe::answered(&self.state, &request, (&Method::POST, path), status, request_id, trail);
         self.has_answered = true;
         self.stream.write_all(&out).await?;
+        buffers::give_back(out);
         // a TLS session may hold some back
         self.stream.flush().await
     }

@@ -12,7 +12,7 @@ use agentadmit_engine::{Engine, Lane, Origin};
 use agentadmit_protocol::api::verify::{VerifyAnswer, VerifyRequest};
 use agentadmit_protocol::error::{ErrorBody, ErrorCode, InvalidTokenReason, RateLimitOf};
 use agentadmit_protocol::id::EventId;
-use agentadmit_protocol::scope::{self, ScopeName};
+use agentadmit_protocol::scope::{self, ScopeList, ScopeName};
 use agentadmit_protocol::secret::{Presented, SecretKind};
 use agentadmit_protocol::time::Timestamp;
 use axum::body::Body;
@@ -20,6 +20,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::header::{CONTENT_TYPE, HeaderValue};
 
+use crate::buffers;
 use crate::error::{Answer, ApiError};
 use crate::extract::{AppAuth, Call, Json, NoQuery, record_id};
 use crate::limits;
@@ -82,21 +83,13 @@ pub(crate) async fn decide(
     credential: AppCredential,
     request: VerifyRequest,
 ) -> Answer<Good> {
-    let origin = Origin {
-        request_id: request_id.map(record_id),
-        agent_ip: request.agent_ip,
-        endpoint: request.endpoint,
-        method: request.method,
-        ..Origin::default()
-    };
+    let VerifyRequest { token, scope_used, endpoint, method, agent_ip } = request;
+    let request_id = request_id.map(record_id);
+    let origin = Origin { request_id, on_behalf_of: None, agent_ip, endpoint, method };
     let verb = Verify {
         credential: credential.clone(),
-        token: presented(&request.token),
-        scope_used: request
-            .scope_used
-            .as_ref()
-            .map(|list| list.iter().collect())
-            .unwrap_or_default(),
+        token: presented(&token),
+        scope_used: scope_used.map(ScopeList::into_names).unwrap_or_default(),
         introspection: false,
         origin,
     };
@@ -106,7 +99,7 @@ pub(crate) async fn decide(
     if let Decided::Allowed { connection, .. } = &decided {
         engine.learn(&credential, connection.tenant);
     }
-    answer(engine, &request.token, decided)
+    answer(engine, &token, decided)
 }
 
 /// The token as the verb takes it: anything but an access token is malformed.
@@ -121,7 +114,7 @@ fn answer(engine: &Engine, token: &Presented, decided: Decided) -> Answer<Good> 
     let now = engine.wall();
     match decided {
         Decided::Allowed { connection, scopes, audit_id, limits, client } => {
-            let mut body = Vec::with_capacity(ANSWER_BYTES);
+            let mut body = buffers::take(ANSWER_BYTES);
             allowed(*connection, scopes, audit_id, client).write_json(&mut body);
             Ok(Good { limits, at: now, body })
         }

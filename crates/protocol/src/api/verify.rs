@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::environment::Environment;
 use crate::id::{AppId, ConnectionId, EventId};
+use crate::json::plain::is_plain;
 use crate::oauth::{ClientId, ResourceUri};
 use crate::scope::{ScopeList, ScopeName};
 use crate::secret::Presented;
@@ -171,9 +172,7 @@ fn write_time(time: Option<Timestamp>, out: &mut Vec<u8>) {
 
 fn write_text(text: Option<&str>, out: &mut Vec<u8>) {
     let Some(text) = text else { return out.extend_from_slice(b"null") };
-    let needs_escape = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
-    // without a way out in the middle, many bytes are looked at together
-    if text.bytes().fold(false, |found, byte| found | needs_escape(byte)) {
+    if !is_plain(text) {
         // rare: `serde_json` knows the escapes
         out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
         return;

@@ -7,6 +7,7 @@
 
 pub(crate) mod fault;
 pub(crate) mod node;
+pub mod plain;
 pub(crate) mod tree;
 
 use serde::de::DeserializeOwned;
