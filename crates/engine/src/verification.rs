@@ -241,7 +241,7 @@ fn walk(
     report: &mut ChainsReport,
     seen: &dyn Fn(Progress) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, StoreError> {
-    let mut scratch = String::new();
+    let mut scratch = Vec::new();
     let mut after = 0;
     loop {
         let slice = read(store, "check_log", |views| views.log(None, after, end, PAGE))?;
@@ -278,7 +278,7 @@ fn check_record(
     store: &dyn Store,
     walk: &mut Walk,
     record: &AuditRecord,
-    scratch: &mut String,
+    scratch: &mut Vec<u8>,
     report: &mut ChainsReport,
 ) -> Result<(), StoreError> {
     let (id, seq) = (record.chain, record.seq);
@@ -404,7 +404,7 @@ mod tests {
         let chain = chains.into_iter().find(|chain| chain.id == third.chain).unwrap();
         let mut walk = Walk { at: chain.tail, chain };
         let mut report = ChainsReport::default();
-        check_record(&store, &mut walk, third, &mut String::new(), &mut report).unwrap();
+        check_record(&store, &mut walk, third, &mut Vec::new(), &mut report).unwrap();
         assert!(report.findings[0].contains("does not follow record 0"), "{report:?}");
     }
 

@@ -265,17 +265,15 @@ impl AuditHash {
         &self.0
     }
 
-    /// Appends the text form.
-    pub fn write(&self, out: &mut String) {
-        out.push_str(core::str::from_utf8(&self.text()).unwrap_or_default());
+    /// Appends the text form to bytes.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.text());
     }
 
     fn text(&self) -> [u8; 64] {
         let mut text = [0; 64];
-        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
-            if let [high, low] = pair {
-                (*high, *low) = (hex_digit(byte >> 4), hex_digit(byte & 15));
-            }
+        for (eight, four) in text.as_chunks_mut().0.iter_mut().zip(self.0.as_chunks().0) {
+            *eight = hex(u32::from_be_bytes(*four)).to_be_bytes();
         }
         text
     }
@@ -359,29 +357,29 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// Appends the text form.
-    pub fn write(&self, out: &mut String) {
+    /// Appends the text form to bytes.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
         match self {
             Self::Key(id) => {
-                out.push_str("key:");
-                id.write(out);
+                out.extend_from_slice(b"key:");
+                id.write_to(out);
             }
             Self::Operator(id) => {
-                out.push_str("operator:");
-                id.write(out);
+                out.extend_from_slice(b"operator:");
+                id.write_to(out);
             }
             Self::Agent(id) => {
-                out.push_str("agent:");
-                id.write(out);
+                out.extend_from_slice(b"agent:");
+                id.write_to(out);
             }
             Self::Account(id) => {
-                out.push_str("account:");
-                id.write(out);
+                out.extend_from_slice(b"account:");
+                id.write_to(out);
             }
-            Self::System => out.push_str("system"),
+            Self::System => out.extend_from_slice(b"system"),
             Self::Session(id) => {
-                out.push_str("session:");
-                id.write(out);
+                out.extend_from_slice(b"session:");
+                id.write_to(out);
             }
         }
     }
@@ -389,9 +387,9 @@ impl Actor {
 
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::with_capacity(48);
-        self.write(&mut text);
-        f.pad(&text)
+        let mut text = Vec::with_capacity(48);
+        self.write_to(&mut text);
+        f.pad(core::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -497,8 +495,17 @@ fn on_behalf_of(text: &str) -> Result<(), InvalidText> {
     Err(InvalidText::Rule("must be user:ID, admin:ID or agent:conn_…"))
 }
 
-const fn hex_digit(value: u8) -> u8 {
-    if value < 10 { b'0' + value } else { b'a' + value - 10 }
+/// The eight hex digits of a number, a byte each, the first in the highest.
+const fn hex(value: u32) -> u64 {
+    /// A one in each byte.
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let value = value as u64;
+    let halves = ((value << 16) | value) & 0x0000_ffff_0000_ffff;
+    let bytes = ((halves << 8) | halves) & 0x00ff_00ff_00ff_00ff;
+    let digits = ((bytes << 4) | bytes) & 0x0f0f_0f0f_0f0f_0f0f;
+    // from ten on, six more make a sixteen
+    let letters = ((digits + 6 * ONES) >> 4) & ONES;
+    digits + b'0' as u64 * ONES + (b'a' - b'9' - 1) as u64 * letters
 }
 
 const fn hex_value(digit: u8) -> Result<u8, InvalidAuditHash> {

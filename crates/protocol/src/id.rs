@@ -62,12 +62,6 @@ macro_rules! ids {
                 out.extend_from_slice(concat!($prefix, "_").as_bytes());
                 out.extend_from_slice(&encode(self.0));
             }
-
-            /// Appends the text form.
-            pub fn write(&self, out: &mut String) {
-                out.push_str(concat!($prefix, "_"));
-                out.push_str(core::str::from_utf8(&encode(self.0)).unwrap_or_default());
-            }
         }
 
         impl fmt::Display for $name {
@@ -281,12 +275,33 @@ mod tests {
         assert!(!error.to_string().contains("zzz"));
     }
 
+    /// The characters one after the other.
+    fn encode_slowly(bytes: [u8; 16]) -> String {
+        const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+        let value = u128::from_be_bytes(bytes);
+        let digit = |position: usize| {
+            ALPHABET[usize::try_from(value >> (125 - 5 * position) & 31).unwrap()]
+        };
+        (0..DIGITS).map(|position| char::from(digit(position))).collect()
+    }
+
+    #[test]
+    fn every_character_is_written() {
+        for value in 0..32_u8 {
+            let bytes = (u128::from(value) * (u128::MAX / 31)).to_be_bytes();
+            assert_eq!(encode(bytes).as_slice(), encode_slowly(bytes).as_bytes());
+        }
+    }
+
     proptest! {
         #[test]
         fn any_16_bytes_are_read_back_in_both_forms(bytes: [u8; 16]) {
             let id = ConnectionId::from_bytes(bytes);
-            let mut written = String::new();
-            id.write(&mut written);
+            let (digits, slowly) = (id.digits(), encode_slowly(bytes));
+            prop_assert_eq!(digits.as_slice(), slowly.as_bytes());
+            let mut written = Vec::new();
+            id.write_to(&mut written);
+            let written = String::from_utf8(written).unwrap();
             prop_assert_eq!(&written, &id.to_string());
             prop_assert_eq!(written.parse(), Ok(id));
             let json = serde_json::to_string(&id).unwrap();

@@ -115,7 +115,7 @@ struct Ends {
 fn hash_tail(conn: &Connection, segments: &[Segment]) -> Checked<HashMap<ChainId, Ends>> {
     let tail = segments.iter().find(|segment| segment.state != SegmentState::Closed);
     let mut ends: HashMap<ChainId, Ends> = HashMap::new();
-    let mut scratch = String::new();
+    let mut scratch = Vec::new();
     let mut next = tail.map_or(LogPosition::MAX, |segment| segment.first);
     loop {
         let records = records_up(conn, next, LogPosition::MAX, CHUNK)?;
@@ -153,7 +153,7 @@ fn check_chain(
         Some(ends) => ends.before,
         None => chain.head,
     };
-    let mut scratch = String::new();
+    let mut scratch = Vec::new();
     let mut records = Lookup::new(conn);
     let mut looked = 0;
     let closed = segments.iter().filter(|segment| segment.state == SegmentState::Closed);

@@ -278,7 +278,7 @@ pub fn record_cells(
 #[derive(Debug)]
 pub struct ChainCheck {
     chains: HashMap<ChainId, (Chain, ChainHead)>,
-    scratch: String,
+    scratch: Vec<u8>,
     records: u64,
 }
 
@@ -286,11 +286,7 @@ impl ChainCheck {
     /// Of these chains.
     pub fn new(chains: impl IntoIterator<Item = Chain>) -> Self {
         let at_tail = |chain: Chain| (chain.id, (chain.clone(), chain.tail));
-        Self {
-            chains: chains.into_iter().map(at_tail).collect(),
-            scratch: String::new(),
-            records: 0,
-        }
+        Self { chains: chains.into_iter().map(at_tail).collect(), scratch: Vec::new(), records: 0 }
     }
 
     /// The next record of the log.

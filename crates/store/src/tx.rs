@@ -43,7 +43,7 @@ pub struct Tx<'a> {
     usage: KeyMap<Tenant, DayUsage>,
     /// Few at a time: there are few codes.
     refusals: Vec<(Tenant, String, u64)>,
-    scratch: String,
+    scratch: Vec<u8>,
 }
 
 impl<'a> Tx<'a> {
@@ -95,7 +95,7 @@ impl<'a> Tx<'a> {
             registers: KeyMap::default(),
             usage: KeyMap::default(),
             refusals: Vec::new(),
-            scratch: String::new(),
+            scratch: Vec::new(),
         }
     }
 

@@ -26,8 +26,8 @@ impl ChainHead {
 /// Makes `record` the next of the chain at `head`: sets `seq`, `prev_hash` and `hash`, and
 /// returns the new head.
 ///
-/// `scratch` is overwritten; pass the same string again to save its allocation.
-pub fn seal(record: &mut AuditRecord, head: &ChainHead, scratch: &mut String) -> ChainHead {
+/// `scratch` is overwritten; pass the same buffer again to save its allocation.
+pub fn seal(record: &mut AuditRecord, head: &ChainHead, scratch: &mut Vec<u8>) -> ChainHead {
     record.seq = head.seq.saturating_add(1);
     record.prev_hash = head.hash;
     record.hash = record_hash(record, scratch);
@@ -36,8 +36,8 @@ pub fn seal(record: &mut AuditRecord, head: &ChainHead, scratch: &mut String) ->
 
 /// The hash that `record` should have: SHA-256 of its canonical form, which is left in
 /// `scratch`. The record's own `hash` plays no part.
-pub fn record_hash(record: &AuditRecord, scratch: &mut String) -> AuditHash {
+pub fn record_hash(record: &AuditRecord, scratch: &mut Vec<u8>) -> AuditHash {
     scratch.clear();
     write_canonical(record, scratch);
-    AuditHash::from_bytes(Sha256::digest(scratch.as_bytes()).into())
+    AuditHash::from_bytes(Sha256::digest(scratch.as_slice()).into())
 }

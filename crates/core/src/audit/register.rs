@@ -182,7 +182,7 @@ impl Checkpoint {
     fn of_line(line: &[u8], number: usize) -> Result<Self, CheckpointError> {
         let record: AuditRecord = serde_json::from_slice(line)
             .map_err(|_| CheckpointError::NotARecord { line: number })?;
-        if record_hash(&record, &mut String::new()) != record.hash {
+        if record_hash(&record, &mut Vec::new()) != record.hash {
             return Err(CheckpointError::Altered { line: number });
         }
         Self::of_record(&record).ok_or(CheckpointError::NotACheckpoint { line: number })

@@ -76,7 +76,7 @@ pub fn chains(world: &World, log: &[AuditRecord]) {
     let mut heads: BTreeMap<ChainId, ChainHead> =
         chains.values().map(|chain| (chain.id, chain.tail)).collect();
     let mut seen = BTreeSet::new();
-    let mut canonical = String::new();
+    let mut canonical = Vec::new();
     for record in log {
         assert!(seen.insert(record.id), "{} is in the log twice", record.id);
         let chain = chains.get(&record.chain).expect("a record's chain is known");

@@ -47,7 +47,8 @@ impl From<BadRow> for StoreError {
 pub fn pack<T: Serialize>(value: &T) -> Result<Vec<u8>, BadRow> {
     let mut row = Vec::with_capacity(320);
     row.push(VERSION);
-    Ok(postcard::to_extend(value, row)?)
+    postcard::serialize_with_flavor(value, Behind(&mut row))?;
+    Ok(row)
 }
 
 /// Appends a value to a blob of several.
@@ -59,9 +60,35 @@ pub fn pack_behind<T: Serialize>(value: &T, row: &mut Vec<u8>) -> Result<(), Bad
         row.reserve(2_048);
         row.push(VERSION);
     }
-    // an error leaves the blob empty, and the transaction is rolled back
-    *row = postcard::to_extend(value, std::mem::take(row))?;
-    Ok(())
+    let written = postcard::serialize_with_flavor(value, Behind(row));
+    if written.is_err() {
+        // the transaction is rolled back
+        row.clear();
+    }
+    Ok(written?)
+}
+
+/// Where postcard writes: behind what a buffer has, each piece in one piece.
+struct Behind<'b>(&'b mut Vec<u8>);
+
+impl postcard::ser_flavors::Flavor for Behind<'_> {
+    type Output = ();
+
+    #[inline]
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    #[inline]
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
 }
 
 /// The value of a blob.

@@ -110,7 +110,7 @@ impl Log {
             hash: AuditHash::ZERO,
         };
         let chain = if id == REGISTER { &mut self.register } else { &mut self.writer };
-        chain.head = Some(seal(&mut record, &chain.head(), &mut String::new()));
+        chain.head = Some(seal(&mut record, &chain.head(), &mut Vec::new()));
         chain.records.push(record);
         Ok(())
     }

@@ -63,7 +63,7 @@ pub struct Verifier<'a> {
     last_line: u64,
     sum_is_wrong: bool,
     findings: Findings,
-    canonical: String,
+    canonical: Vec<u8>,
     rewritten: Vec<u8>,
 }
 
@@ -105,7 +105,7 @@ impl<'a> Verifier<'a> {
             last_line: 0,
             sum_is_wrong: false,
             findings: Findings::default(),
-            canonical: String::new(),
+            canonical: Vec::new(),
             rewritten: Vec::new(),
         }
     }

@@ -97,7 +97,7 @@ impl Log {
             hash: AuditHash::ZERO,
         };
         let head = self.heads.entry(chain).or_insert(ChainHead::START);
-        *head = seal(&mut record, head, &mut String::new());
+        *head = seal(&mut record, head, &mut Vec::new());
         let records = if chain == REGISTER { &mut self.register } else { &mut self.others };
         records.push(record);
     }
@@ -286,7 +286,7 @@ impl Export {
         let start = *self.bounds(chain);
         let mut head = ChainHead { seq: start.first_seq - 1, hash: start.first_prev_hash };
         for record in self.records.iter_mut().filter(|record| record.chain == chain) {
-            head = seal(record, &head, &mut String::new());
+            head = seal(record, &head, &mut Vec::new());
         }
         let bounds = self.bounds(chain);
         (bounds.last_seq, bounds.last_hash) = (head.seq, head.hash);
@@ -294,7 +294,7 @@ impl Export {
 
     pub(super) fn rehash_record(&mut self, chain: ChainId, seq: u64) {
         let record = self.record(chain, seq);
-        record.hash = record_hash(record, &mut String::new());
+        record.hash = record_hash(record, &mut Vec::new());
     }
 
     pub(super) fn kinds(&self) -> Vec<FindingKind> {

@@ -232,7 +232,7 @@ fn a_record_twice_or_that_links_to_nothing_is_inserted() {
         let position = export.position(chain(2), 3);
         let mut copy = export.records[position].clone();
         copy.id = EventId::from_bytes([3; 16]);
-        copy.hash = crate::audit::record_hash(&copy, &mut String::new());
+        copy.hash = crate::audit::record_hash(&copy, &mut Vec::new());
         (position, copy)
     };
     let kinds = tampered(|export| {
@@ -280,7 +280,7 @@ fn records_past_the_end_or_of_another_app_are_inserted() {
         let last = *export.bounds(chain(1));
         let mut more = export.records[export.position(chain(1), last.last_seq)].clone();
         let head = crate::audit::ChainHead { seq: last.last_seq, hash: last.last_hash };
-        crate::audit::seal(&mut more, &head, &mut String::new());
+        crate::audit::seal(&mut more, &head, &mut Vec::new());
         export.records.push(more);
         export.rehash(chain(1));
     });
