@@ -11,6 +11,7 @@
 //! | [`steps`] | what a reading costs, counted |
 //! | [`migrations`] | the schema's history |
 //! | `session`, `views`, `rows`, `connections`, `people` | reads and writes of one transaction |
+//! | `kept` | rows that the writer need not read again |
 //! | `activity` | calls per connection, between the log and the tables |
 //! | `uncounted` | usage and heads of chains, between the log and the tables |
 //! | `log`, `terms`, `postings`, `index`, `search` | the audit log, its segments, their index, reading it |
@@ -31,6 +32,7 @@ pub mod copy;
 mod copying;
 mod error;
 mod index;
+mod kept;
 mod lock;
 mod log;
 mod maintain;

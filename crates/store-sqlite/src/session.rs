@@ -1,16 +1,10 @@
 //! One transaction or snapshot on one connection: what `Views` and `Rows` are implemented on.
 
-use std::sync::Arc;
-
-use agentadmit_core::app::{App, EnvironmentState, Tenant};
 use agentadmit_core::clock::{ClockGuard, Doubt};
 use agentadmit_core::connection::Activity;
-use agentadmit_core::credential::ApiKey;
 use agentadmit_protocol::audit::AuditRecord;
-use agentadmit_protocol::id::AppId;
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
-use agentadmit_store::maps::KeyMap;
 use agentadmit_store::views::{Chain, LogPosition};
 use parking_lot::Mutex;
 use rusqlite::{CachedStatement, Connection};
@@ -19,6 +13,7 @@ use crate::activity::{self, Batch, Fold, Subject, Unfolded};
 use crate::block::Block;
 use crate::codec::Packed;
 use crate::error::Stored;
+use crate::kept::{Cache, Kept, Moment};
 use crate::options::{Access, StoreOptions};
 use crate::sql;
 use crate::statements as st;
@@ -106,17 +101,6 @@ pub(crate) struct Pending {
     synced: bool,
 }
 
-/// Rows that one transaction reads for most of its calls, as they stand in this transaction.
-#[derive(Debug, Default)]
-pub(crate) struct Cache {
-    pub(crate) apps: KeyMap<AppId, Arc<App>>,
-    pub(crate) environments: KeyMap<Tenant, Arc<EnvironmentState>>,
-    pub(crate) api_keys: KeyMap<i64, Arc<ApiKey>>,
-}
-
-/// Entries per kind that a [`Cache`] keeps.
-pub(crate) const CACHED: usize = 1_024;
-
 /// What distinguishes a snapshot from a transaction.
 pub(crate) enum Role<'s> {
     /// A snapshot.
@@ -158,23 +142,26 @@ impl<'s> Session<'s> {
         shared: &'s Shared,
     ) -> Self {
         let role = Role::Reader { present, own: None };
-        Self { conn, shared, role, cache: Cache::default(), uncounted: None, held: Held::default() }
+        let (cache, held) = (Cache::default(), Held::default());
+        Self { conn, shared, role, cache, uncounted: None, held }
     }
 
-    /// Writes in the transaction that is open on `conn`.
-    /// `known` is the end of the log as it was last seen, and `uncounted` goes with it.
+    /// Writes in the transaction that is open on `conn`, which begins at `moment`.
+    /// `known` is the end of the log as it was last seen, `kept` and `uncounted` go with it.
     pub(crate) fn writer(
         conn: &'s Connection,
         shared: &'s Shared,
-        known: Tail,
-        uncounted: Option<Uncounted>,
+        moment: Moment,
+        (known, kept, uncounted): (Tail, Kept, Option<Uncounted>),
     ) -> Result<Self, StoreError> {
-        let tail = Tail::read_from(conn, known)?;
+        let (cache, tail) = match kept.at(moment) {
+            Some(cache) => (cache, known),
+            None => (Cache::default(), Tail::read_from(conn, known)?),
+        };
         let role = Role::Writer(Pending { begin: tail.end, tail, ..Pending::default() });
         // another process has appended: what is known is not all
         let uncounted = uncounted.filter(|known| known.known_to == tail.end);
-        let (cache, held) = (Cache::default(), Held::default());
-        Ok(Self { conn, shared, role, cache, uncounted, held })
+        Ok(Self { conn, shared, role, cache, uncounted, held: Held::default() })
     }
 
     /// The end of the log.

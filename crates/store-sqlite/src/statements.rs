@@ -41,9 +41,11 @@ statements! {
     ACTIVITY = "SELECT calls, last_used_at FROM activity WHERE connection_id = ?1";
     /// The way of one verify: the live scopes.
     ENVIRONMENT = "SELECT state FROM environments WHERE tenant = ?1";
+    /// Once per batch: whether another connection has committed since it was asked last.
+    DATA_VERSION = "PRAGMA data_version";
     /// The newest record.
     LOG_TAIL = "SELECT pos, row FROM audit_log ORDER BY pos DESC LIMIT 1";
-    /// Once per batch: whether that is still the newest one.
+    /// Whether that is still the newest one.
     LOG_END = "SELECT pos FROM audit_log ORDER BY pos DESC LIMIT 1";
     /// Once per block of records.
     APPEND = "INSERT INTO audit_log (pos, row, records) VALUES (?1, ?2, ?3)";

@@ -28,7 +28,8 @@ use serde::de::DeserializeOwned;
 
 use crate::activity::Subject;
 use crate::codec::{self, Packed, TenantKey};
-use crate::session::{CACHED, Session};
+use crate::kept::CACHED;
+use crate::session::Session;
 use crate::sql;
 use crate::statements as st;
 

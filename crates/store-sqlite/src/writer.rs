@@ -15,7 +15,8 @@ use rusqlite::Connection;
 use crate::connect::{Purpose, connect};
 use crate::copying::Copying;
 use crate::error::{OpenError, Stored};
-use crate::session::{ClockState, Pending, Role, Session, Shared, Tail};
+use crate::kept::{Kept, Moment};
+use crate::session::{self, ClockState, Role, Session, Shared, Tail};
 use crate::sql;
 use crate::statements as st;
 use crate::uncounted::Uncounted;
@@ -30,6 +31,8 @@ pub(crate) struct Writer {
     pub(crate) floor_is_lifted: bool,
     /// The end of the log after the last transaction.
     tail: Tail,
+    /// Rows that it has read.
+    kept: Kept,
     /// What its records say that usage and chains do not yet; `None` where nobody knows.
     uncounted: Option<Uncounted>,
     is_doubtful: bool,
@@ -43,6 +46,7 @@ impl Writer {
             state: WriterState::new(shared.options.randomness.seed()?, shared.options.writer),
             floor_is_lifted: false,
             tail: Tail::default(),
+            kept: Kept::default(),
             uncounted: None,
             is_doubtful: false,
         })
@@ -56,23 +60,27 @@ impl Writer {
         work: Work<'_>,
     ) -> Result<(), StoreError> {
         let reading = shared.options.clock.read();
-        let (known, uncounted) = (self.tail, self.uncounted.take());
+        // what is not put back, because the transaction failed, is forgotten
+        let known = (self.tail, std::mem::take(&mut self.kept), self.uncounted.take());
         let done = self.write(path, shared, |conn, state, lifted| {
-            let mut session = Session::writer(conn, shared, known, uncounted)?;
+            let moment = Moment::of(conn)?;
+            let mut session = Session::writer(conn, shared, moment, known)?;
             let mut tx = begin(&mut session, state, reading, lifted)?;
             work(&mut tx)?;
             tx.finish()?;
             session.flush_log()?;
             session.count()?;
+            let kept = Kept::of(session.cache, moment, conn);
             match session.role {
-                Role::Writer(pending) => Ok((pending, session.uncounted)),
-                Role::Reader { .. } => Ok((Pending::default(), None)),
+                Role::Writer(pending) => Ok((pending, kept, session.uncounted)),
+                Role::Reader { .. } => Err(session::not_a_writer()),
             }
         });
         match done {
-            Ok((pending, uncounted)) => {
+            Ok((pending, kept, uncounted)) => {
                 self.state.committed();
                 self.tail = pending.tail;
+                self.kept = kept;
                 self.uncounted = uncounted;
                 self.floor_is_lifted &= pending.begin == pending.tail.end;
                 let floor = pending.tail.newest_at.filter(|_| !self.floor_is_lifted);
@@ -118,11 +126,13 @@ impl Writer {
             Ok(value) => value,
             Err(error) => {
                 let is_stuck = execute(&self.conn, "ROLLBACK").is_err();
+                self.kept = Kept::default();
                 self.is_doubtful = is_stuck || !matches!(error, StoreError::Clock(_));
                 return Err(error);
             }
         };
         if let Err(error) = execute(&self.conn, "COMMIT") {
+            self.kept = Kept::default();
             self.is_doubtful = true;
             if let Err(error) = self.repair(path, shared) {
                 tracing::error!(%error, "a commit failed, and what it left is not covered yet");
