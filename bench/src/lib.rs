@@ -9,8 +9,10 @@
 //! | `fill-store` | a store with many connections, and their tokens in a file |
 //! | `slow-service` | the service on a disk that is slow to flush |
 //! | `count-verify` | the whole way of a verify on one thread, the same at every run, to be counted |
+//! | `count-fold` | folding one window of calls into a store of many connections, to be counted |
 
 pub mod fill;
+pub mod ticking;
 
 use std::num::NonZero;
 use std::{io, thread};

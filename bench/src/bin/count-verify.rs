@@ -11,18 +11,15 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
 use agentadmit_bench::fill;
-use agentadmit_core::clock::Reading;
+use agentadmit_bench::ticking::Ticking;
 use agentadmit_engine::admission::AdmissionLimits;
 use agentadmit_engine::keyring::SecretKey;
 use agentadmit_engine::{Engine, EngineOptions, EngineSteps, Keyring};
 use agentadmit_http::serve::{ServeLimits, Site, Stopping, connection};
 use agentadmit_http::{HttpOptions, ServiceState};
-use agentadmit_protocol::time::Timestamp;
-use agentadmit_store::Clock;
 use agentadmit_store_sqlite::{Access, SqliteStore, StoreOptions};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
@@ -55,10 +52,6 @@ const WARM_UP: usize = 20;
 const STREAM: usize = 16 * 1024;
 /// Turns of the runtime after which all requests of a round must wait.
 const MOST_TURNS: usize = 1_000;
-/// Every run begins at this moment, 2026-01-01.
-const BEGIN_MS: i64 = 1_767_225_600_000;
-/// Nanoseconds from one reading of the clock to the next.
-const TICK_NS: u64 = 1_000;
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
@@ -74,24 +67,6 @@ fn main() -> Result<()> {
 #[inline(never)]
 fn counted(runtime: &Runtime, bench: &mut Bench, rounds: usize) -> Result<()> {
     runtime.block_on(bench.rounds(rounds))
-}
-
-/// A clock that moves on by the same step at every reading.
-#[derive(Default)]
-struct Ticking {
-    readings: AtomicU64,
-}
-
-impl Clock for Ticking {
-    fn read(&self) -> Reading {
-        let readings = self.readings.fetch_add(1, Ordering::Relaxed);
-        let elapsed = Duration::from_nanos(readings.saturating_mul(TICK_NS));
-        let elapsed_ms = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
-        Reading {
-            wall: Timestamp::from_millis(BEGIN_MS).plus_millis(elapsed_ms),
-            monotonic_ns: readings.saturating_mul(TICK_NS),
-        }
-    }
 }
 
 /// A service, and clients that call it at the same moment.
