@@ -8,7 +8,8 @@
 //!
 //! Folding goes by windows of the log. A window's keys are folded in order, in slices; with each
 //! slice the same transaction writes down how far it came, so the state on disk is always: all
-//! records up to `folded_to`, and of those up to `window_to` the keys up to `window_after`.
+//! records up to `folded_to`, and of those up to `window_to` the keys up to `window_after`. The
+//! connections of a large window are put in order while nobody waits for it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,19 +21,21 @@ use agentadmit_protocol::id::{ConnectionId, KeyId};
 use agentadmit_protocol::time::Timestamp;
 use agentadmit_store::StoreError;
 use agentadmit_store::maps::KeyMap;
-use agentadmit_store::tables::column::uncount;
 use agentadmit_store::tables::log::{calls_of, tenant_of};
 use agentadmit_store::views::LogPosition;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use crate::block::records_up;
+use crate::bundle::{self, key_of};
 use crate::codec::Packed;
 use crate::sql;
 use crate::statements as st;
 
 /// Records read at a time.
 const CHUNK: i64 = 1_000;
+/// Labels and keys folded in one slice; each may stand in a page of its own.
+const MOST_OTHERS: usize = 250;
 
 /// Whose use is remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -111,7 +114,8 @@ impl Fold {
 /// What some records say, counted.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    uses: KeyMap<Subject, Activity>,
+    connections: KeyMap<ConnectionId, Activity>,
+    keys: KeyMap<KeyId, Activity>,
     labels: KeyMap<(Tenant, i32), HashMap<String, u64>>,
 }
 
@@ -128,13 +132,20 @@ impl Batch {
 
     /// What it says of a connection or key.
     pub(crate) fn activity(&self, subject: Subject) -> Activity {
-        self.uses.get(&subject).copied().unwrap_or_default()
+        let known = match subject {
+            Subject::Connection(id) => self.connections.get(&id),
+            Subject::Key(id) => self.keys.get(&id),
+        };
+        known.copied().unwrap_or_default()
     }
 
     /// Takes what another one says.
     pub(crate) fn merge(&mut self, newer: Self) {
-        for (subject, activity) in newer.uses {
-            self.add(subject, activity);
+        for (id, activity) in newer.connections {
+            self.add(Subject::Connection(id), activity);
+        }
+        for (id, activity) in newer.keys {
+            self.add(Subject::Key(id), activity);
         }
         for (day, labels) in newer.labels {
             for (label, calls) in labels {
@@ -144,7 +155,10 @@ impl Batch {
     }
 
     fn add(&mut self, subject: Subject, activity: Activity) {
-        let known = self.uses.entry(subject).or_default();
+        let known = match subject {
+            Subject::Connection(id) => self.connections.entry(id).or_default(),
+            Subject::Key(id) => self.keys.entry(id).or_default(),
+        };
         *known = known.and(activity);
     }
 
@@ -157,18 +171,53 @@ impl Batch {
             }
         }
     }
+}
 
-    /// Everything in the order in which it is folded.
-    fn sorted(self) -> BTreeMap<FoldKey, Activity> {
-        let uses =
-            self.uses.into_iter().map(|(subject, activity)| (FoldKey::from(subject), activity));
-        let labels = self.labels.into_iter().flat_map(|((tenant, day), labels)| {
+/// What is left of a window that is being folded.
+#[derive(Debug, Default)]
+struct Folding {
+    connections: KeyMap<ConnectionId, Activity>,
+    /// The same connections, the newest first; nothing where they are not in order yet.
+    order: Option<Vec<ConnectionId>>,
+    /// Labels and keys, which come behind the connections.
+    others: BTreeMap<FoldKey, Activity>,
+}
+
+impl Folding {
+    /// All of a batch.
+    fn of(batch: Batch) -> Self {
+        let keys = batch.keys.into_iter().map(|(id, activity)| (FoldKey::Key(id), activity));
+        let labels = batch.labels.into_iter().flat_map(|((tenant, day), labels)| {
             labels.into_iter().map(move |(label, calls)| {
                 (FoldKey::Label(tenant, day, label), Activity { calls, last_used_at: None })
             })
         });
-        uses.chain(labels).collect()
+        Self { connections: batch.connections, order: None, others: keys.chain(labels).collect() }
     }
+
+    fn activity(&self, subject: Subject) -> Activity {
+        let known = match subject {
+            Subject::Connection(id) => self.connections.get(&id),
+            Subject::Key(id) => self.others.get(&FoldKey::Key(id)),
+        };
+        known.copied().unwrap_or_default()
+    }
+
+    fn add(&mut self, key: FoldKey, activity: Activity) {
+        let known = match key {
+            FoldKey::Connection(id) => {
+                self.order = None;
+                self.connections.entry(id).or_default()
+            }
+            key => self.others.entry(key).or_default(),
+        };
+        *known = known.and(activity);
+    }
+}
+
+/// Puts connections in the order in which they are taken from: the newest first.
+pub(crate) fn put_in_order(connections: &mut [ConnectionId]) {
+    connections.sort_unstable_by_key(|id| std::cmp::Reverse(u128::from_be_bytes(*id.as_bytes())));
 }
 
 /// What a record says of a connection and of a key.
@@ -209,18 +258,46 @@ pub(crate) struct Unfolded {
     /// Every record up to here is in it.
     pub(crate) known_to: LogPosition,
     /// What is left of the window.
-    folding: BTreeMap<FoldKey, Activity>,
+    folding: Folding,
     /// What came after the window.
     fresh: Batch,
 }
 
 /// What is folded next.
 #[derive(Debug)]
-pub(crate) struct Slice {
+pub(crate) enum Next {
+    /// These connections are to be put in order first.
+    Unordered(Vec<ConnectionId>),
     /// Rows to add to.
-    pub(crate) rows: Vec<(FoldKey, Activity)>,
-    /// The mark to write with them.
-    pub(crate) fold: Fold,
+    Rows(Slice),
+}
+
+/// Rows to add to, in order.
+#[derive(Debug)]
+pub(crate) struct Slice {
+    pub(crate) connections: Vec<(ConnectionId, Activity)>,
+    /// Labels and keys; none as long as there are connections behind these.
+    pub(crate) others: Vec<(FoldKey, Activity)>,
+}
+
+impl Slice {
+    /// Leaves what was not written for the next one.
+    pub(crate) fn cut(&mut self, connections: usize) {
+        if connections < self.connections.len() {
+            self.connections.truncate(connections);
+            self.others.clear();
+        }
+    }
+
+    /// How many rows it adds to.
+    pub(crate) fn rows(&self) -> usize {
+        self.connections.len() + self.others.len()
+    }
+
+    fn last(&self) -> Option<FoldKey> {
+        let connection = || self.connections.last().map(|(id, _)| FoldKey::Connection(*id));
+        self.others.last().map(|(key, _)| key.clone()).or_else(connection)
+    }
 }
 
 impl Unfolded {
@@ -252,14 +329,14 @@ impl Unfolded {
         for (subject, activity) in uses_of(record) {
             let key = FoldKey::from(subject);
             if !fold.has(position, &key) {
-                let known = self.folding.entry(key).or_default();
-                *known = known.and(activity);
+                self.folding.add(key, activity);
             }
         }
         if let Some((tenant, day, label)) = label_of(record) {
             let key = FoldKey::Label(tenant, day, label.to_owned());
             if !fold.has(position, &key) {
-                self.folding.entry(key).or_default().calls += u64::from(record.count);
+                let calls = u64::from(record.count);
+                self.folding.add(key, Activity { calls, last_used_at: None });
             }
         }
     }
@@ -271,12 +348,7 @@ impl Unfolded {
 
     /// What it says of a connection or key.
     pub(crate) fn activity(&self, subject: Subject) -> Activity {
-        let folding = if self.folding.is_empty() {
-            Activity::default()
-        } else {
-            self.folding.get(&FoldKey::from(subject)).copied().unwrap_or_default()
-        };
-        folding.and(self.fresh.activity(subject))
+        self.folding.activity(subject).and(self.fresh.activity(subject))
     }
 
     /// A transaction is committed that appended the records up to `end`, which say `batch`.
@@ -298,38 +370,82 @@ impl Unfolded {
     pub(crate) fn begin_window(&mut self) {
         let Some(fold) = &mut self.fold else { return };
         if fold.window.is_none() && self.known_to > fold.folded_to {
-            self.folding = std::mem::take(&mut self.fresh).sorted();
+            self.folding = Folding::of(std::mem::take(&mut self.fresh));
             fold.window = Some(Window { to: self.known_to, after: None });
         }
     }
 
-    /// The next rows to fold, and the mark that goes with them.
-    pub(crate) fn next_slice(&self, rows: usize) -> Option<Slice> {
-        let fold = self.fold.as_ref()?;
-        let window = fold.window.as_ref()?;
-        let rows: Vec<_> =
-            self.folding.iter().take(rows).map(|(key, add)| (key.clone(), *add)).collect();
-        let is_last = rows.len() == self.folding.len();
-        let after = rows.last().map(|(key, _)| key.clone());
-        let generation = fold.generation.saturating_add(1);
-        let fold = if is_last {
-            Fold { generation, folded_to: window.to, window: None }
-        } else {
-            Fold {
-                generation,
-                folded_to: fold.folded_to,
-                window: Some(Window { to: window.to, after }),
+    /// What is folded next, at most so many connections; nothing where there is no window. No more
+    /// than that are put in order at once.
+    pub(crate) fn next(&mut self, most: usize) -> Option<Next> {
+        self.fold.as_ref()?.window.as_ref()?;
+        let Folding { connections, order, others } = &mut self.folding;
+        let order = match order {
+            Some(order) => order,
+            None => {
+                let mut ids: Vec<_> = connections.keys().copied().collect();
+                if ids.len() > most {
+                    return Some(Next::Unordered(ids));
+                }
+                put_in_order(&mut ids);
+                order.insert(ids)
             }
         };
-        Some(Slice { rows, fold })
+        let next = order.iter().rev().take(most);
+        let next = next.filter_map(|id| Some((*id, *connections.get(id)?)));
+        let mut slice = Slice { connections: next.collect(), others: Vec::new() };
+        if slice.connections.len() == connections.len() {
+            let others = others.iter().take(MOST_OTHERS);
+            slice.others = others.map(|(key, add)| (key.clone(), *add)).collect();
+        }
+        Some(Next::Rows(slice))
     }
 
-    /// A slice is on disk.
-    pub(crate) fn folded(&mut self, slice: Slice) {
-        for (key, _) in &slice.rows {
-            self.folding.remove(key);
+    /// The mark to write with what is next.
+    pub(crate) fn mark_behind(&self, next: &Next) -> Option<Fold> {
+        let fold = self.fold.as_ref()?;
+        let window = fold.window.as_ref()?;
+        let all = self.folding.connections.len() + self.folding.others.len();
+        let generation = fold.generation.saturating_add(1);
+        let after = match next {
+            Next::Unordered(_) => None,
+            Next::Rows(slice) if slice.rows() == all => {
+                return Some(Fold { generation, folded_to: window.to, window: None });
+            }
+            Next::Rows(slice) => slice.last(),
+        };
+        let after = after.or_else(|| window.after.clone());
+        let window = Some(Window { to: window.to, after });
+        Some(Fold { generation, folded_to: fold.folded_to, window })
+    }
+
+    /// What was next is on disk, and its mark.
+    pub(crate) fn folded(&mut self, next: &Next, mark: Fold) {
+        if let Next::Rows(slice) = next {
+            let Folding { connections, order, others } = &mut self.folding;
+            if let Some(order) = order {
+                order.truncate(order.len().saturating_sub(slice.connections.len()));
+            }
+            for (id, _) in &slice.connections {
+                connections.remove(id);
+            }
+            for (key, _) in &slice.others {
+                others.remove(key);
+            }
         }
-        self.fold = Some(slice.fold);
+        if mark.window.is_none() {
+            // the memory of a large window goes with it
+            self.folding = Folding::default();
+        }
+        self.fold = Some(mark);
+    }
+
+    /// The connections that were named are in order now.
+    pub(crate) fn ordered(&mut self, mark: &Fold, connections: Vec<ConnectionId>) {
+        // where somebody else folded meanwhile, everything was read anew
+        if self.fold.as_ref() == Some(mark) {
+            self.folding.order = Some(connections);
+        }
     }
 
     /// Forgets everything; the next [`Unfolded::sync`] reads it again.
@@ -340,18 +456,16 @@ impl Unfolded {
 
 /// What is folded of the use of a connection or key.
 pub(crate) fn folded(conn: &Connection, subject: Subject) -> Result<Activity, StoreError> {
-    let (statement, key) = match &subject {
-        Subject::Connection(id) => (st::ACTIVITY, id.as_bytes()),
-        Subject::Key(id) => (st::KEY_USE, id.as_bytes()),
+    let found = match subject {
+        Subject::Connection(id) => sql::one(conn, st::ACTIVITY, [key_of(id)], |row| {
+            Ok(bundle::find(row.get_ref(1)?.as_blob()?, id))
+        })?,
+        Subject::Key(id) => sql::one(conn, st::KEY_USE, [id.as_bytes()], |row| {
+            let last_used_at = Some(Timestamp::from_millis(row.get(0)?));
+            Ok(Ok(Activity { calls: 0, last_used_at }))
+        })?,
     };
-    let found = sql::one(conn, statement, [key], |row| {
-        let last_used_at: Option<i64> = row.get(1)?;
-        Ok(Activity {
-            calls: uncount(row.get(0)?),
-            last_used_at: last_used_at.map(Timestamp::from_millis),
-        })
-    })?;
-    Ok(found.unwrap_or_default())
+    found.unwrap_or_else(|| Ok(Activity::default()))
 }
 
 /// What the records after `after` up to `end` say of one connection or key.

@@ -12,6 +12,7 @@ use agentadmit_protocol::secret::SecretHash;
 use agentadmit_store::copy::{
     Cell, Outline, SegmentRow, Source, Table, Take, chain_cells, optional, tenant_cells,
 };
+use agentadmit_store::tables::column::count;
 use agentadmit_store::tables::{Grant, unpack};
 use agentadmit_store::views::LogPosition;
 use agentadmit_store::{Store as _, StoreError};
@@ -19,6 +20,7 @@ use rusqlite::{Connection, Row};
 
 use crate::activity::Fold;
 use crate::block::records_up;
+use crate::bundle;
 use crate::codec::{TenantKey, chain};
 use crate::connect::{self, Purpose};
 use crate::error::{OpenError, Stored};
@@ -112,13 +114,19 @@ impl Source for Whole {
     }
 
     fn count(&mut self, table: &Table) -> Result<u64, StoreError> {
-        let from = reader(table)?.from;
-        let sql = format!("SELECT count(*) FROM {from}");
+        let sql = if table.name == ACTIVITY {
+            "SELECT coalesce(sum(connections), 0) FROM activity".to_owned()
+        } else {
+            format!("SELECT count(*) FROM {}", reader(table)?.from)
+        };
         let rows: Option<i64> = sql::one(&self.conn, &sql, [], |row| row.get(0))?;
         Ok(rows.unwrap_or(0).unsigned_abs())
     }
 
     fn rows(&mut self, table: &Table, take: Take<'_>) -> Result<(), StoreError> {
+        if table.name == ACTIVITY {
+            return self.activity(take);
+        }
         let reader = reader(table)?;
         let sql = format!("SELECT {} FROM {}", reader.columns, reader.from);
         let mut statement = self.conn.prepare(&sql).stored()?;
@@ -147,11 +155,29 @@ impl Source for Whole {
     }
 }
 
+impl Whole {
+    /// One row for each connection of each bundle.
+    fn activity(&self, take: Take<'_>) -> Result<(), StoreError> {
+        let mut statement = self.conn.prepare("SELECT row FROM activity ORDER BY low").stored()?;
+        let mut rows = statement.query([]).stored()?;
+        while let Some(row) = rows.next().stored()? {
+            let row: Vec<u8> = row.get(0).stored()?;
+            for entry in bundle::entries(&row)? {
+                let id = Cell::Uuid(*entry.id.as_bytes());
+                take(vec![id, Cell::Big(count(entry.calls)), Cell::Big(entry.at)])?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A table that was added and forgotten here must not be left behind in silence.
 fn must_know_every_table(conn: &Connection) -> Result<(), StoreError> {
     let names: Vec<String> = sql::many(conn, ALL_TABLES, [], |row| row.get(0))?;
     let is_known = |name: &&String| {
-        READERS.iter().any(|(known, _)| known == *name) || OF_THE_LOG.contains(&name.as_str())
+        READERS.iter().any(|(known, _)| known == *name)
+            || *name == ACTIVITY
+            || OF_THE_LOG.contains(&name.as_str())
     };
     match names.iter().find(|name| !is_known(name)) {
         None => Ok(()),
@@ -167,6 +193,8 @@ const ALL_TABLES: &str =
 /// what belongs to the file.
 const OF_THE_LOG: &[&str] =
     &["audit_log", "audit_runs", "audit_segments", "audit_terms", "fold", "migrations", "repairs"];
+/// The one table whose rows hold several of those that are copied.
+const ACTIVITY: &str = "activity";
 const SEGMENTS: &str = "SELECT segment, first_pos, last_pos, last_at, state FROM audit_segments
     WHERE state <> 3 ORDER BY segment";
 const END: &str = "SELECT max(pos) FROM audit_log";
@@ -265,14 +293,6 @@ const READERS: &[(&str, Reader)] = &[
             columns: "token_key, connection_id",
             from: "connection_tokens",
             cells: |row| Ok(vec![big(row, 0)?, id(row, 1)?]),
-        },
-    ),
-    (
-        "activity",
-        Reader {
-            columns: "connection_id, calls, last_used_at",
-            from: "activity",
-            cells: |row| Ok(vec![id(row, 0)?, big(row, 1)?, optional(row.get(2).stored()?)]),
         },
     ),
     (

@@ -12,7 +12,7 @@
 //! | [`migrations`] | the schema's history |
 //! | `session`, `views`, `rows`, `connections`, `people` | reads and writes of one transaction |
 //! | `kept` | rows that the writer need not read again |
-//! | `activity` | calls per connection, between the log and the tables |
+//! | `activity`, `fold`, `bundle` | calls per connection, between the log and the tables |
 //! | `uncounted` | usage and heads of chains, between the log and the tables |
 //! | `log`, `terms`, `postings`, `index`, `search` | the audit log, its segments, their index, reading it |
 //! | `maintain` | folding, indexing, retention, checkpoints, in slices |
@@ -24,6 +24,7 @@ mod accounts;
 mod activity;
 pub mod backup;
 mod block;
+mod bundle;
 mod checkpoint;
 mod codec;
 mod connect;
@@ -31,6 +32,7 @@ mod connections;
 pub mod copy;
 mod copying;
 mod error;
+mod fold;
 mod index;
 mod kept;
 mod lock;

@@ -10,14 +10,14 @@
 use std::time::Duration;
 
 use agentadmit_protocol::time::Timestamp;
-use agentadmit_store::tables::column::{count, limit, millis};
+use agentadmit_store::tables::column::limit;
 use agentadmit_store::verbs::upkeep::Trim;
 use agentadmit_store::{MaintenanceReport, StoreError, write};
 use rusqlite::Connection;
 
-use crate::activity::{FoldKey, Slice};
+use crate::activity::{Fold, Next, put_in_order};
 use crate::block::{block_end, record_at};
-use crate::codec::{Packed, TenantKey};
+use crate::fold::{add_to_connections, add_to_others, put_mark};
 use crate::index::{Build, Step};
 use crate::log::{Segment, SegmentState, segments};
 use crate::options::Access;
@@ -27,8 +27,8 @@ use crate::statements as st;
 use crate::store::SqliteStore;
 use crate::uncounted::Uncounted;
 
-/// Rows folded in one slice; each may touch a page of its own.
-const FOLD_SLICE: usize = 250;
+/// Connections folded in one slice.
+const FOLD_SLICE: usize = 1_000;
 /// Rows of the log or its index deleted in one slice.
 const DELETE_SLICE: usize = 1_000;
 /// What maintenance remembers between its slices.
@@ -99,47 +99,67 @@ impl SqliteStore {
         if !is_due && !self.shared.unfolded.lock().is_folding() {
             return Ok(None);
         }
-        let mut writer = self.writer.lock();
-        if is_due {
-            writer.forget_uncounted();
+        let folded = self.fold_next(is_due);
+        if folded.is_err() {
+            self.shared.unfolded.lock().forget();
+        } else {
+            maintenance.folded_at_ns = Some(now_ns);
         }
-        let slice = writer.slice(&self.path, &self.shared, |conn| {
+        match folded? {
+            None => Ok(None),
+            Some((Next::Rows(slice), _)) => Ok(u64::try_from(slice.rows()).ok()),
+            Some((Next::Unordered(mut connections), mark)) => {
+                // nobody waits meanwhile
+                put_in_order(&mut connections);
+                self.shared.unfolded.lock().ordered(&mark, connections);
+                Ok(Some(0))
+            }
+        }
+    }
+
+    /// One transaction of folding; begins a window where that is due. What it did, and its mark.
+    fn fold_next(&self, is_due: bool) -> Result<Option<(Next, Fold)>, StoreError> {
+        let mut writer = self.writer.lock();
+        let mut uncounted = if is_due { writer.take_uncounted() } else { None };
+        let counted = &mut uncounted;
+        let next = writer.slice(&self.path, &self.shared, |conn| {
             let end = Tail::read(conn)?.end;
             if is_due {
                 // first: what is folded may be dropped, and then no record says it any more
-                Uncounted::read(conn, end)?.write(conn)?;
+                let known = counted.take().filter(|known| known.known_to == end);
+                let known = known.map_or_else(|| Uncounted::read(conn, end), Ok)?;
+                counted.insert(known).write(conn)?;
             }
-            let slice = {
+            let next = {
                 let mut unfolded = self.shared.unfolded.lock();
                 unfolded.sync(conn, end)?;
                 if is_due {
                     unfolded.begin_window();
                 }
-                unfolded.next_slice(FOLD_SLICE)
+                unfolded.next(FOLD_SLICE)
             };
-            if let Some(slice) = &slice {
-                write_slice(conn, slice)?;
-            }
-            Ok(slice)
-        });
-        // the memory follows before the writer is let go
-        let mut unfolded = self.shared.unfolded.lock();
-        match slice {
-            Ok(None) => {
-                maintenance.folded_at_ns = Some(now_ns);
-                Ok(None)
-            }
-            Ok(Some(slice)) => {
-                let rows = u64::try_from(slice.rows.len()).unwrap_or(u64::MAX);
-                unfolded.folded(slice);
-                maintenance.folded_at_ns = Some(now_ns);
-                Ok(Some(rows))
-            }
-            Err(error) => {
-                unfolded.forget();
-                Err(error)
-            }
+            next.map(|next| self.write_next(conn, next)).transpose()
+        })?;
+        if is_due {
+            writer.keep_uncounted(uncounted);
         }
+        if let Some((next, mark)) = &next {
+            // the memory follows before the writer is let go
+            self.shared.unfolded.lock().folded(next, mark.clone());
+        }
+        Ok(next)
+    }
+
+    fn write_next(&self, conn: &Connection, mut next: Next) -> Result<(Next, Fold), StoreError> {
+        if let Next::Rows(slice) = &mut next {
+            slice.cut(add_to_connections(conn, &slice.connections)?);
+            add_to_others(conn, &slice.others)?;
+        }
+        let Some(mark) = self.shared.unfolded.lock().mark_behind(&next) else {
+            return Err(StoreError::Corrupt("a window is folded that nobody began".to_owned()));
+        };
+        put_mark(conn, &mark)?;
+        Ok((next, mark))
     }
 
     /// Closes the open segment when it is full or old.
@@ -206,7 +226,7 @@ impl SqliteStore {
             segment.state == SegmentState::Closed
                 && segment.last_at.is_some_and(|last| last < before)
         });
-        let folded_to = in_snapshot(conn, crate::activity::Fold::read)?.folded_to;
+        let folded_to = in_snapshot(conn, Fold::read)?.folded_to;
         if !is_past || oldest.is_some_and(|segment| segment.end() > folded_to) {
             return Ok(None);
         }
@@ -226,30 +246,6 @@ impl SqliteStore {
     pub(crate) fn now_ns(&self) -> u64 {
         self.shared.options.clock.read().monotonic_ns
     }
-}
-
-fn write_slice(conn: &Connection, slice: &Slice) -> Result<(), StoreError> {
-    let mut held = None;
-    for (key, add) in &slice.rows {
-        match key {
-            FoldKey::Connection(id) => {
-                let row = (id.as_bytes(), count(add.calls), millis(add.last_used_at));
-                sql::run_held(&mut held, conn, st::ADD_ACTIVITY, row)?;
-            }
-            FoldKey::Label(tenant, day, label) => {
-                let row = (TenantKey::from(*tenant), day, label, count(add.calls));
-                sql::run(conn, st::ADD_LABEL, row)?;
-            }
-            FoldKey::Key(id) => {
-                sql::run(conn, st::ADD_KEY_USE, (id.as_bytes(), millis(add.last_used_at)))?;
-            }
-        }
-    }
-    let fold = &slice.fold;
-    let to = fold.window.as_ref().map(|window| window.to);
-    let after = fold.window.as_ref().and_then(|window| window.after.as_ref()).map(Packed);
-    sql::run(conn, st::PUT_FOLD, (fold.generation, fold.folded_to, to, after))?;
-    Ok(())
 }
 
 /// Deletes some rows of a dropped segment: records, then terms, then the segment itself.

@@ -5,6 +5,7 @@ use agentadmit_store::tables::history::{self, Migration};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use crate::error::OpenError;
+use crate::fold;
 
 /// All steps, in order.
 pub const MIGRATIONS: &[Migration] = &[
@@ -43,7 +44,15 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0011_postings.sql"),
     },
     Migration { version: 12, name: "counted", sql: include_str!("../migrations/0012_counted.sql") },
+    Migration {
+        version: BUNDLES,
+        name: "bundles",
+        sql: include_str!("../migrations/0013_bundles.sql"),
+    },
 ];
+
+/// The step after which rows of `activity` are moved.
+const BUNDLES: i64 = 13;
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS migrations (
   version    INTEGER PRIMARY KEY,
@@ -102,6 +111,9 @@ pub(crate) fn migrate(conn: &mut Connection, now: Timestamp) -> Result<usize, Op
     let mut applied = 0;
     for migration in history::missing(MIGRATIONS, found) {
         tx.execute_batch(migration.sql)?;
+        if migration.version == BUNDLES {
+            fold::move_activity(&tx)?;
+        }
         tx.execute(
             "INSERT INTO migrations (version, name, sha256, applied_at) VALUES (?1, ?2, ?3, ?4)",
             (migration.version, migration.name, migration.sha256(), now.as_millis()),

@@ -38,7 +38,7 @@ statements! {
     /// The way of one verify: the grant.
     GRANT = "SELECT row FROM grants WHERE token_key = ?1";
     /// The way of one verify: what was folded of the connection's calls.
-    ACTIVITY = "SELECT calls, last_used_at FROM activity WHERE connection_id = ?1";
+    ACTIVITY = "SELECT low, row FROM activity WHERE low <= ?1 ORDER BY low DESC LIMIT 1";
     /// The way of one verify: the live scopes.
     ENVIRONMENT = "SELECT state FROM environments WHERE tenant = ?1";
     /// Once per batch: whether another connection has committed since it was asked last.
@@ -302,13 +302,14 @@ statements! {
     RUNS = "SELECT first_pos FROM audit_runs ORDER BY first_pos";
     NEW_RUN = "INSERT INTO audit_runs (first_pos) VALUES (?1)";
 
-    ADD_ACTIVITY = "INSERT INTO activity (connection_id, calls, last_used_at) VALUES (?1, ?2, ?3)
-        ON CONFLICT (connection_id) DO UPDATE SET calls = calls + excluded.calls,
-        last_used_at = max(coalesce(last_used_at, excluded.last_used_at), excluded.last_used_at)";
+    ACTIVITY_BEHIND = "SELECT low FROM activity WHERE low > ?1 ORDER BY low LIMIT 1";
+    /// Of a bundle whose connections are the same as before.
+    PUT_ACTIVITY = "UPDATE activity SET row = ?2 WHERE low = ?1";
+    NEW_ACTIVITY = "INSERT INTO activity (low, connections, row) VALUES (?1, ?2, ?3)
+        ON CONFLICT (low) DO UPDATE SET connections = excluded.connections, row = excluded.row";
     ADD_LABEL = "INSERT INTO usage_labels (tenant, day, label, calls) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (tenant, day, label) DO UPDATE SET calls = calls + excluded.calls";
-    /// No calls, as [`ACTIVITY`] has them: a key's are in its app's usage.
-    KEY_USE = "SELECT 0, last_used_at FROM key_use WHERE key_id = ?1";
+    KEY_USE = "SELECT last_used_at FROM key_use WHERE key_id = ?1";
     ADD_KEY_USE = "INSERT INTO key_use (key_id, last_used_at) VALUES (?1, ?2)
         ON CONFLICT (key_id) DO UPDATE SET last_used_at = max(last_used_at, excluded.last_used_at)";
     PUT_FOLD = "UPDATE fold SET generation = ?1, folded_to = ?2, window_to = ?3, window_after = ?4

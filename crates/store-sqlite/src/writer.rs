@@ -96,9 +96,15 @@ impl Writer {
         }
     }
 
-    /// The mark of the counts was moved by somebody else than the verbs' transactions.
-    pub(crate) fn forget_uncounted(&mut self) {
-        self.uncounted = None;
+    /// What the records say that usage and chains do not yet, for somebody else than the verbs'
+    /// transactions who writes it; goes with the end of the log that it names.
+    pub(crate) fn take_uncounted(&mut self) -> Option<Uncounted> {
+        self.uncounted.take()
+    }
+
+    /// It is written and committed.
+    pub(crate) fn keep_uncounted(&mut self, uncounted: Option<Uncounted>) {
+        self.uncounted = uncounted;
     }
 
     /// Runs a slice of maintenance in a transaction.

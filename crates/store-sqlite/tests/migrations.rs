@@ -9,7 +9,7 @@ use agentadmit_core::dashboard::SessionLimits;
 use agentadmit_protocol::account::Role;
 use agentadmit_protocol::environment::Environment;
 use agentadmit_store::Store;
-use agentadmit_store::conformance::world::{Caller, assert_allowed};
+use agentadmit_store::conformance::world::{Caller, World, assert_allowed};
 use agentadmit_store::conformance::{check, clients};
 use agentadmit_store::record::Origin;
 use agentadmit_store::tables::history::HistoryError;
@@ -21,9 +21,9 @@ use agentadmit_store::views::AuditFilter;
 use agentadmit_store_sqlite::migrations::{MIGRATIONS, newest};
 use agentadmit_store_sqlite::{Access, OpenError, SqliteStore, StoreOptions};
 use common::{
-    Place, before_accounts, before_blocks, before_consent_sessions, before_counted,
+    Place, before_accounts, before_blocks, before_bundles, before_consent_sessions, before_counted,
     before_dashboard, before_key_use, before_oauth, before_passkeys, before_people,
-    before_postings, many_agents,
+    before_postings, many_agents, used,
 };
 
 /// SHA-256 of each migration, as it was released. Never changed: a change is a new migration.
@@ -39,6 +39,7 @@ const RELEASED: &[(i64, &str)] = &[
     (10, "75aa5329b3a6bed3906cae95cdb1092bfe6a1ed5e47ce168a096008603032ed5"),
     (11, "cc1518296c0adb96fa7ef631a8b4b2fe34170d7d181fc92184f863b3ce401e9d"),
     (12, "7867736b85f19fec9b4230b0027863f9be9744a15a4c71b6562838e5655eb7e1"),
+    (13, "2674a552ab0242ae6838d633175288d6d6a9b3f5f4e3f81c18979d33e11b6ffc"),
 ];
 
 fn hex(bytes: &[u8]) -> String {
@@ -106,9 +107,11 @@ fn a_store_of_the_first_schema_keeps_its_data() {
     let store = place.service(1);
     let world = place.world(&store);
     let caller = world.key(&world.app(), Environment::Live);
-    let agents = many_agents(&world, &caller, 600);
+    let agents = many_agents(&world, &caller, 1_300);
     // in the middle of a fold: the mark on disk must be understood later
-    store.maintain(Duration::ZERO).unwrap();
+    for _ in 0..2 {
+        assert!(store.maintain(Duration::ZERO).unwrap().more);
+    }
     let before = world.log();
     let key = caller.key.clone();
     drop(caller);
@@ -417,6 +420,45 @@ fn a_store_whose_every_transaction_counted_goes_on_exactly() {
     check::everything(&world);
     world.maintain();
     check::everything(&world);
+}
+
+#[test]
+fn rows_of_activity_are_moved_into_bundles() {
+    let place = Place::new();
+    let store = place.service(1);
+    let world = place.world(&store);
+    let caller = world.key(&world.app(), Environment::Live);
+    let agents = many_agents(&world, &caller, 900);
+    world.maintain();
+    let (before, key, tenant) = (world.log(), caller.key.clone(), caller.tenant);
+    let activity = |world: &World| {
+        world.read(|views| {
+            agents.iter().map(|agent| views.activity(agent.id)).collect::<Result<Vec<_>, _>>()
+        })
+    };
+    let uses = activity(&world);
+    drop(caller);
+    drop((world, store));
+    let bundles = used(&place);
+    assert_eq!(bundles.len(), 900);
+    before_bundles(&place);
+    let refused = place.try_open(2, Access::Service).map(|_| ());
+    assert!(matches!(refused, Err(OpenError::SchemaTooOld { found: 12, .. })), "{refused:?}");
+    assert_eq!(SqliteStore::migrate(place.path(), &place.options(2)).unwrap(), 1);
+    assert_eq!(used(&place), bundles);
+
+    let store = place.service(2);
+    let world = place.world(&store);
+    assert_eq!((world.log(), activity(&world)), (before, uses));
+    let caller = Caller { world: &world, key, tenant };
+    for agent in agents.iter().step_by(7) {
+        assert_allowed(&caller.verify(agent));
+    }
+    check::everything(&world);
+    world.maintain();
+    check::everything(&world);
+    assert_eq!(used(&place).len(), 900);
+    store.backup(&place.file("backup.db"), &mut |_| {}).unwrap();
 }
 
 #[test]

@@ -97,9 +97,52 @@ pub(crate) fn before_blocks(place: &Place) {
     conn.execute("DELETE FROM migrations WHERE version >= 3", []).unwrap();
 }
 
+/// Takes a store of this version back to the schema in which each connection had a row of `activity`.
+pub(crate) fn before_bundles(place: &Place) {
+    let conn = place.raw();
+    conn.execute_batch(
+        "CREATE TABLE activity_before (connection_id BLOB NOT NULL PRIMARY KEY,
+            calls INTEGER NOT NULL, last_used_at INTEGER) STRICT, WITHOUT ROWID;",
+    )
+    .unwrap();
+    for (id, calls, last_used_at) in used(place) {
+        let row = (id, calls, last_used_at);
+        conn.execute("INSERT INTO activity_before VALUES (?1, ?2, ?3)", row).unwrap();
+    }
+    let undo = "DROP TABLE activity; ALTER TABLE activity_before RENAME TO activity;
+        DELETE FROM migrations WHERE version >= 13;";
+    conn.execute_batch(undo).unwrap();
+}
+
+/// What the bundles say: id, calls, last use of each connection, in the order in which they stand.
+pub(crate) fn used(place: &Place) -> Vec<(Vec<u8>, i64, i64)> {
+    let conn = place.raw();
+    let mut statement = conn.prepare("SELECT row, connections FROM activity ORDER BY low").unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let rows: Vec<(Vec<u8>, i64)> = rows.map(Result::unwrap).collect();
+    let number = |bytes: &[u8]| bytes.iter().fold(0, |sum, byte| (sum << 8) | i64::from(*byte));
+    let mut all = Vec::new();
+    for (row, connections) in rows {
+        let (widths, rest) = row.split_first_chunk::<4>().unwrap();
+        let [1, shared, calls, time] = widths.map(usize::from) else { unreachable!() };
+        let (from, rest) = rest.split_first_chunk::<8>().unwrap();
+        let (prefix, entries) = rest.split_at(shared);
+        let width = 16 - shared + calls + time;
+        assert_eq!(entries.len(), usize::try_from(connections).unwrap() * width);
+        for entry in entries.chunks_exact(width) {
+            let (id, numbers) = entry.split_at(16 - shared);
+            let (calls, time) = numbers.split_at(calls);
+            let at = i64::from_be_bytes(*from) + number(time);
+            all.push(([prefix, id].concat(), number(calls), at));
+        }
+    }
+    all
+}
+
 /// Takes a store of this version back to the schema in which every transaction wrote usage and heads
 /// of chains. All of them must be written, as after anything else than a verify.
 pub(crate) fn before_counted(place: &Place) {
+    before_bundles(place);
     let behind = "SELECT (SELECT max(pos) FROM audit_log) - counted_to FROM fold";
     let behind: i64 = place.raw().query_row(behind, [], |row| row.get(0)).unwrap();
     assert_eq!(behind, 0, "the earlier version would have counted them");
