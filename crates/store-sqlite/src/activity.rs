@@ -380,16 +380,15 @@ impl Unfolded {
     pub(crate) fn next(&mut self, most: usize) -> Option<Next> {
         self.fold.as_ref()?.window.as_ref()?;
         let Folding { connections, order, others } = &mut self.folding;
-        let order = match order {
-            Some(order) => order,
-            None => {
-                let mut ids: Vec<_> = connections.keys().copied().collect();
-                if ids.len() > most {
-                    return Some(Next::Unordered(ids));
-                }
-                put_in_order(&mut ids);
-                order.insert(ids)
+        let order = if let Some(order) = order {
+            order
+        } else {
+            let mut ids: Vec<_> = connections.keys().copied().collect();
+            if ids.len() > most {
+                return Some(Next::Unordered(ids));
             }
+            put_in_order(&mut ids);
+            order.insert(ids)
         };
         let next = order.iter().rev().take(most);
         let next = next.filter_map(|id| Some((*id, *connections.get(id)?)));

@@ -32,9 +32,9 @@ const LEAST_TIME: usize = 3;
 /// The key under which a bundle may begin with this connection: the first eight bytes of its id, in
 /// their order.
 pub(crate) fn key_of(id: ConnectionId) -> i64 {
-    let [first, others @ ..] = id.as_bytes().first_chunk::<8>().copied().unwrap_or_default();
-    let [a, b, c, d, e, f, g] = others;
-    i64::from_be_bytes([first ^ 0x80, a, b, c, d, e, f, g])
+    let first = id.as_bytes().first_chunk::<8>().copied().unwrap_or_default();
+    // as a number without a sign, moved to where the least one with a sign is the first
+    (u64::from_be_bytes(first) ^ (1 << 63)).cast_signed()
 }
 
 /// What was done with a connection.

@@ -290,10 +290,10 @@ mod tests {
         let (bundles, connections, _) = rows(&conn);
         assert_eq!(connections, 40_000);
         assert!((320..400).contains(&bundles), "{bundles} bundles, full");
-        assert_eq!(add(&conn, &used(150, 1)), bundles.div_ceil(MOST_BUNDLES));
+        assert_eq!(add(&conn, &used(90, 1)), bundles.div_ceil(MOST_BUNDLES));
         assert_eq!(rows(&conn).0, bundles);
-        assert_eq!(folded(&conn, Subject::Connection(id(150))).unwrap().calls, 2);
-        assert_eq!(folded(&conn, Subject::Connection(id(151))).unwrap().calls, 1);
+        assert_eq!(folded(&conn, Subject::Connection(id(90))).unwrap().calls, 2);
+        assert_eq!(folded(&conn, Subject::Connection(id(91))).unwrap().calls, 1);
     }
 
     #[test]

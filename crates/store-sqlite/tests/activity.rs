@@ -9,8 +9,10 @@ use agentadmit_protocol::environment::Environment;
 use agentadmit_store::Store;
 use agentadmit_store::conformance::check;
 use agentadmit_store::conformance::world::{Agent, Caller, World, assert_allowed};
+use agentadmit_store::copy::{Cell, Source, TABLES};
 use agentadmit_store::views::ConnectionFilter;
-use common::{Place, many_agents};
+use agentadmit_store_sqlite::SqliteStore;
+use common::{Place, many_agents, used};
 
 fn calls(world: &World, agent: &Agent) -> u64 {
     world.read(|views| views.activity(agent.id)).calls
@@ -68,6 +70,31 @@ fn what_was_folded_is_not_read_again() {
     place.raw().execute("DELETE FROM activity", []).unwrap();
     let store = place.service(2);
     assert_eq!(calls(&place.world(&store), &agent), 0);
+}
+
+#[test]
+fn a_copy_has_a_row_for_each_connection() {
+    let place = Place::new();
+    let store = place.service(1);
+    let world = place.world(&store);
+    let caller = world.key(&world.app(), Environment::Live);
+    many_agents(&world, &caller, 300);
+    drop(caller);
+    drop((world, store));
+    let mut whole = SqliteStore::open_whole(place.path(), place.options(2)).unwrap();
+    let table = TABLES.iter().find(|table| table.name == "activity").unwrap();
+    let mut rows = Vec::new();
+    let mut take = |row: Vec<Cell>| {
+        rows.push(format!("{row:?}"));
+        Ok(())
+    };
+    whole.rows(table, &mut take).unwrap();
+    let wanted = used(&place).into_iter().map(|(id, calls, at)| {
+        let id = Cell::Uuid(id.try_into().unwrap());
+        format!("{:?}", vec![id, Cell::Big(calls), Cell::Big(at)])
+    });
+    assert_eq!(rows, wanted.collect::<Vec<_>>());
+    assert_eq!((rows.len(), whole.count(table).unwrap()), (300, 300));
 }
 
 #[test]
