@@ -111,7 +111,7 @@ pub(crate) enum Role<'s> {
         own: Option<Box<Unfolded>>,
     },
     /// The writing transaction.
-    Writer(Pending),
+    Writer(Box<Pending>),
 }
 
 /// One transaction or snapshot.
@@ -158,7 +158,8 @@ impl<'s> Session<'s> {
             Some(cache) => (cache, known),
             None => (Cache::default(), Tail::read_from(conn, known)?),
         };
-        let role = Role::Writer(Pending { begin: tail.end, tail, ..Pending::default() });
+        let pending = Pending { begin: tail.end, tail, ..Pending::default() };
+        let role = Role::Writer(Box::new(pending));
         // another process has appended: what is known is not all
         let uncounted = uncounted.filter(|known| known.known_to == tail.end);
         Ok(Self { conn, shared, role, cache, uncounted, held: Held::default() })

@@ -72,7 +72,7 @@ impl Writer {
             session.count()?;
             let kept = Kept::of(session.cache, moment, conn);
             match session.role {
-                Role::Writer(pending) => Ok((pending, kept, session.uncounted)),
+                Role::Writer(pending) => Ok((*pending, kept, session.uncounted)),
                 Role::Reader { .. } => Err(session::not_a_writer()),
             }
         });

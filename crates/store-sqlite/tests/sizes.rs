@@ -68,6 +68,11 @@ fn rows_are_as_small_as_documented() {
     for (name, (cells, payload, pages)) in sizes.iter().filter(|(_, size)| size.0 > 100) {
         println!("| {name} | {cells} | {} | {} |", payload / cells, pages / cells);
     }
+    let (bundles, payload, pages) = sizes["activity"];
+    let connections = i64::try_from(CONNECTIONS).unwrap();
+    let (payload, pages) = (payload / connections, pages / connections);
+    println!("activity: {bundles} rows, {payload} bytes per connection, {pages} in pages");
+    assert!((10..=MOST_ACTIVITY).contains(&pages), "{pages}");
     let bytes = |names: &[&str]| names.iter().map(|name| sizes[*name].2).sum::<i64>();
     let per_connection = bytes(&[
         "grants",
@@ -77,7 +82,7 @@ fn rows_are_as_small_as_documented() {
         "connections_by_end",
         "connection_tokens",
         "activity",
-    ]) / i64::try_from(CONNECTIONS).unwrap();
+    ]) / connections;
     let records = i64::try_from(records).unwrap();
     let (per_record, per_record_index) =
         (bytes(&["audit_log"]) / records, bytes(&["audit_terms"]) / records);
@@ -89,5 +94,6 @@ fn rows_are_as_small_as_documented() {
 
 /// What the document says, rounded up.
 const MOST_PER_CONNECTION: i64 = 600;
+const MOST_ACTIVITY: i64 = 25;
 const MOST_PER_RECORD: i64 = 300;
 const MOST_INDEX_PER_RECORD: i64 = 15;
