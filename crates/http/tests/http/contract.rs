@@ -51,6 +51,19 @@ fn every_operation_documents_what_follows_from_its_shape() {
     }
 }
 
+/// A resource (RFC 8707) is one app's: `oauth_server/introspection.rs` is refused another's.
+#[test]
+fn operations_that_set_resources_document_that_another_app_may_have_them() {
+    let document = document();
+    for (path, method) in [("/v1/operator/apps", "post"), ("/v1/operator/apps/{app_id}", "patch")] {
+        let conflict = &document["paths"][path][method]["responses"]["409"]["description"];
+        assert!(
+            conflict.as_str().is_some_and(|said| said.contains("resources")),
+            "{method} {path}"
+        );
+    }
+}
+
 #[test]
 fn what_need_not_be_sent_is_not_null_when_it_is() {
     let document = document();

@@ -13,6 +13,7 @@ use agentadmit_protocol::api::operator::{
 };
 use agentadmit_protocol::api::usage::{Day, OperatorUsageQuery, UsageAnswer};
 use agentadmit_protocol::environment::Environment;
+use agentadmit_protocol::error::ErrorBody;
 use agentadmit_protocol::id::AppId;
 use agentadmit_protocol::settings::{Plan, Settings};
 use axum::extract::State;
@@ -31,7 +32,11 @@ use crate::wire;
 #[utoipa::path(
     post, path = "/v1/operator/apps", tag = "operator", operation_id = "create_app",
     request_body = CreateAppRequest,
-    responses((status = 201, description = "The app.", body = AppView)),
+    responses(
+        (status = 201, description = "The app.", body = AppView),
+        (status = 409, description = "`conflict`: another app of this service has one of the resources.",
+         body = ErrorBody),
+    ),
     security(("operator_token" = [])),
 )]
 pub(crate) async fn create(
@@ -112,7 +117,11 @@ pub(crate) async fn show(
     patch, path = "/v1/operator/apps/{app_id}", tag = "operator", operation_id = "update_app",
     params(("app_id" = AppId, Path, description = "The app.")),
     request_body = UpdateAppRequest,
-    responses((status = 200, description = "The app as it is now.", body = AppView)),
+    responses(
+        (status = 200, description = "The app as it is now.", body = AppView),
+        (status = 409, description = "`conflict`: another app of this service has one of the resources.",
+         body = ErrorBody),
+    ),
     security(("operator_token" = [])),
 )]
 pub(crate) async fn update(
