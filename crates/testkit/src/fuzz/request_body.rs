@@ -12,6 +12,7 @@ use agentadmit_protocol::api::scopes::PutScopesRequest;
 use agentadmit_protocol::api::token::{ExchangeRequest, IssueRequest};
 use agentadmit_protocol::api::verify::VerifyRequest;
 use agentadmit_protocol::json::{self, BadBody, MAX_DEPTH};
+use agentadmit_protocol::plain_body;
 use agentadmit_protocol::settings::Plan;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -30,6 +31,7 @@ pub fn request_body(data: &[u8]) {
     let value = referee(data);
     let value = value.as_ref();
     reads::<VerifyRequest>(data, value);
+    plain_is_what_json_says(data);
     reads::<ExchangeRequest>(data, value);
     round_trips::<IssueRequest>(data, value);
     round_trips::<ConsentSessionRequest>(data, value);
@@ -45,6 +47,14 @@ pub fn request_body(data: &[u8]) {
     round_trips::<ResumeRequest>(data, value);
     round_trips::<CreateOperatorRequest>(data, value);
     round_trips::<Plan>(data, value);
+}
+
+/// What is read without the JSON parser is what the parser reads.
+fn plain_is_what_json_says(body: &[u8]) {
+    if let Some(plain) = plain_body::verify_request(body) {
+        let slow = json::from_slice::<VerifyRequest>(body).map(|request| format!("{request:?}"));
+        assert_eq!(slow, Ok(format!("{plain:?}")));
+    }
 }
 
 /// The JSON that the input is, if it is one that is not nested too deep.
