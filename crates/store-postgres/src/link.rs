@@ -7,6 +7,7 @@
 //! the answers in between: one round trip, however many statements.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use agentadmit_store::StoreError;
@@ -18,6 +19,7 @@ use tokio_postgres::{Row, Statement};
 use crate::advice::no_connection;
 use crate::driver::{Driver, Own};
 use crate::error::Fault;
+use crate::statements as st;
 
 /// A parameter of a statement that waits to be sent.
 pub(crate) type Param = Box<dyn ToSql + Sync + Send>;
@@ -57,11 +59,16 @@ impl Place {
     }
 }
 
-/// One connection.
+/// One connection. It is lent again only with nothing under way and no transaction open: whoever has
+/// it next would find itself in the middle of what somebody gave up.
 pub(crate) struct Link {
     // before its place: it must not outlive that
-    object: Object,
+    object: Option<Object>,
     place: Place,
+    /// A round trip has begun and is not over: it lasted too long, or who waited for it is gone.
+    is_under_way: AtomicBool,
+    /// A transaction was begun and its end was not seen.
+    is_in_transaction: AtomicBool,
     /// How long a round trip may take before the connection counts as lost. The server ends a
     /// statement earlier.
     patience: Duration,
@@ -99,8 +106,10 @@ impl Link {
             error => Fault::Lost(no_connection(&error)),
         })?;
         Ok(Self {
-            object,
+            object: Some(object),
             place,
+            is_under_way: AtomicBool::new(false),
+            is_in_transaction: AtomicBool::new(false),
             patience,
             #[cfg(feature = "testing")]
             later: None,
@@ -118,7 +127,7 @@ impl Link {
     async fn prepared(&self, sql: &str) -> Result<Statement, tokio_postgres::Error> {
         #[cfg(feature = "testing")]
         let sql = self.later.and_then(|later| later(sql)).unwrap_or(sql);
-        self.object.prepare_cached(sql).await
+        self.client().prepare_cached(sql).await
     }
 
     /// Prepares statements before they are needed: one round trip.
@@ -133,7 +142,7 @@ impl Link {
     pub(crate) fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Fault> {
         self.wait(async {
             let statement = self.prepared(sql).await?;
-            self.object.query(&statement, params).await
+            self.client().query(&statement, params).await
         })
     }
 
@@ -146,25 +155,47 @@ impl Link {
     pub(crate) fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64, Fault> {
         self.wait(async {
             let statement = self.prepared(sql).await?;
-            self.object.execute(&statement, params).await
+            self.client().execute(&statement, params).await
         })
     }
 
     /// Runs statements that have no parameters and are not worth preparing.
     pub(crate) fn script(&self, sql: &str) -> Result<(), Fault> {
-        self.wait(self.object.batch_execute(sql))
+        self.wait(self.client().batch_execute(sql))
+    }
+
+    /// Begins a transaction.
+    pub(crate) fn begin(&self, sql: &str) -> Result<(), Fault> {
+        self.is_in_transaction.store(true, Ordering::Relaxed);
+        self.script(sql)
+    }
+
+    /// Ends a transaction, whether it failed or not.
+    pub(crate) fn commit(&self) -> Result<(), Fault> {
+        self.end(st::COMMIT)
+    }
+
+    /// Ends a transaction: nothing of it was done.
+    pub(crate) fn roll_back(&self) -> Result<(), Fault> {
+        self.end(st::ROLLBACK)
+    }
+
+    fn end(&self, sql: &str) -> Result<(), Fault> {
+        self.script(sql)?;
+        self.is_in_transaction.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// As [`Link::script`], however long it takes.
     pub(crate) fn patient_script(&self, sql: &str) -> Result<(), Fault> {
-        Ok(self.place.block_on(self.object.batch_execute(sql))?)
+        Ok(self.place.block_on(self.client().batch_execute(sql))?)
     }
 
     /// As [`Link::query`], however long it takes.
     pub(crate) fn patient_query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Fault> {
         Ok(self.place.block_on(async {
-            let statement = self.object.prepare_cached(sql).await?;
-            self.object.query(&statement, params).await
+            let statement = self.client().prepare_cached(sql).await?;
+            self.client().query(&statement, params).await
         })?)
     }
 
@@ -178,7 +209,8 @@ impl Link {
 
     /// The driver's own connection, for what it alone can do.
     pub(crate) fn client(&self) -> &Object {
-        &self.object
+        let Some(object) = &self.object else { unreachable!("it goes with its owner") };
+        object
     }
 
     /// Sends all of these at once, and then waits for all answers: one round trip. The first error
@@ -192,7 +224,7 @@ impl Link {
             let sent = prepared.iter().zip(waiting).map(|(statement, one)| async move {
                 let params: Vec<&(dyn ToSql + Sync)> =
                     one.params.iter().map(|param| &**param as &(dyn ToSql + Sync)).collect();
-                self.object.query(statement, &params).await
+                self.client().query(statement, &params).await
             });
             Ok(join_all(sent).await)
         })?;
@@ -203,16 +235,30 @@ impl Link {
         &self,
         work: impl Future<Output = Result<T, tokio_postgres::Error>> + Send,
     ) -> Result<T, Fault> {
-        self.place.block_on(async {
-            match tokio::time::timeout(self.patience, work).await {
-                Ok(done) => done.map_err(Fault::from),
-                Err(_) => Err(Fault::Lost("the database does not answer".to_owned())),
-            }
-        })
+        self.is_under_way.store(true, Ordering::Relaxed);
+        // made where there are timers
+        let waited = self.place.block_on(async { tokio::time::timeout(self.patience, work).await });
+        let Ok(done) = waited else {
+            return Err(Fault::Lost("the database does not answer".to_owned()));
+        };
+        self.is_under_way.store(false, Ordering::Relaxed);
+        done.map_err(Fault::from)
     }
 
     /// Gives the connection up: it is not lent to anybody again.
-    pub(crate) fn discard(self) {
-        drop(Object::take(self.object));
+    pub(crate) fn discard(mut self) {
+        self.give_up();
+    }
+
+    fn give_up(&mut self) {
+        drop(self.object.take().map(Object::take));
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if *self.is_under_way.get_mut() || *self.is_in_transaction.get_mut() {
+            self.give_up();
+        }
     }
 }

@@ -84,15 +84,15 @@ impl crate::store::PostgresStore {
         let shared = Shared::new(address, options, 0)?;
         let link = shared.link()?;
         migrations::migrate(&link, MIGRATIONS)?;
-        link.script(BEGIN_LOAD)?;
+        link.begin(BEGIN_LOAD)?;
         let loaded = Load { link: &link, driver: &shared.driver, progress }.run(source);
         match loaded {
             Ok(loaded) => {
-                link.script(st::COMMIT)?;
+                link.commit()?;
                 Ok(loaded)
             }
             Err(error) => {
-                let _gone = link.script(st::ROLLBACK);
+                let _gone = link.roll_back();
                 Err(error)
             }
         }

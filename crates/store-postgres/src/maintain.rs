@@ -160,11 +160,11 @@ fn in_transaction<T>(
     link: &Link,
     work: impl FnOnce(&Link) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
-    link.script(st::BEGIN)?;
+    link.begin(st::BEGIN)?;
     match work(link) {
-        Ok(value) => link.script(st::COMMIT).map(|()| value),
+        Ok(value) => link.commit().map(|()| value),
         Err(fault) => {
-            link.script(st::ROLLBACK)?;
+            link.roll_back()?;
             Err(fault)
         }
     }

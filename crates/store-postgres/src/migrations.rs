@@ -130,13 +130,13 @@ pub(crate) fn found(link: &Link, known: &[Migration]) -> Result<i64, OpenError> 
 /// As [`found`], by a node that starts: not while somebody applies steps.
 pub(crate) fn found_at_start(link: &Link, known: &[Migration]) -> Result<i64, OpenError> {
     for _ in 0..ASKED {
-        link.script("BEGIN")?;
+        link.begin("BEGIN")?;
         let found = match gets(link, NOT_MEANWHILE) {
             Ok(true) => found(link, known).map(Some),
             Ok(false) => Ok(None),
             Err(fault) => Err(fault.into()),
         };
-        link.script("COMMIT")?;
+        link.commit()?;
         if let Some(found) = found? {
             return Ok(found);
         }
@@ -175,10 +175,10 @@ fn migrate_alone(link: &Link, known: &[Migration]) -> Result<Migrated, OpenError
     let mut attempts = 0;
     loop {
         attempts += 1;
-        link.script("BEGIN")?;
+        link.begin("BEGIN")?;
         match apply(link, known) {
             Ok(Applied { migrated, next }) => {
-                link.script("COMMIT")?;
+                link.commit()?;
                 all = Migrated { applied: all.applied + migrated.applied, ..migrated };
                 let Some(next) = next else { return Ok(all) };
                 next.prepare(link)?;
@@ -187,10 +187,10 @@ fn migrate_alone(link: &Link, known: &[Migration]) -> Result<Migrated, OpenError
             Err(Stop::Fault(Fault::Again(text))) if attempts < ATTEMPTS => {
                 // nodes go on with what they wanted before the next try
                 tracing::info!(%text, attempts, "a lock is not to be had: the migration begins again");
-                link.script("ROLLBACK")?;
+                link.roll_back()?;
             }
             Err(stop) => {
-                link.script("ROLLBACK")?;
+                link.roll_back()?;
                 return Err(stop.into());
             }
         }

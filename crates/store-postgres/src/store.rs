@@ -270,19 +270,19 @@ impl PostgresStore {
         if is_complete {
             self.begin_complete(&link)?;
         } else {
-            link.script(st::BEGIN_SNAPSHOT)?;
+            link.begin(st::BEGIN_SNAPSHOT)?;
         }
         let mut session = Session::reader(&link, self.shared.search_budget);
         let read = reading(&mut session);
         let asked = !is_complete && session.asked_for_end && read.is_ok();
         // a batch of the only lane that is under way has positions above what is seen
         let may_miss = asked && link.query(st::LANES, &[])?.len() > 1;
-        let fault = session.fault.take();
-        let ended = link.script(st::COMMIT);
-        if let Some(fault) = fault {
+        if let Some(fault) = session.fault.take() {
+            // nothing more is asked of whoever does not answer
             link.discard();
             return Err(fault);
         }
+        let ended = link.commit();
         read?;
         ended?;
         Ok(if may_miss { Read::MayMiss } else { Read::Done })
@@ -292,13 +292,13 @@ impl PostgresStore {
     /// its end.
     fn begin_complete(&self, link: &Link) -> Result<(), Fault> {
         let fence = self.shared.link()?;
-        fence.script(st::BEGIN)?;
+        fence.begin(st::BEGIN)?;
         let begun = fence.query(st::SETTLE, &[]).and_then(|_| {
-            link.script(st::BEGIN_SNAPSHOT)?;
+            link.begin(st::BEGIN_SNAPSHOT)?;
             // a snapshot is that of its first statement
             link.query(st::TAIL, &[])
         });
-        fence.script(st::COMMIT)?;
+        fence.commit()?;
         begun.map(|_| ())
     }
 

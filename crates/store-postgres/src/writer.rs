@@ -185,7 +185,7 @@ impl Writer {
     }
 
     fn roll_back(&mut self) {
-        if self.link.as_ref().is_some_and(|link| link.script(st::ROLLBACK).is_err()) {
+        if self.link.as_ref().is_some_and(|link| link.roll_back().is_err()) {
             self.drop_link();
         }
     }
@@ -332,7 +332,7 @@ fn commit(
 
 fn look_up(shared: &Shared, outcome: &Outcome, writer: u64) -> Result<bool, Fault> {
     let link = shared.link()?;
-    link.script(st::BEGIN)?;
+    link.begin(st::BEGIN)?;
     link.script(WAIT_FOR_LOCK)?;
     let row = link.one(st::BATCH_OF_LANE, &[&outcome.lane])?;
     let row = row.ok_or_else(|| corrupt("a lane is missing"))?;
@@ -342,7 +342,7 @@ fn look_up(shared: &Shared, outcome: &Outcome, writer: u64) -> Result<bool, Faul
         Some((position, chain)) => link.one(st::RECORD_OF_CHAIN, &[&position, &chain])?.is_some(),
         None => return Err(Fault::Lost("another writer has taken the lane".to_owned())),
     };
-    link.script(st::COMMIT)?;
+    link.commit()?;
     Ok(was_committed)
 }
 
@@ -366,7 +366,7 @@ fn take_lane(link: &Link, writer: u64) -> Result<i32, Fault> {
 
 /// Adds a lane. No batch is under way meanwhile, so that no two lanes give one position.
 fn add_lane(link: &Link, lane: i32) -> Result<(), Fault> {
-    link.script(st::BEGIN)?;
+    link.begin(st::BEGIN)?;
     let added = (|| {
         link.query(st::LOCK_UPKEEP, &[])?;
         link.query(st::FENCE, &[])?;
@@ -376,11 +376,11 @@ fn add_lane(link: &Link, lane: i32) -> Result<(), Fault> {
         link.execute(st::SHARE_POSITIONS, &[&lanes])
     })();
     match added {
-        Ok(_) => link.script(st::COMMIT),
+        Ok(_) => link.commit(),
         // somebody else is about it: it is looked for again
-        Err(Fault::Again(_)) => link.script(st::ROLLBACK),
+        Err(Fault::Again(_)) => link.roll_back(),
         Err(fault) => {
-            link.script(st::ROLLBACK)?;
+            link.roll_back()?;
             Err(fault)
         }
     }
